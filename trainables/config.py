@@ -234,5 +234,7 @@ class RunConfig(RunSections):
                 f"positives.top_k ({self.positives.top_k}) exceeds the support set's size ({size}) of method {self.method}"
             )
         if self.positives.momentum_encoder and self.method in ("simclr", "none"):
-            raise ValueError(f"positives.momentum_encoder has no effect with method {self.method}: use kmclr, nnclr or byol")
+            raise ValueError(
+                f"positives.momentum_encoder has no effect with method {self.method}: use kmclr, nnclr or byol"
+            )
         return self
