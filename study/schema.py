@@ -2,7 +2,8 @@
 
 Standard library only, so that `analysis` can import it on a machine without Ray or torch.
 Every JSON object and YAML file of a results folder carries `schema: SCHEMA_VERSION`.
-Accuracies are percentages (0-100, higher is better); shares and rates are fractions (0-1); sizes are bytes; times are seconds.
+Accuracies are percentages (0-100, higher is better); shares and rates are fractions (0-1); sizes are bytes;
+times are seconds.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ REPORT_METRICS = {
     "self_hit_rate": "share of queries whose positive came from the same image, 0-1 (queue only)",
     "prototypes_used": "share of prototypes chosen at least once in the epoch, 0-1 (prototypes only)",
     "prototype_entropy": "entropy of the assignment histogram divided by log K, 0-1 (prototypes only)",
-    "embedding_std": "mean over dimensions of the std of the L2-normalised embeddings times sqrt(D); 1 = spread, 0 = collapse",
+    "embedding_std": "mean std of L2-normalised embeddings times sqrt(D): 1 = spread, 0 = collapse",
     "effective_rank": "RankMe of the encoder's validation features",
 }
 # A confirm trial's line in trials.jsonl adds, inside `metrics`, the offline evaluation on the test split:

@@ -25,7 +25,7 @@ class DataConfig(Section):
 
     name: Literal["digits", "cifar10", "cifar100", "parquet", "image_folder"] = "cifar100"
     root: str | None = None
-    """Folder of the data. cifar10/100: torchvision's download folder (default: data/). parquet, image_folder: required."""
+    """Folder of the data; cifar10/100: download folder (default: data/); parquet, image_folder: required."""
     download: bool = True
     """cifar10/100: download if missing."""
     image_column: str | None = None
@@ -33,7 +33,7 @@ class DataConfig(Section):
     label_column: str | None = None
     """parquet: integer label column (default: guessed: label, fine_label, ...)."""
     image_size: int | None = Field(None, ge=4, le=512)
-    """Images are resized (shorter side) and centre-cropped to this many pixels; None keeps the size if all are equal."""
+    """Images are resized (shorter side) and centre-cropped to this many pixels; None keeps a size all images share."""
     train_limit: int | None = Field(None, ge=2)
     """Use only this many training images after the validation split, drawn stratified with `split_seed`."""
     validation_per_class: int = Field(50, ge=1)
@@ -104,7 +104,7 @@ class PositivesConfig(Section):
     soft_temperature: float = Field(0.1, gt=0)
     """soft: temperature of the similarity weights."""
     mix: Literal["none", "random"] = "none"
-    """random: positive = lambda * neighbour + (1 - lambda) * the query's own embedding, lambda ~ U(0, 1) per sample (MNN)."""
+    """random: positive = lambda * neighbour + (1 - lambda) * own embedding, lambda ~ U(0, 1) per sample (MNN)."""
     momentum_encoder: bool = False
     """Take queries and keys from an exponential moving average of encoder and projector."""
     momentum: float = Field(0.99, ge=0, le=1)
@@ -231,7 +231,8 @@ class RunConfig(RunSections):
         size = {"kmclr": self.support.k, "nnclr": self.support.queue_size}.get(self.method)
         if uses_topk and size is not None and self.positives.top_k > size:
             raise ValueError(
-                f"positives.top_k ({self.positives.top_k}) exceeds the support set's size ({size}) of method {self.method}"
+                f"positives.top_k ({self.positives.top_k}) exceeds the support set's size ({size}) "
+                f"of method {self.method}"
             )
         if self.positives.momentum_encoder and self.method in ("simclr", "none"):
             raise ValueError(
