@@ -1,0 +1,97 @@
+"""Checkpoint files: written atomically, versioned, checksummed; a damaged one is noticed and the one before is used.
+
+A file is one line of text (`KMCLR-CHECKPOINT <version> <CRC-32 of the body> <bytes of the body>`) and then the body,
+a `torch.save` archive that `torch.load(weights_only=True)` reads: tensors and plain containers, no code.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+VERSION = 1
+MAGIC = "KMCLR-CHECKPOINT"
+SUFFIX = ".ckpt"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint file that is missing, cut, changed, or written by something else."""
+
+
+class Loaded(NamedTuple):
+    """A checkpoint's state, the file it came from, and the newer files that were skipped because they are damaged."""
+
+    state: dict[str, Any]
+    path: Path
+    skipped: tuple[str, ...]
+
+
+def write(path: str | Path, state: dict[str, Any]) -> None:
+    """Write `state` so that `path` is either as it was before or complete, also when the machine dies."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    body = buffer.getbuffer()
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(f"{MAGIC} {VERSION} {zlib.crc32(body):08x} {len(body)}\n".encode())
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read(path: str | Path, map_location: str | torch.device = "cpu") -> dict[str, Any]:
+    """The state that `write` stored. CheckpointError if the file is missing, damaged or no checkpoint of ours."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint file")
+    with path.open("rb") as file:
+        header = file.readline(200)
+        body = file.read()
+    fields = header.decode("ascii", errors="replace").split()
+    if len(fields) != 4 or fields[0] != MAGIC:
+        raise CheckpointError(f"{path}: not a checkpoint of this program (a file written by `trainables.pretrain`)")
+    if fields[1] != str(VERSION):
+        raise CheckpointError(f"{path}: checkpoint version {fields[1]}, this program reads version {VERSION}")
+    if len(body) != int(fields[3]) or f"{zlib.crc32(body):08x}" != fields[2]:
+        raise CheckpointError(
+            f"{path}: damaged: {len(body)} of {fields[3]} bytes, checksum {zlib.crc32(body):08x} instead of {fields[2]}"
+        )
+    return torch.load(io.BytesIO(body), map_location=map_location, weights_only=True)
+
+
+def save_rolling(folder: str | Path, epoch: int, state: dict[str, Any], keep: int = 2) -> Path:
+    """Write the checkpoint of an epoch into `folder` and delete all but the newest `keep` (at least 2)."""
+    path = Path(folder) / f"epoch_{epoch:06d}{SUFFIX}"
+    write(path, state)
+    for old in in_folder(folder)[max(keep, 2) :]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def in_folder(folder: str | Path) -> list[Path]:
+    """The checkpoints that `save_rolling` left in a folder, newest first."""
+    return sorted(Path(folder).glob(f"epoch_*{SUFFIX}"), reverse=True)
+
+
+def read_newest(paths: list[Path], map_location: str | torch.device = "cpu") -> Loaded | None:
+    """The first readable of `paths` (given newest first); None if there is none to try, an error if all are damaged."""
+    skipped: list[str] = []
+    for path in paths:
+        try:
+            return Loaded(read(path, map_location), path, tuple(skipped))
+        except CheckpointError as error:
+            skipped.append(str(error))
+    if skipped:
+        raise CheckpointError("no usable checkpoint: " + "; ".join(skipped))
+    return None

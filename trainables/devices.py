@@ -1,0 +1,92 @@
+"""The device a trial runs on: choosing it, seeding it, its peak memory, its precision."""
+
+from __future__ import annotations
+
+import gc
+import random
+import resource
+import sys
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from trainables.config import TrainConfig
+
+
+def pick_device(spec: str) -> torch.device:
+    """`auto` (CUDA if present), `cpu`, `cuda` or `cuda:N` as a device; ValueError if it does not exist here."""
+    if spec == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(spec)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device: '{spec}' is not a device; use auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device: '{spec}' was asked for, but torch sees no CUDA device; use cpu or auto")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device: '{spec}' does not exist; this machine has {torch.cuda.device_count()} CUDA device(s)"
+        )
+    return device
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch (all devices). Called before anything of a trial is built."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def autocast(cfg: TrainConfig, device: torch.device) -> AbstractContextManager:
+    """The context of the networks' forward: bfloat16 where `train.precision` says so (auto: on CUDA only)."""
+    wanted = cfg.precision == "bfloat16" or (cfg.precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=wanted)
+
+
+def wants_channels_last(cfg: TrainConfig, device: torch.device) -> bool:
+    return device.type == "cuda" if cfg.channels_last is None else cfg.channels_last
+
+
+class PeakMemory:
+    """Peak bytes since `start`: device memory on CUDA, resident memory of this process on a CPU.
+
+    On Linux the process's high-water mark is reset at the start, so that a small trial in a reused process does not
+    inherit the peak of a large one; where that is not possible the value is the peak since the process began.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def start(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        else:
+            with suppress(OSError):
+                Path("/proc/self/clear_refs").write_text("5")
+
+    def bytes(self) -> int:
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        with suppress(OSError, ValueError):
+            for line in Path("/proc/self/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def free_memory(device: torch.device) -> None:
+    """Give memory of deleted tensors back, between two trials of one process."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done all that was asked of it (timing and the end of an epoch only)."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
