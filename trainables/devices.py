@@ -6,8 +6,10 @@ import gc
 import random
 import resource
 import sys
+import warnings
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -90,3 +92,26 @@ def synchronise(device: torch.device) -> None:
     """Wait until the device has done all that was asked of it (timing and the end of an epoch only)."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+class OnDevice(NamedTuple):
+    """A split on the training device: images uint8 [N, C, H, W], labels int64 [N], ids int64 [N]."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    ids: torch.Tensor
+
+
+def to_device(images_u8: np.ndarray, labels: np.ndarray, ids: np.ndarray, device: torch.device) -> OnDevice:
+    """Put a split on the device once. On a CPU the (memory-mapped, read-only) arrays are shared, not copied."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
+        return OnDevice(*(torch.from_numpy(np.asarray(array)).to(device) for array in (images_u8, labels, ids)))
+
+
+def compile_networks(cfg: TrainConfig, networks: torch.nn.Module, device: torch.device) -> None:
+    """Compile the networks in place as `train.compile` says; names in their state stay as they are."""
+    if cfg.compile == "cuda_graphs" and device.type != "cuda":
+        raise ValueError(f"train.compile: cuda_graphs needs a CUDA device, this trial runs on {device.type}; use none")
+    if cfg.compile != "none":
+        networks.compile(mode="reduce-overhead" if cfg.compile == "cuda_graphs" else "default")

@@ -1,0 +1,139 @@
+"""The methods: which networks are trained, what a view's positive is, and what happens after a step.
+
+Shapes: B images, 2B both views concatenated (view 1 first), C channels, D embedding size.
+
+| method | positive of view 1 (view 2 alike) | predicted by | loss |
+|---|---|---|---|
+| simclr | the other view's projection | projection | NT-Xent |
+| byol | the other view's projection by the moving average | predictor | 2 - 2 cos |
+| none | view 1's own projection, no gradient | predictor of view 2 | cross-entropy over the batch |
+| nnclr, kmclr | view 1's neighbour in the support set | predictor of view 2 | cross-entropy over the batch |
+
+So `none` is nnclr with an empty support set: the same heads, the same loss, the other view as positive.
+The order of a step is fixed: look up (both views at once), loss, then one update with the first view's projections,
+so that a search never finds the sample itself. No gradient flows into a support set.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from trainables import losses, support_sets
+from trainables.config import RunConfig
+from trainables.networks import Embedded, Networks, copy_without_gradient, move_towards
+from trainables.schedules import cosine_momentum
+
+
+class StepResult(NamedTuple):
+    """A step's loss, and what the support set's update needs: view 1's keys [B, D] and their assignment [B] or None."""
+
+    loss: Tensor
+    keys_BD: Tensor
+    assignment_B: Tensor | None
+
+
+def stack_views(parts: list[Embedded]) -> Embedded:
+    """Several batches' embeddings as one, rows in the order given."""
+    if len(parts) == 1:
+        return parts[0]
+    return Embedded(*(None if rows[0] is None else torch.cat(rows) for rows in zip(*parts, strict=True)))
+
+
+def swap_views(rows_2B: Tensor) -> Tensor:
+    """Exchange the two halves of the rows: what belonged to view 1 stands where view 2 was."""
+    return torch.cat(rows_2B.chunk(2)[::-1])
+
+
+class Method(nn.Module):
+    """Networks, moving average (if any) and support set of one run, and the loss between them.
+
+    Everything that must survive a restart is in `state_dict` (the support set's counters through its extra state).
+    """
+
+    def __init__(self, cfg: RunConfig, *, channels: int, num_classes: int, device: torch.device) -> None:
+        super().__init__()
+        self.cfg = cfg
+        self.kind = cfg.method
+        self.networks = Networks(cfg.encoder, cfg.heads, channels, predictor=cfg.method != "simclr")
+        self.target = self._moving_average(channels)
+        self.support = support_sets.build(
+            cfg.method,
+            cfg.support,
+            cfg.positives,
+            dim=cfg.heads.embedding_dim,
+            num_classes=num_classes,
+            batch_size=cfg.train.batch_size,
+            device=device,
+            seed=cfg.seed,
+        )
+        self.to(device)
+
+    def _moving_average(self, channels: int) -> Networks | None:
+        if self.kind != "byol" and not self.cfg.positives.momentum_encoder:
+            return None
+        target = Networks(self.cfg.encoder, self.cfg.heads, channels, predictor=False)
+        copy_without_gradient(self.networks.encoder, target.encoder)
+        copy_without_gradient(self.networks.projector, target.projector)
+        return target
+
+    def embed(self, views_2BCHW: Tensor) -> tuple[Embedded, Tensor]:
+        """Run the networks on both views: ([2B] rows in float32, queries [2B, D] without gradient).
+
+        Queries come from the moving average where there is one, else they are the projections. Call this under
+        autocast; with `train.one_forward` both views share one forward and so one set of BatchNorm statistics.
+        """
+        batches = (views_2BCHW,) if self.cfg.train.one_forward else views_2BCHW.chunk(2)
+        embedded = stack_views([self.networks(views) for views in batches])
+        embedded = Embedded(*(None if rows is None else rows.float() for rows in embedded))
+        if self.target is None:
+            return embedded, embedded.projections.detach()
+        with torch.no_grad():
+            queries = [self.target(views).projections for views in batches]
+        return embedded, (torch.cat(queries) if len(queries) > 1 else queries[0]).float()
+
+    def loss(self, embedded: Embedded, queries_2BD: Tensor, ids_B: Tensor, labels_B: Tensor) -> StepResult:
+        """The step's loss (float32, outside autocast). `labels_B` and `ids_B` serve diagnostics and masking only."""
+        keys = queries_2BD.chunk(2)[0]
+        if self.kind == "simclr":
+            z1, z2 = embedded.projections.chunk(2)
+            return StepResult(losses.nt_xent(z1, z2, self.cfg.loss.temperature), keys, None)
+        if self.kind == "byol":
+            targets = swap_views(queries_2BD)
+            rows = len(targets) if self.cfg.loss.symmetric else len(targets) // 2
+            return StepResult(losses.byol_loss(embedded.predictions[:rows], targets[:rows]), keys, None)
+        if not self.cfg.loss.symmetric:
+            queries_2BD = keys
+        positives, assignment = self._positives(queries_2BD, ids_B, labels_B)
+        loss = self._neighbour_loss(positives, embedded.predictions)
+        return StepResult(loss, keys, assignment)
+
+    def _positives(self, queries_ND: Tensor, ids_B: Tensor, labels_B: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Positives of the queries [N, D] (N = B or 2B), and view 1's assignment; queries themselves at first."""
+        if not self.support.ready:
+            return queries_ND, None
+        views = len(queries_ND) // len(ids_B)
+        found = self.support.look_up(queries_ND, ids_N=ids_B.repeat(views), labels_N=labels_B.repeat(views))
+        return found.positives_BD, found.index_B[: len(ids_B)]
+
+    def _neighbour_loss(self, positives_ND: Tensor, predictions_2BD: Tensor) -> Tensor:
+        """Positives of view 1 against predictions of view 2, and the other way round if the loss is symmetric."""
+        temperature = self.cfg.loss.temperature
+        p1, p2 = predictions_2BD.chunk(2)
+        if not self.cfg.loss.symmetric:
+            return losses.neighbour_nce(positives_ND, p2, temperature)
+        n1, n2 = positives_ND.chunk(2)
+        return (losses.neighbour_nce(n1, p2, temperature) + losses.neighbour_nce(n2, p1, temperature)) / 2
+
+    def after_step(self, result: StepResult, ids_B: Tensor, labels_B: Tensor, step: int, total_steps: int) -> None:
+        """Update the support set with view 1's keys, and the moving average with the networks just updated.
+
+        The average's momentum rises from `positives.momentum` to 1 by a cosine over `total_steps`.
+        """
+        self.support.update(result.keys_BD, ids_B=ids_B, labels_B=labels_B, assignment_B=result.assignment_B)
+        if self.target is not None:
+            momentum = cosine_momentum(step, total_steps, self.cfg.positives.momentum)
+            source = [*self.networks.encoder.parameters(), *self.networks.projector.parameters()]
+            move_towards(list(self.target.parameters()), source, momentum)

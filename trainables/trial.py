@@ -1,0 +1,264 @@
+"""One training run without Ray: build everything from a RunConfig, train epoch by epoch, report, save, resume."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables import checkpoint, devices
+from trainables.augment import TwoViews
+from trainables.config import RunConfig
+from trainables.data import Dataset, load_dataset
+from trainables.evaluation import Evaluator
+from trainables.methods import Method
+from trainables.metrics import SampleMean
+from trainables.optim import build_optimizer, set_learning_rate
+from trainables.probe import OnlineProbe
+from trainables.schedules import warmup_cosine
+
+# Settings that a resumed run may change: they decide where and how long, not what is computed.
+FREE_ON_RESUME = (
+    "preset",
+    "device",
+    "data.root",
+    "data.download",
+    "data.cache_dir",
+    "train.time_limit_s",
+    "train.checkpoint_every",
+)
+
+
+class Diverged(RuntimeError):
+    """The training loss became NaN or infinite."""
+
+
+class TimedOut(RuntimeError):
+    """The trial ran longer than train.time_limit_s."""
+
+
+class Trial:
+    """One run. `run_epoch` trains and evaluates one epoch; `save` and `load` make a resumed run equal, bit for bit.
+
+    Raises ValueError for settings that this data or machine cannot do. Accuracies in reports are percentages.
+    """
+
+    def __init__(self, cfg: RunConfig, dataset: Dataset | None = None, device: torch.device | str | None = None):
+        self.cfg = cfg
+        self.device = devices.pick_device(cfg.device) if device is None else torch.device(device)
+        self.peak_memory = devices.PeakMemory(self.device)
+        self.peak_memory.start()
+        devices.seed_everything(cfg.seed)
+        self.dataset = load_dataset(cfg.data) if dataset is None else dataset
+        self.train_data = devices.to_device(*self.dataset.train, self.device)
+        self._plan_steps()
+        self._build()
+        self.epoch = 0
+        self.step = 0
+        self._started = time.monotonic()
+        self._earlier_s = 0.0
+
+    def _plan_steps(self) -> None:
+        images, batch = len(self.train_data.labels), self.cfg.train.batch_size
+        full, rest = divmod(images, batch)
+        partial = rest >= 2 and (not self.cfg.train.drop_last or full == 0)
+        if batch < 2 or full + partial == 0:
+            raise ValueError(
+                f"train.batch_size ({batch}) with {images} training images leaves batches of fewer than 2 images, "
+                f"too few for BatchNorm and for negatives: use at least 2"
+            )
+        self.steps_per_epoch = full + partial
+        self.total_steps = self.steps_per_epoch * self.cfg.train.epochs
+        self.images_per_epoch = min(images, full * batch + (rest if partial else 0))
+
+    def _build(self) -> None:
+        cfg, data = self.cfg, self.dataset
+        self.method = Method(cfg, channels=data.channels, num_classes=data.num_classes, device=self.device)
+        if devices.wants_channels_last(cfg.train, self.device):
+            self.method.to(memory_format=torch.channels_last)
+        encoder = self.method.networks.encoder
+        self.probe = OnlineProbe(cfg.probe, encoder.feature_dim, data.num_classes, self.device)
+        self.optimizer = build_optimizer(cfg.optimizer, self.method.networks)
+        self.views = TwoViews(
+            cfg.augment,
+            image_size=data.image_size,
+            channels=data.channels,
+            mean=data.mean,
+            std=data.std,
+            device=self.device,
+        )
+        self.generator = torch.Generator(self.device).manual_seed(cfg.seed)
+        self.evaluator = Evaluator(cfg, data, self.train_data, self.device)
+        devices.compile_networks(cfg.train, self.method.networks, self.device)
+
+    @property
+    def done(self) -> bool:
+        return self.epoch >= self.cfg.train.epochs
+
+    @property
+    def elapsed_s(self) -> float:
+        """Wall seconds of this trial, those before a resume included."""
+        return self._earlier_s + time.monotonic() - self._started
+
+    def run_epoch(self) -> dict[str, Any]:
+        """Train one epoch, evaluate if due, and report (keys of study.schema.REPORT_METRICS, and `epoch`).
+
+        Raises Diverged if the epoch's mean loss is not finite, TimedOut between two steps. Neither may be resumed from
+        this object; the last checkpoint holds the epoch before.
+        """
+        assert not self.done
+        started = time.perf_counter()
+        mean_loss = SampleMean()
+        self.method.train()
+        for index_B in self._batches():
+            self._check_time()
+            mean_loss.add(*self.train_step(index_B))
+        loss = float(mean_loss.value())
+        devices.synchronise(self.device)
+        train_s = time.perf_counter() - started
+        if not math.isfinite(loss):
+            raise Diverged(
+                f"epoch {self.epoch + 1}: the training loss is {loss}; lower optimizer.learning_rate "
+                f"({self.cfg.optimizer.learning_rate:g}) or raise loss.temperature ({self.cfg.loss.temperature:g})"
+            )
+        diagnostics = {name: float(value) for name, value in self.method.support.diagnostics().items()}
+        self.epoch += 1
+        self.method.support.end_epoch(self.epoch)
+        report = {"epoch": self.epoch, "loss": loss} | self.evaluator.evaluate(self.method, self.probe, self.epoch)
+        return report | self._costs(started, train_s) | {k: v for k, v in diagnostics.items() if math.isfinite(v)}
+
+    def _batches(self) -> Iterator[Tensor]:
+        order = torch.randperm(len(self.train_data.labels), generator=self.generator, device=self.device)
+        return iter(order[: self.images_per_epoch].split(self.cfg.train.batch_size))
+
+    def _check_time(self) -> None:
+        limit = self.cfg.train.time_limit_s
+        if limit is not None and self.elapsed_s > limit:
+            raise TimedOut(f"epoch {self.epoch + 1}: over train.time_limit_s ({limit:g} s)")
+
+    def train_step(self, index_B: Tensor) -> tuple[Tensor, int]:
+        """One optimisation step on the images at `index_B`; (loss on the device, number of images).
+
+        Nothing here waits for the device.
+        """
+        share = warmup_cosine(
+            self.step,
+            warmup_steps=round(self.cfg.optimizer.warmup_epochs * self.steps_per_epoch),
+            total_steps=self.total_steps,
+            base=1.0,
+        )
+        labels, ids = self.train_data.labels[index_B], self.train_data.ids[index_B]
+        views = self.views.both(self.train_data.images[index_B], self.generator)
+        with devices.autocast(self.cfg.train, self.device):
+            embedded, queries = self.method.embed(views)
+        result = self.method.loss(embedded, queries, ids, labels)
+        probe_loss = self.probe.loss(embedded.features, labels.repeat(2))
+        torch.autograd.backward((result.loss, probe_loss))
+        set_learning_rate(self.optimizer, share * self.cfg.optimizer.learning_rate)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.probe.step(share)
+        self.method.after_step(result, ids, labels, self.step, self.total_steps)
+        self.step += 1
+        return result.loss.detach(), len(index_B)
+
+    def _costs(self, started: float, train_s: float) -> dict[str, Any]:
+        return {
+            "support_bytes": self.method.support.nbytes,
+            "support_vectors": self.method.support.vectors,
+            "peak_memory_bytes": self.peak_memory.bytes(),
+            "images_per_s": self.images_per_epoch / max(train_s, 1e-9),
+            "train_s": train_s,
+            "epoch_s": time.perf_counter() - started,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the rest of the run depends on, as tensors and plain containers."""
+        return {
+            "kind": "trial",
+            "config": self.cfg.model_dump(mode="json"),
+            "data": data_facts(self.dataset),
+            "epoch": self.epoch,
+            "step": self.step,
+            "elapsed_s": self.elapsed_s,
+            "method": self.method.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "probe": self.probe.state_dict(),
+            "probe_optimizer": self.probe.optimizer.state_dict(),
+            "evaluator": self.evaluator.state_dict(),
+            "generator": self.generator.get_state(),
+            "torch_rng": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state of the same run; CheckpointError if its settings or data differ from this trial's."""
+        check_same_run(state, self.cfg, data_facts(self.dataset))
+        self.method.load_state_dict(state["method"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.probe.load_state_dict(state["probe"])
+        self.probe.optimizer.load_state_dict(state["probe_optimizer"])
+        self.evaluator.load_state_dict(state["evaluator"])
+        self.generator.set_state(state["generator"].cpu())
+        torch.set_rng_state(state["torch_rng"].cpu())
+        self.epoch, self.step = state["epoch"], state["step"]
+        self._earlier_s, self._started = state["elapsed_s"], time.monotonic()
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint file, atomically."""
+        checkpoint.write(path, self.state_dict())
+
+    def load(self, path: str | Path) -> None:
+        """Continue from a checkpoint file; CheckpointError if it is damaged or of another run."""
+        self.load_state_dict(checkpoint.read(path))
+
+    def close(self) -> None:
+        """Free the trial's memory; the object is of no use afterwards."""
+        for name in ("method", "probe", "optimizer", "views", "evaluator", "train_data", "dataset"):
+            self.__dict__.pop(name, None)
+        devices.free_memory(self.device)
+
+
+def data_facts(dataset: Dataset) -> dict[str, Any]:
+    """What a checkpoint keeps of its data: enough to evaluate the encoder elsewhere and to notice other data."""
+    return {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "num_classes": dataset.num_classes,
+        "channels": dataset.channels,
+        "image_size": dataset.image_size,
+        "mean": [float(value) for value in dataset.mean],
+        "std": [float(value) for value in dataset.std],
+    }
+
+
+def check_same_run(state: dict[str, Any], cfg: RunConfig, facts: dict[str, Any]) -> None:
+    """CheckpointError that names each setting in which a checkpoint's run differs from this one."""
+    if state.get("kind") != "trial":
+        raise checkpoint.CheckpointError("the checkpoint holds no trial")
+    theirs, ours = flatten(state["config"]), flatten(cfg.model_dump(mode="json"))
+    differing = [
+        f"{name}: {theirs.get(name)!r} in the checkpoint, {ours.get(name)!r} now"
+        for name in sorted(theirs.keys() | ours.keys())
+        if theirs.get(name) != ours.get(name) and name not in FREE_ON_RESUME
+    ]
+    if state["data"]["fingerprint"] != facts["fingerprint"]:
+        differing.append(f"data: fingerprint {state['data']['fingerprint'][:12]}, now {facts['fingerprint'][:12]}")
+    if differing:
+        raise checkpoint.CheckpointError("the checkpoint is of another run: " + "; ".join(differing))
+
+
+def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{'a': {'b': 1}} as {'a.b': 1}."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,141 @@
+"""A trial as a class Trainable of Ray Tune: the only file of `trainables` that knows Ray.
+
+`config` holds: `run` (nested dict for RunConfig), `stage`, `label` (what a person reads), `max_epochs` (the budget, at
+most train.epochs), `threads` (torch's per trial on a CPU; default 1). One `step` is one epoch. A result has the keys of
+study.schema.REPORT_METRICS plus `epoch` and `training_iteration` (epochs finished, also after a restore). A trial that
+diverges, runs out of memory or over its time limit does not raise: its last result carries `status` ("diverged",
+"out_of_memory", "timed_out"), `error` (one line), done=True, the last epoch's numbers if there was one and `accuracy`
+(NaN if it diverged or nothing was measured) and `support_bytes` always.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from trainables import checkpoint
+from trainables.config import DataConfig, RunConfig
+from trainables.data import Dataset, load_dataset
+from trainables.trial import Diverged, TimedOut, Trial
+
+CHECKPOINT_FILE = "trial.ckpt"
+DIVERGED, OUT_OF_MEMORY, TIMED_OUT = "diverged", "out_of_memory", "timed_out"  # as in study.schema
+
+log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=4)
+def _shared_dataset(data_json: str) -> Dataset:
+    """A data set once per process and data configuration; its arrays are memory-mapped, so processes share them."""
+    return load_dataset(DataConfig(**json.loads(data_json)))
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """True for torch's CUDA error and for the failed allocations of CPU tensors and NumPy."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+
+
+class TrialActor(tune.Trainable):
+    """One trial in Tune. With `reuse_actors` one process runs many trials after another (`reset_config`)."""
+
+    trial: Trial | None = None
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Build nothing yet: a failure while building is reported by the first `step` like any other."""
+        self._begin(config)
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self.label = str(config.get("label", "trial"))
+        self.run_config = RunConfig(**config["run"])
+        self.max_epochs = min(int(config.get("max_epochs", self.run_config.train.epochs)), self.run_config.train.epochs)
+        self.last_report: dict[str, Any] = {}
+        self.trial = None
+        torch.set_num_threads(int(config.get("threads", 1)))
+
+    def _built(self) -> Trial:
+        if self.trial is None:
+            dataset = _shared_dataset(self.run_config.data.model_dump_json())
+            self.trial = Trial(self.run_config, dataset)
+        return self.trial
+
+    def step(self) -> dict[str, Any]:
+        """Train and evaluate one epoch; the report as a Tune result."""
+        try:
+            self.last_report = self._built().run_epoch()
+        except Diverged as error:
+            return self._ended(DIVERGED, error)
+        except TimedOut as error:
+            return self._ended(TIMED_OUT, error)
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error):
+                raise
+            return self._ended(OUT_OF_MEMORY, error)
+        epoch = self.last_report["epoch"]
+        return {**self.last_report, "training_iteration": epoch, "done": epoch >= self.max_epochs}
+
+    def _ended(self, status: str, error: Exception) -> dict[str, Any]:
+        """The result of a trial that cannot go on; memory is freed at once."""
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        message = lines[0]
+        if status == OUT_OF_MEMORY:
+            message += " (lower train.batch_size, support.queue_size or the number of trials per device)"
+        support_bytes = self.trial.method.support.nbytes if self.trial is not None else 0
+        epoch = int(self.last_report.get("epoch", 0))
+        self._free()
+        result = {"support_bytes": support_bytes, "accuracy": float("nan"), "epoch": epoch} | self.last_report
+        if status == DIVERGED:
+            result["accuracy"] = float("nan")
+        return {**result, "training_iteration": epoch, "done": True, "status": status, "error": message}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Write the trial's state into the folder; a trial that ended early or never began leaves none."""
+        if self.trial is not None:
+            state = self.trial.state_dict() | {"last_report": _plain(self.last_report)}
+            checkpoint.write(Path(checkpoint_dir) / CHECKPOINT_FILE, state)
+
+    def load_checkpoint(self, checkpoint_dir: str) -> None:
+        """Continue from a checkpoint; from an older sibling if it is damaged, from the start if all are."""
+        folder = Path(checkpoint_dir)
+        older = sorted((f for f in folder.parent.glob("checkpoint_*") if f.name < folder.name), reverse=True)
+        paths = [path for f in (folder, *older) if (path := f / CHECKPOINT_FILE).is_file()]
+        try:
+            found = checkpoint.read_newest(paths)
+        except checkpoint.CheckpointError as error:
+            log.warning("%s: starting over: %s", self.label, error)
+            found = None
+        if found is not None:
+            if found.skipped:
+                log.warning("%s: continuing from %s: %s", self.label, found.path, "; ".join(found.skipped))
+            self.last_report = found.state.pop("last_report")
+            self._built().load_state_dict(found.state)
+        self._iteration = self.trial.epoch if self.trial is not None else 0
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Become another trial in the same process: memory is freed and its peak counted anew."""
+        self._free()
+        self._begin(new_config)
+        return True
+
+    def cleanup(self) -> None:
+        self._free()
+
+    def _free(self) -> None:
+        if self.trial is not None:
+            self.trial.close()
+            self.trial = None
+
+    def __repr__(self) -> str:
+        return getattr(self, "label", "trial")  # Ray's dashboard and log prefix
+
+
+def _plain(report: dict[str, Any]) -> dict[str, Any]:
+    """A report without its picture, which is written once and needs no second life in a checkpoint."""
+    return {name: value for name, value in report.items() if name != "projection"}
