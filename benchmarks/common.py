@@ -1,0 +1,127 @@
+"""What the benchmarks share: paired timing, the environment, dated result files.
+
+Candidates take turns within each repeat, so that a slow moment of a shared machine hits all of them alike, and the
+ratio is the median of the ratios of each repeat. Wall times on shared cores say little; the ratios are the result.
+"""
+
+from __future__ import annotations
+
+import datetime
+import gc
+import importlib.metadata
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+RESULTS = Path(__file__).parent / "results"
+
+
+class Timing(NamedTuple):
+    """Seconds of one call of a candidate, over the repeats."""
+
+    seconds: list[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """First and third quartile (both the only value if there is one)."""
+        return quartiles(self.seconds)
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    if len(values) < 2:
+        return values[0], values[0]
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, high
+
+
+def paired(
+    candidates: Mapping[str, Callable[[], object]],
+    *,
+    repeats: int = 15,
+    calls: int = 1,
+    warm_up: int = 2,
+    wait: Callable[[], None] | None = None,
+) -> dict[str, Timing]:
+    """Times the candidates in turns: seconds per call, `repeats` values each, every value over `calls` calls.
+
+    The order is reversed every other repeat. `wait` (e.g. torch.cuda.synchronize) is called before each reading.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(warm_up):
+        for run in candidates.values():
+            run()
+    gc.collect()
+    for repeat in range(repeats):
+        order = list(candidates) if repeat % 2 == 0 else list(reversed(candidates))
+        for name in order:
+            seconds[name].append(_time(candidates[name], calls, wait))
+    return {name: Timing(values) for name, values in seconds.items()}
+
+
+def _time(run: Callable[[], object], calls: int, wait: Callable[[], None] | None) -> float:
+    if wait is not None:
+        wait()
+    start = time.perf_counter()
+    for _ in range(calls):
+        run()
+    if wait is not None:
+        wait()
+    return (time.perf_counter() - start) / calls
+
+
+def ratio(slow: Timing, fast: Timing) -> Timing:
+    """How many times longer `slow` took than `fast`, repeat by repeat (use its median and spread)."""
+    return Timing([a / b for a, b in zip(slow.seconds, fast.seconds, strict=True)])
+
+
+def describe(value: Timing, digits: int = 2) -> str:
+    """`median (first to third quartile)`."""
+    low, high = value.spread
+    return f"{value.median:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+
+
+def environment(packages: Sequence[str] = ("torch",)) -> str:
+    """Hardware, load and versions, as Markdown lines for the head of a result file."""
+    load = ", ".join(f"{x:.1f}" for x in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    lines = [
+        f"- date: {datetime.date.today().isoformat()}",
+        f"- CPU: {_cpu()}, {os.cpu_count()} logical cores, shared with other work (load averages {load})",
+        f"- threads: OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}",
+        f"- Python {platform.python_version()}, {versions}",
+    ]
+    return "\n".join(lines)
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def write_result(name: str, text: str) -> Path:
+    """Writes benchmarks/results/YYYY-MM-DD-NAME.md; an existing file is never edited: a number is added to the name."""
+    RESULTS.mkdir(exist_ok=True)
+    stem = f"{datetime.date.today().isoformat()}-{name}"
+    path, number = RESULTS / f"{stem}.md", 2
+    while path.exists():
+        path, number = RESULTS / f"{stem}-{number}.md", number + 1
+    path.write_text(text.rstrip() + "\n")
+    return path

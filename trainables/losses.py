@@ -1,0 +1,50 @@
+"""Losses on batches of embeddings.
+
+Shape legend: B batch, D embedding dimension. Rows are normalised here, so raw embeddings may be passed. All losses
+are means over samples, in float32 even under autocast; lower is better; a NaN or infinite input gives a NaN loss.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def nt_xent(z1_BD: Tensor, z2_BD: Tensor, temperature: float) -> Tensor:
+    """SimCLR's normalised temperature-scaled cross-entropy over the 2B embeddings of two views (scalar, >= 0).
+
+    Each embedding's positive is the other view of its image, its negatives are the 2B - 2 embeddings of the other
+    images; a batch of 1 has no negatives and gives 0. Chen et al. 2020, equation 1.
+    """
+    with torch.autocast(z1_BD.device.type, enabled=False):
+        batch = z1_BD.shape[0]
+        z_ND = F.normalize(torch.cat([z1_BD, z2_BD]).float(), dim=1)
+        logits_NN = z_ND @ z_ND.T / temperature
+        logits_NN = logits_NN.masked_fill(torch.eye(2 * batch, dtype=torch.bool, device=z_ND.device), float("-inf"))
+        target_N = torch.arange(2 * batch, device=z_ND.device).roll(batch)
+        return F.cross_entropy(logits_NN, target_N)
+
+
+def neighbour_nce(positives_BD: Tensor, predictions_BD: Tensor, temperature: float) -> Tensor:
+    """InfoNCE with drawn positives: softmax over the batch's predictions for each positive (scalar, >= 0).
+
+    Row i holds positive i against every prediction; the right column is i. No gradient reaches the positives.
+    Used by nnclr (nearest neighbour), kmclr (nearest prototype) and the none arm (the other view's embedding).
+    Dwibedi et al. 2021, equation 3; a batch of 1 gives 0.
+    """
+    with torch.autocast(predictions_BD.device.type, enabled=False):
+        positives_BD = F.normalize(positives_BD.detach().float(), dim=1)
+        predictions_BD = F.normalize(predictions_BD.float(), dim=1)
+        logits_BB = positives_BD @ predictions_BD.T / temperature
+        return F.cross_entropy(logits_BB, torch.arange(len(logits_BB), device=logits_BB.device))
+
+
+def byol_loss(predictions_BD: Tensor, targets_BD: Tensor) -> Tensor:
+    """Mean of 2 - 2 cos(prediction, target): the squared distance of unit vectors (scalar, 0 to 4).
+
+    No gradient reaches the targets. Grill et al. 2020, equation 2.
+    """
+    with torch.autocast(predictions_BD.device.type, enabled=False):
+        cosine_B = F.cosine_similarity(predictions_BD.float(), targets_BD.detach().float(), dim=1)
+        return (2 - 2 * cosine_B).mean()
