@@ -7,15 +7,18 @@ As a library: `Trial` is the run itself, `pretrain` an iterator of its epoch rep
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
-from trainables import checkpoint, probe
+from trainables import checkpoint, devices, probe
 from trainables.config import RunConfig
-from trainables.data import Dataset
+from trainables.data import Dataset, Split
 from trainables.trial import Diverged, TimedOut, Trial
 
 __all__ = ["Diverged", "Estimate", "TimedOut", "Trial", "estimate", "pretrain"]
