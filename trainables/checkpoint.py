@@ -59,7 +59,7 @@ def read(path: str | Path, map_location: str | torch.device = "cpu") -> dict[str
         header = file.readline(200)
         body = file.read()
     fields = header.decode("ascii", errors="replace").split()
-    if len(fields) != 4 or fields[0] != MAGIC:
+    if len(fields) != 4 or fields[0] != MAGIC or not fields[3].isdigit():
         raise CheckpointError(f"{path}: not a checkpoint of this program (a file written by `trainables.pretrain`)")
     if fields[1] != str(VERSION):
         raise CheckpointError(f"{path}: checkpoint version {fields[1]}, this program reads version {VERSION}")
