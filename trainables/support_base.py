@@ -117,7 +117,7 @@ class SupportSet(nn.Module):
                 positives_ND, weights_NR = weigh(
                     self._unit_rows(index_NR), normalise(queries_ND), self.kind, self.soft_temperature, allowed_NR
                 )
-                positives_ND = normalise(positives_ND)
+                positives_ND = normalise(positives_ND) if self.neighbours > 1 else positives_ND
             if self.mixes == "random":
                 positives_ND = mix(positives_ND, normalise(queries_ND), self.generator)
             self._observe(index_NR, weights_NR, ids_N, labels_N)

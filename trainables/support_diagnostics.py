@@ -76,11 +76,12 @@ class PrototypeDiagnostics(nn.Module):
             self.register_buffer("recent_labels_K", torch.full((k,), -1, dtype=torch.int64, device=device))
         self.register_buffer("chosen_K", torch.zeros(k, dtype=torch.float64, device=device))
         self.register_buffer("pure", torch.zeros((), dtype=torch.float64, device=device))
+        self.register_buffer("one", torch.ones((), dtype=torch.float64, device=device), persistent=False)
         self.labelled = self.queries = 0
 
     def observe(self, index_NR: Tensor, weights_NR: Tensor | None, labels_N: Tensor | None) -> None:
         """Adds a look-up: the use of each query's nearest prototype, and the purity of what it drew."""
-        self.chosen_K.index_add_(0, index_NR[:, 0], self.chosen_K.new_ones(()).expand(len(index_NR)))
+        self.chosen_K.index_add_(0, index_NR[:, 0], self.one.expand(len(index_NR)))
         self.queries += len(index_NR)
         if labels_N is not None:
             counts_NRC = self.labels_KC[index_NR]
