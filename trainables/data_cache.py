@@ -1,0 +1,209 @@
+"""Arrays on disk that are computed once: memory-mapped read-only, published atomically, checked when opened.
+
+An entry is a folder `<cache>/<name>-<key>/` with images.npy (uint8 NCHW), labels.npy (int64), ids.npy (int64) and
+entry.json. It is written under a temporary name and renamed, so a reader sees all of it or nothing; processes that
+want the same entry at once wait for the first one by a file lock (without locks, as on some network file systems,
+each builds its own copy and the first rename wins). Opening compares file sizes, the checksums of labels and ids, and
+that of 64 blocks spread over the images: a truncated or overwritten entry is rebuilt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import uuid
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+FORMAT = 1  # of the entries; part of every key
+_BLOCKS, _BLOCK_BYTES = 64, 65536
+
+Progress = Callable[[str], None]
+
+
+class DataError(ValueError):
+    """Data that is missing, unreadable or unfit; the message says where it is and the ways out."""
+
+
+class Entry(NamedTuple):
+    images_NCHW: np.ndarray
+    labels_N: np.ndarray
+    ids_N: np.ndarray
+    meta: dict[str, Any]
+
+
+def cache_folder(configured: str | None) -> Path:
+    """`data.cache_dir`, else $KMCLR_CACHE, else the user's cache folder. Created; DataError if that is impossible."""
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kmclr"
+    folder = Path(configured or os.environ.get("KMCLR_CACHE") or user).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    return folder
+
+
+def _cannot_write(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"cannot write decoded images to {folder} ({error.strerror or error}): "
+        "set data.cache_dir or $KMCLR_CACHE to a writable folder with space"
+    )
+
+
+def digest(*parts: object) -> str:
+    """SHA-256 (hex) of the parts' text."""
+    return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()
+
+
+def content_hash(files: Sequence[Path], root: Path, folder: Path) -> str:
+    """SHA-256 (hex) of the files' names below `root` and of all their bytes.
+
+    Reading everything costs a tenth of decoding it, but would be paid by each trial: the hash is remembered in `folder`
+    under the files' names, sizes and modification times, so unchanged files are read once.
+    """
+    listing = []
+    for path in sorted(files):
+        stat = path.stat()
+        listing.append((path.relative_to(root).as_posix(), stat.st_size, stat.st_mtime_ns))
+    memo = folder / "contents" / digest(FORMAT, root.resolve(), listing)
+    with contextlib.suppress(OSError):
+        known = memo.read_text().strip()
+        if len(known) == 64:
+            return known
+    total = hashlib.sha256()
+    for name, size, _ in listing:
+        total.update(f"{name}\0{size}\0".encode())
+        with open(root / name, "rb") as file:
+            while block := file.read(1 << 20):
+                total.update(block)
+    _write_text(memo, total.hexdigest())
+    return total.hexdigest()
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _cannot_write(path.parent, error) from error
+
+
+def cached(folder: Path, name: str, key: str, build: Callable[[Path], dict[str, Any]], progress: Progress) -> Entry:
+    """The entry `name`-`key`, built at most once.
+
+    `build(path)` writes images.npy, labels.npy and ids.npy into the empty folder `path` and returns what to remember
+    (JSON). Raises what it raises; DataError if the cache cannot be written.
+    """
+    place = folder / f"{name}-{digest(FORMAT, key)[:20]}"
+    entry = _open(place)
+    if entry is not None:
+        return entry
+    with file_lock(place.with_suffix(".lock"), progress):
+        entry = _open(place)  # another process may have built it meanwhile
+        if entry is None:
+            if place.exists():
+                progress(f"{place.name}: the cached images are damaged; decoding again")
+                _remove(place)
+            _publish(place, build)
+            entry = _open(place)
+    if entry is None:
+        raise DataError(f"{place} was written but reads back damaged: check the disk or set data.cache_dir")
+    return entry
+
+
+def _publish(place: Path, build: Callable[[Path], dict[str, Any]]) -> None:
+    temporary = place.with_name(f".{place.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.mkdir()
+        meta = build(temporary)
+        meta |= {"format": FORMAT, "sizes": _sizes(temporary), "checksums": _checksums(temporary)}
+        (temporary / "entry.json").write_text(json.dumps(meta, indent=1))
+        try:
+            os.rename(temporary, place)
+        except OSError:
+            if not place.exists():  # else another process without locks was first: theirs is as good
+                raise
+    except OSError as error:
+        raise _cannot_write(place.parent, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove(place: Path) -> None:
+    """Moved away first, so that no reader sees half a folder."""
+    grave = place.with_name(f".{place.name}.{uuid.uuid4().hex}.bad")
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(place, grave)
+    shutil.rmtree(grave, ignore_errors=True)
+
+
+def _open(place: Path) -> Entry | None:
+    """The entry, or None if it is missing or damaged."""
+    try:
+        meta = json.loads((place / "entry.json").read_text())
+        if meta["format"] != FORMAT or meta["sizes"] != _sizes(place) or meta["checksums"] != _checksums(place):
+            return None
+        images = np.load(place / "images.npy", mmap_mode="r")
+        labels, ids = np.load(place / "labels.npy"), np.load(place / "ids.npy")
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if images.dtype != np.uint8 or images.ndim != 4 or not len(images) == len(labels) == len(ids):
+        return None
+    labels.flags.writeable = ids.flags.writeable = False
+    return Entry(images, labels, ids, meta)
+
+
+_ARRAYS = ("images.npy", "labels.npy", "ids.npy")
+
+
+def _sizes(place: Path) -> dict[str, int]:
+    return {name: (place / name).stat().st_size for name in _ARRAYS}
+
+
+def _checksums(place: Path) -> dict[str, int]:
+    return {name: _checksum(place / name, sample=name == "images.npy") for name in _ARRAYS}
+
+
+def _checksum(path: Path, *, sample: bool) -> int:
+    """CRC-32 of the file, or of 64 blocks of 64 KiB from its first to its last one."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        if not sample or size <= _BLOCKS * _BLOCK_BYTES:
+            return zlib.crc32(file.read())
+        value = 0
+        for block in range(_BLOCKS):
+            file.seek((size - _BLOCK_BYTES) * block // (_BLOCKS - 1))
+            value = zlib.crc32(file.read(_BLOCK_BYTES), value)
+        return value
+
+
+@contextlib.contextmanager
+def file_lock(path: Path, progress: Progress) -> Iterator[None]:
+    """Exclusive between processes while held; released by the system if the holder dies."""
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system
+        yield
+        return
+    try:
+        file = open(path, "a")  # noqa: SIM115 - closed by the `with` below
+    except OSError as error:
+        raise _cannot_write(path.parent, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(f"{path.stem}: another process prepares these images; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            pass
+        yield
