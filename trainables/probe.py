@@ -120,18 +120,13 @@ def few_shot_accuracy(
 ) -> float:
     """Mean acc@1 in % over the draws of a logistic regression on few labelled images per class.
 
-    Features are centred and divided by one number, their overall standard deviation over all N training images
-    (unlabelled, so no label is used twice); the draw's images then train the classifier.
+    Features are taken as they are, with scikit-learn's default regularisation (C = 1).
     """
-    centre = train_NF.mean(0)
-    scale = (train_NF - centre).square().mean().sqrt().clamp_min(1e-12)
-    shots_RSF = (train_NF[draws_RS] - centre) / scale
-    weights = logistic_regression(shots_RSF, train_labels_N[draws_RS], num_classes)
-    test = (test_MF - centre) / scale
-    correct = torch.zeros((), device=test.device)
-    for weight in weights:
-        correct += (torch.addmm(weight[-1], test, weight[:-1]).argmax(1) == test_labels_M).sum()
-    return Scores(correct, len(test) * len(weights)).percent()
+    weights_RFC = logistic_regression(train_NF[draws_RS], train_labels_N[draws_RS], num_classes)
+    correct = torch.zeros((), dtype=torch.int64, device=test_MF.device)
+    for weights in weights_RFC:
+        correct += (torch.addmm(weights[-1], test_MF, weights[:-1]).argmax(1) == test_labels_M).sum()
+    return Scores(correct, len(test_MF) * len(weights_RFC)).percent()
 
 
 def probe_accuracy(linear: nn.Linear, features_MF: Tensor, labels_M: Tensor) -> tuple[float, float]:
