@@ -17,7 +17,6 @@ from trainables.config import RunConfig
 from trainables.data import Dataset, load_dataset
 from trainables.evaluation import Evaluator
 from trainables.methods import Method
-from trainables.metrics import SampleMean
 from trainables.optim import build_optimizer, set_learning_rate
 from trainables.probe import OnlineProbe
 from trainables.schedules import warmup_cosine
@@ -113,12 +112,13 @@ class Trial:
         """
         assert not self.done
         started = time.perf_counter()
-        mean_loss = SampleMean()
         self.method.train()
+        losses, counts = [], []
         for index_B in self._batches():
             self._check_time()
-            mean_loss.add(*self.train_step(index_B))
-        loss = float(mean_loss.value())
+            losses.append(self.train_step(index_B))
+            counts.append(len(index_B))
+        loss = float(torch.stack(losses).double().cpu() @ torch.tensor(counts, dtype=torch.float64)) / sum(counts)
         devices.synchronise(self.device)
         train_s = time.perf_counter() - started
         if not math.isfinite(loss):
@@ -141,8 +141,8 @@ class Trial:
         if limit is not None and self.elapsed_s > limit:
             raise TimedOut(f"epoch {self.epoch + 1}: over train.time_limit_s ({limit:g} s)")
 
-    def train_step(self, index_B: Tensor) -> tuple[Tensor, int]:
-        """One optimisation step on the images at `index_B`; (loss on the device, number of images).
+    def train_step(self, index_B: Tensor) -> Tensor:
+        """One optimisation step on the images at `index_B`; the loss, on the device.
 
         Nothing here waits for the device.
         """
@@ -165,7 +165,7 @@ class Trial:
         self.probe.step(share)
         self.method.after_step(result, ids, labels, self.step, self.total_steps)
         self.step += 1
-        return result.loss.detach(), len(index_B)
+        return result.loss.detach()
 
     def _costs(self, started: float, train_s: float) -> dict[str, Any]:
         return {
