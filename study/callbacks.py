@@ -1,0 +1,73 @@
+"""Ray Tune's events, handed to the ledger; the only place where Tune's trials meet the journal."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from ray import tune
+
+from study import pareto, schema
+from study.checkpoints import Checkpoints
+from study.durable import failure_of
+from study.interrupt import StudyStopped
+from study.ledger import Ledger
+from study.tasks import Task, from_config
+
+
+class StudyCallback(tune.Callback):
+    """Feeds the ledger. `stop` is asked between events; a reason it gives ends the study by StudyStopped."""
+
+    def __init__(self, ledger: Ledger, checkpoints: Checkpoints, stop: Callable[[], str | None]) -> None:
+        self.ledger = ledger
+        self.checkpoints = checkpoints
+        self.stop = stop
+        self._stopping = False
+        self._failures: dict[str, int] = {}
+
+    # Tune pickles callbacks into its snapshot, where nothing of ours is needed
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __deepcopy__(self, memo: dict) -> StudyCallback:
+        return self
+
+    def __copy__(self) -> StudyCallback:
+        return self
+
+    def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        self.ledger.start(from_config(trial.config))
+
+    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
+        task = from_config(trial.config)
+        if "epoch" in result and pareto.finite(result, self.ledger.objectives):
+            self.ledger.report(task, result)
+
+    def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        if self._stopping:
+            return
+        task, result = from_config(trial.config), dict(trial.last_result or {})
+        self._end(task, self.ledger.verdict(task, result), result.get("error"))
+
+    def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        if self._stopping:
+            return
+        error = copy.copy(trial.get_pickled_error() or trial.get_error())
+        self._end(from_config(trial.config), *failure_of(error))
+
+    def _end(self, task: Task, status: str, error: str | None) -> None:
+        kept = self.checkpoints.tidy(task, keep=0 if status == schema.STOPPED else 1)
+        self.ledger.end(task, status, error=error, checkpoint=kept)
+
+    def on_step_end(self, iteration: int, trials: list, **info: Any) -> None:
+        self.ledger.tick()
+        reason = self.stop()
+        if reason is not None and not self._stopping:
+            self._stopping = True
+            for trial in trials:
+                actor = trial.temporary_state.ray_actor
+                if actor is not None:
+                    ray.kill(actor)  # at once: an epoch may take minutes, and the last checkpoint is what counts
+            raise StudyStopped(reason)

@@ -1,0 +1,68 @@
+"""Ctrl-C and SIGTERM (as clusters send it before preemption) as a request to stop, not as a crash."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(BaseException):
+    """Raised by a signal while the study is not inside Tune; `signum` tells which."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+
+
+class StudyStopped(Exception):
+    """The study was asked to stop: a signal, a budget. `reason` is for people."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class StopSignals:
+    """Context manager. Before `listen()` a signal raises Interrupted; after it, it only sets `received`, which the
+    study's callback looks at. A second signal ends the process at once. Does nothing outside the main thread."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._flag_only = False
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        self._install()
+        return self
+
+    def _install(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for signum in SIGNALS:
+                before = signal.signal(signum, self._handle)
+                self._previous.setdefault(signum, before)
+
+    def listen(self) -> None:
+        """From now on only take note. Call after ray.init, which installs a SIGTERM handler of its own."""
+        self._flag_only = True
+        self._install()
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if self.received is not None:
+            os._exit(128 + signum)
+        self.received = signum
+        if not self._flag_only:
+            raise Interrupted(signum)
+
+    def reason(self) -> str | None:
+        """Name of the signal received, if any."""
+        return None if self.received is None else signal.Signals(self.received).name
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for signum, before in self._previous.items():
+            signal.signal(signum, before)
+        self._previous.clear()

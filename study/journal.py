@@ -1,0 +1,173 @@
+"""Our own record of a study: `reports.jsonl` and `trials.jsonl`, append-only, flushed and fsynced line by line.
+
+The journal is the truth of a study: what it does not hold did not happen, and every other state file (Tune's snapshots,
+the Optuna storage, the scheduler's rungs) is rebuilt from it or checked against it on resume.
+
+A line is written once: a report by (trial_id, epoch), a trial's end by trial_id. An `interrupted` end is not final: the
+trial goes on after a resume and a later line with the same trial_id replaces it (readers take the last).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from study import schema
+
+
+class JournalError(ValueError):
+    """A results folder that cannot be trusted; names file and line."""
+
+
+class JournalWriteError(OSError):
+    """A line could not be written (disk full, folder gone): the study has to stop."""
+
+
+def now() -> str:
+    """UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def plain(value: Any) -> Any:
+    """JSON-friendly copy: numpy scalars become Python's, NaN and infinities become None."""
+    if hasattr(value, "item") and callable(value.item):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)
+
+
+def _parse(path: Path, number: int, text: str) -> dict[str, Any]:
+    try:
+        line = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise JournalError(f"{path}:{number}: not JSON ({error.msg}); restore the file from a backup") from None
+    if not isinstance(line, dict) or line.get("schema") != schema.SCHEMA_VERSION:
+        got = line.get("schema") if isinstance(line, dict) else type(line).__name__
+        raise JournalError(f"{path}:{number}: expected an object with schema {schema.SCHEMA_VERSION}, got {got!r}")
+    return line
+
+
+def read_lines(path: Path, *, repair: bool = False) -> list[dict[str, Any]]:
+    """All lines of a file; [] if it does not exist. A torn last line (killed while writing) is dropped with a warning.
+
+    repair: also cut it off the file, so that the next line starts clean. Raises JournalError, naming file and line, for
+    anything else that is not a JSON object of this schema version.
+    """
+    if not path.exists():
+        return []
+    raw = path.read_bytes()
+    whole = raw[: raw.rfind(b"\n") + 1]
+    if len(whole) < len(raw):
+        warnings.warn(f"{path}: dropped a torn last line of {len(raw) - len(whole)} bytes", stacklevel=2)
+        if repair:
+            with path.open("r+b") as file:
+                file.truncate(len(whole))
+                os.fsync(file.fileno())
+    rows = whole.decode("utf-8", errors="replace").split("\n")[:-1]
+    return [_parse(path, number, text) for number, text in enumerate(rows, 1) if text.strip()]
+
+
+class Journal:
+    """Appends to the two files of a results folder and knows what they hold. One process at a time (see `lock`)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.reports: list[dict[str, Any]] = []
+        self.last_epoch: dict[str, int] = {}
+        self._seen: set[tuple[str, int]] = set()
+        self.ends: dict[str, dict[str, Any]] = {}
+        for line in read_lines(self.folder / schema.REPORTS_FILE, repair=True):
+            self._remember_report(line)
+        for line in read_lines(self.folder / schema.TRIALS_FILE, repair=True):
+            self.ends[line["trial_id"]] = line
+        self._files = {
+            name: (self.folder / name).open("ab", buffering=0) for name in (schema.REPORTS_FILE, schema.TRIALS_FILE)
+        }
+
+    def _remember_report(self, line: dict[str, Any]) -> None:
+        trial_id, epoch = line["trial_id"], int(line["epoch"])
+        self.reports.append(line)
+        self._seen.add((trial_id, epoch))
+        self.last_epoch[trial_id] = max(epoch, self.last_epoch.get(trial_id, 0))
+
+    def _write(self, name: str, line: Mapping[str, Any]) -> None:
+        file = self._files[name]
+        data = (json.dumps(plain(line), allow_nan=False) + "\n").encode()
+        start = os.fstat(file.fileno()).st_size
+        try:
+            written = file.write(data)
+            if written != len(data):
+                raise OSError(f"only {written} of {len(data)} bytes could be written")
+            os.fsync(file.fileno())
+        except OSError as error:
+            self._cut(file, start)
+            raise JournalWriteError(
+                f"{self.folder / name}: {error}; free space, then continue with --resume"
+            ) from error
+
+    @staticmethod
+    def _cut(file: Any, size: int) -> None:
+        """Leave no half line behind where that is possible; a torn line is dropped on resume otherwise."""
+        try:
+            os.ftruncate(file.fileno(), size)
+        except OSError:
+            return
+
+    def append_report(self, line: Mapping[str, Any]) -> bool:
+        """Write one epoch's line. False (and nothing written) if this trial and epoch are already there."""
+        key = (line["trial_id"], int(line["epoch"]))
+        if key in self._seen:
+            return False
+        record = plain({"schema": schema.SCHEMA_VERSION, **line})
+        self._write(schema.REPORTS_FILE, record)
+        self._remember_report(record)
+        return True
+
+    def append_end(self, line: Mapping[str, Any]) -> bool:
+        """Write a trial's end. False if a final (not `interrupted`) end is already there."""
+        if self.ended(line["trial_id"]):
+            return False
+        missing = [f for f in schema.TRIAL_FIELDS if f not in line and f != "schema"]
+        assert not missing, f"trial end without {missing}"
+        assert line["status"] in schema.STATUSES, line["status"]
+        record = plain({"schema": schema.SCHEMA_VERSION, **line})
+        self._write(schema.TRIALS_FILE, record)
+        self.ends[record["trial_id"]] = record
+        return True
+
+    def ended(self, trial_id: str) -> bool:
+        """True once the trial has a final end."""
+        return trial_id in self.ends and self.ends[trial_id]["status"] != schema.INTERRUPTED
+
+    def reports_of(self, trial_id: str) -> list[dict[str, Any]]:
+        """The trial's lines in the order they were written."""
+        return [line for line in self.reports if line["trial_id"] == trial_id]
+
+    def final_ends(self, stage: str) -> list[dict[str, Any]]:
+        """Final ends of a stage by trial number."""
+        ends = [e for e in self.ends.values() if e["stage"] == stage and e["status"] != schema.INTERRUPTED]
+        return sorted(ends, key=lambda e: e["number"])
+
+    def close(self) -> None:
+        """Close both files; closing twice is fine."""
+        for file in self._files.values():
+            file.close()
+
+
+def metrics_of(result: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The named metrics that a result holds, as plain values."""
+    return {name: plain(result[name]) for name in names if name in result}

@@ -1,0 +1,153 @@
+"""What happens in a study, in one place and free of Ray: events come in, the journal is written, listeners are told.
+
+The order is always: journal line on disk first, then the searcher and the listeners. A kill in between loses nothing
+that the journal does not give back.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from study import pareto, schema
+from study.journal import Journal, metrics_of, now
+from study.tasks import Task
+
+METRIC_NAMES = (*schema.REPORT_METRICS, *schema.TEST_METRICS)
+ENDED_BY_ITSELF = (schema.FAILED, schema.DIVERGED, schema.OUT_OF_MEMORY, schema.TIMED_OUT)
+SMALLER = "out of memory: shrink train.batch_size, the network or the support set, or pack fewer trials (resources)"
+
+
+class Listener(Protocol):
+    """Whoever wants to see a study: display, W&B, metrics. An error in one never reaches the study."""
+
+    def started(self, task: Task) -> None: ...
+    def reported(self, task: Task, line: Mapping[str, Any]) -> None: ...
+    def ended(self, task: Task, line: Mapping[str, Any]) -> None: ...
+    def tick(self) -> None: ...
+    def close(self, hurry: bool) -> None: ...
+
+
+class Ledger:
+    """Turns events of trials into journal lines.
+
+    objectives: metric -> "max" | "min"; a report without a finite value of each ends its trial as `diverged`.
+    gpus_per_trial: for the GPU-hours budget.
+    """
+
+    def __init__(self, journal: Journal, objectives: Mapping[str, str], gpus_per_trial: float = 0.0) -> None:
+        self.journal = journal
+        self.objectives = dict(objectives)
+        self.gpus_per_trial = gpus_per_trial
+        self.listeners: list[Listener] = []
+        self.tell: Any = None
+        """Set by a searcher that wants to learn of ends: called with (task, line) after the line is on disk."""
+        self.running: dict[str, Task] = {}
+        self._began: dict[str, tuple[str, float]] = {}
+        self._seconds = sum(float(line.get("epoch_s") or 0) for line in journal.reports)
+
+    def _emit(self, event: str, *arguments: Any) -> None:
+        for listener in list(self.listeners):
+            try:
+                getattr(listener, event)(*arguments)
+            except Exception as error:
+                self.listeners.remove(listener)
+                warnings.warn(f"{type(listener).__name__} switched off after an error: {error}", stacklevel=2)
+
+    def start(self, task: Task) -> None:
+        """A trial begins or begins again on a process."""
+        if task.trial_id not in self._began:
+            reports = self.journal.reports_of(task.trial_id)
+            earlier = sum(float(line.get("epoch_s") or 0) for line in reports)
+            self._began[task.trial_id] = (reports[0]["time"] if reports else now(), time.monotonic() - earlier)
+        self.running[task.trial_id] = task
+        self._emit("started", task)
+
+    def report(self, task: Task, result: Mapping[str, Any]) -> bool:
+        """Record one epoch; False if it was recorded before (re-run after a restart)."""
+        line = {
+            "stage": task.stage,
+            "trial_id": task.trial_id,
+            "number": task.number,
+            "seed": task.seed,
+            "epoch": int(result["epoch"]),
+            "time": now(),
+            **metrics_of(result, METRIC_NAMES),
+        }
+        fresh = self.journal.append_report(line)
+        if fresh:
+            self._seconds += float(line.get("epoch_s") or 0)
+            self._emit("reported", task, line)
+        return fresh
+
+    def verdict(self, task: Task, result: Mapping[str, Any]) -> str:
+        """How a trial that ended with this last result has ended."""
+        status = result.get("status")
+        if status in ENDED_BY_ITSELF:
+            return str(status)
+        reached = max(int(result.get("epoch") or 0), self.journal.last_epoch.get(task.trial_id, 0))
+        if not pareto.finite(result, self.objectives):
+            return schema.DIVERGED
+        return schema.COMPLETED if reached >= task.max_epochs else schema.STOPPED
+
+    def end(self, task: Task, status: str, *, error: str | None = None, checkpoint: str | None = None) -> bool:
+        """Record a trial's end and tell the searcher; False if it has already ended."""
+        reports = self.journal.reports_of(task.trial_id)
+        last = max(reports, key=lambda line: line["epoch"], default={})
+        began, origin = self._began.pop(task.trial_id, (reports[0]["time"] if reports else now(), time.monotonic()))
+        if status == schema.OUT_OF_MEMORY:
+            error = f"{SMALLER} ({error})" if error else SMALLER
+        line = {
+            "stage": task.stage,
+            "trial_id": task.trial_id,
+            "number": task.number,
+            "status": status,
+            "method": task.method,
+            "label": task.label,
+            "seed": task.seed,
+            "params": dict(task.params),
+            "epochs": int(last.get("epoch", 0)),
+            "max_epochs": task.max_epochs,
+            "metrics": metrics_of(last, METRIC_NAMES),
+            "point": task.point,
+            "baseline": task.baseline,
+            "started": began,
+            "ended": now(),
+            "wall_s": round(time.monotonic() - origin, 3),
+            "error": error.strip().splitlines()[-1][:500] if error and error.strip() else None,
+            "checkpoint": checkpoint,
+        }
+        self.running.pop(task.trial_id, None)
+        written = self.journal.append_end(line)
+        if written:
+            if self.tell is not None and status != schema.INTERRUPTED:
+                self.tell(task, line)
+            self._emit("ended", task, line)
+        return written
+
+    def interrupt(self) -> int:
+        """Record every running trial as interrupted; returns how many."""
+        running = list(self.running.values())
+        for task in running:
+            self.end(task, schema.INTERRUPTED)
+        return len(running)
+
+    def tick(self) -> None:
+        """Called often, for displays."""
+        self._emit("tick")
+
+    def finish(self, hurry: bool) -> None:
+        """Let the listeners end; in a hurry (a signal) within seconds."""
+        self._emit("close", hurry)
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs on record, all stages."""
+        return len(self.journal.reports)
+
+    @property
+    def gpu_hours(self) -> float:
+        """GPU time of all epochs on record."""
+        return self._seconds * self.gpus_per_trial / 3600

@@ -1,0 +1,243 @@
+"""Runs a study: its stages in order, its results folder, its way out. The entry is `run`."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from study import display, manifest, results_folder, schema, tracking
+from study.budget import Budget
+from study.config import StudyConfig
+from study.interrupt import Interrupted, StopSignals, StudyStopped
+from study.journal import Journal
+from study.ledger import Ledger
+from study.lock import FolderLock
+from study.pareto_asha import make_rungs
+from study.quiet import before_ray, hush
+
+OK = 0
+
+
+def describe_data(study: StudyConfig) -> dict[str, Any]:
+    """Name, fingerprint and sizes of the study's data for the manifest; decodes and caches it on first use."""
+    from trainables.data import load_dataset
+
+    dataset = load_dataset(study.data)
+    return {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "classes": dataset.num_classes,
+        **{split: dataset.sizes.get(split) for split in ("train", "validation", "test")},
+        "channels": dataset.channels,
+        "image_size": dataset.image_size,
+    }
+
+
+def default_trainable() -> type:
+    """The real trial."""
+    from trainables.tune_adapter import TrialActor
+
+    return TrialActor
+
+
+@dataclass
+class Options:
+    """How a study is run, as opposed to what it is; see `run`."""
+
+    out: Path
+    resume: bool = False
+    stage: str | None = None
+    quiet: bool = False
+    address: str | None = None
+    storage: str | None = None
+    dashboard: bool = True
+    trainable: Callable[[], type] = default_trainable
+    describe: Callable[[StudyConfig], Mapping[str, Any]] = describe_data
+    argv: list[str] = field(default_factory=lambda: list(sys.argv))
+
+
+def run(
+    loaded: Any,
+    *,
+    out: Path | str = "results",
+    resume: bool = False,
+    stage: str | None = None,
+    quiet: bool = False,
+    address: str | None = None,
+    storage: str | None = None,
+    **more: Any,
+) -> int:
+    """Run the study that `study.loading.load_study` gave; results go to `out`/`loaded.name_on_disk`.
+
+    resume: go on with that folder. stage: `search` or `confirm` alone (default: both). address: of a Ray cluster.
+    storage: path or URI for Tune's state and checkpoints (default: `ray/` in the results folder).
+    more: fields of `Options`, for tests. Returns 0 (finished, or a budget reached), 1 (failed), 128 + signal
+    (interrupted). Raises ValueError for what the user can put right.
+    """
+    if stage not in (None, *schema.STAGES):
+        raise ValueError(f"--stage: expected one of {', '.join(schema.STAGES)}, got {stage!r}")
+    options = Options(Path(out), resume, stage, quiet, address, storage, **more)
+    folder = options.out / loaded.name_on_disk
+    going_on = results_folder.check_target(folder, resume, stage)
+    with StopSignals() as signals, FolderLock(folder):
+        return StudyRun(loaded, folder, options, signals, going_on).run()
+
+
+class StudyRun:
+    """One session of a study in its locked folder."""
+
+    def __init__(self, loaded: Any, folder: Path, options: Options, signals: StopSignals, going_on: bool) -> None:
+        self.study: StudyConfig = loaded.study
+        self.loaded = loaded
+        self.folder = folder
+        self.options = options
+        self.signals = signals
+        self.going_on = going_on
+        self.session: Any = None
+        self.ledger: Ledger | None = None
+        self.screen = display.Display(self.study, quiet=options.quiet)
+        self.rungs = make_rungs(self.study.scheduler, self.study.objectives, self.study.train.epochs)
+
+    # --- the folder ---
+    def _open(self) -> None:
+        data = dict(self.options.describe(self.study))
+        command = shlex.join([Path(self.options.argv[0]).name, *self.options.argv[1:]])
+        if self.going_on:
+            source = str(self.loaded.path or self.loaded.name_on_disk)
+            self.record = results_folder.reopen(self.folder, self.study, source, data)
+        else:
+            rungs = list(self.rungs.epochs) if self.rungs else []
+            fresh = manifest.new(self.study, rehearsal=self.loaded.rehearsal, command=command, data=data, rungs=rungs)
+            self.record = results_folder.create(self.folder, self.study, fresh)
+        hours = results_folder.hours_used(self.folder, self.record)
+        manifest.begin_session(self.record)
+        manifest.save(self.folder, self.record)
+        self.journal = Journal(self.folder)
+        self.ledger = Ledger(self.journal, self.study.objectives)
+        self.budget = Budget(self.study.budget, self.ledger, hours)
+        self.screen.remember(self.journal)
+        self.ledger.listeners = [self.screen, *tracking.listeners(self.study, self.folder, self.journal)]
+
+    # --- Ray ---
+    def _connect(self) -> Any:
+        if self.session is None:
+            before_ray(local=self.options.address is None)
+            from study import ray_session
+            from study.ray_metrics import RayMetrics
+
+            hush()
+            on_gpu = self.record["device"] != "cpu"
+            self.session = ray_session.connect(
+                self.study.resources, on_gpu=on_gpu, address=self.options.address, dashboard=self.options.dashboard
+            )
+            self.ledger.gpus_per_trial = self.session.share.gpu
+            self.signals.listen()
+            self.ledger.listeners.append(RayMetrics(self.journal))
+            self.screen.connected(self.session.dashboard, self.session.share.concurrent)
+        return self.session
+
+    def _stop_reason(self) -> str | None:
+        return self.signals.reason() or self.budget.spent()
+
+    # --- start to end ---
+    def run(self) -> int:
+        """Exit code; see `run` of this module."""
+        try:
+            self._open()
+            before_ray(local=self.options.address is None)
+            for name in [self.options.stage] if self.options.stage else self._stages():
+                self._stage(name)
+        except Interrupted as stop:
+            return self._interrupted(stop.signum)
+        except StudyStopped as stop:
+            if self.signals.received is not None:
+                return self._interrupted(self.signals.received)
+            self.ledger.interrupt()
+            self._close("finished", stop.reason)
+            self.screen.say(f"{stop.reason}: stopped; raise it and continue with: {self._resume_command()}")
+            return OK
+        except BaseException as error:
+            self._failed(error)
+            raise
+        self._close("finished", "done")
+        self.screen.front(self.journal)
+        return OK
+
+    def _stages(self) -> list[str]:
+        return list(schema.STAGES) if self.study.confirm.enabled else ["search"]
+
+    def _resume_command(self) -> str:
+        rest = [a for a in self.options.argv[1:] if a != "--resume"]
+        return shlex.join(["python", Path(self.options.argv[0]).name, *rest, "--resume"])
+
+    def _interrupted(self, signum: int) -> int:
+        if self.ledger is not None:
+            running = self.ledger.interrupt()
+            self._close("interrupted", signal.Signals(signum).name)
+            self.screen.say(
+                f"Stopped by {signal.Signals(signum).name}; {running} running trials will go on from there."
+            )
+        self.screen.say(f"Continue with: {self._resume_command()}")
+        return 128 + signum
+
+    def _failed(self, error: BaseException) -> None:
+        """Leave a truthful folder behind, as far as the disk allows."""
+        if self.ledger is None:
+            return
+        with contextlib.suppress(OSError):
+            self.ledger.interrupt()
+        with contextlib.suppress(OSError):
+            self._close("failed", f"{type(error).__name__}: {error}"[:500])
+
+    def _close(self, status: str, reason: str) -> None:
+        self.screen.stop()
+        self.ledger.finish(hurry=status != "finished")
+        self.journal.close()
+        manifest.end_session(self.record, status=status, reason=reason)
+        manifest.save(self.folder, self.record)
+        if self.session is not None:
+            self.session.close()
+
+    # --- stages ---
+    def _stage(self, name: str) -> None:
+        from study import engine, stages
+        from study.checkpoints import Checkpoints
+        from study.search import TaskList
+
+        if (reason := self._stop_reason()) is not None:
+            raise StudyStopped(reason)
+        checkpoints = Checkpoints(self.folder, self.options.storage)
+        rungs = self.rungs if name == stages.SEARCH else None
+        if name == stages.SEARCH:
+            searcher, unfinished = engine.make_search(self.study, self.folder, self.journal, self.ledger)
+        else:
+            points = stages.confirm_points(
+                self.journal.final_ends(stages.SEARCH), self.study.objectives, self.study.confirm.max_points
+            )
+            if not points:
+                raise ValueError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")
+            tasks = stages.confirm_tasks(self.study, points)
+            planned = len(tasks)
+            unfinished = [t for t in tasks if not self.journal.ended(t.trial_id)]
+            searcher = TaskList([])
+            self.ledger.tell = None
+        stopped = engine.replay(rungs, self.journal)
+        searcher.queue.tasks = engine.settle(unfinished, stopped, self.ledger, checkpoints)
+        self.screen.stage(name, self.study.search.trials if name == stages.SEARCH else planned)
+        engine.run_stage(
+            f"{name}-{len(self.record['sessions'])}",
+            searcher,
+            rungs,
+            trainable=self.options.trainable(),
+            ledger=self.ledger,
+            checkpoints=checkpoints,
+            connect=self._connect,
+            stop=self._stop_reason,
+            study=self.study,
+        )

@@ -1,0 +1,36 @@
+"""Ray Tune's side of the rungs in `study.pareto_asha`: asks them at each report, stops who is told to stop.
+
+Differs from Ray's ASHAScheduler: exact integer rungs, only reports made at a rung count there, several objectives,
+NaN stops a trial, and the time attribute is the epoch, which survives restarts.
+"""
+
+from __future__ import annotations
+
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from study.pareto_asha import Rungs
+
+
+class RungScheduler(FIFOScheduler):
+    """Stopping-form successive halving over the given rungs; None lets every trial run to its end.
+
+    Declared baselines are ranked like the others but always go on: they are what the study compares with.
+    """
+
+    def __init__(self, rungs: Rungs | None) -> None:
+        super().__init__()
+        self.rungs = rungs
+
+    def set_search_properties(self, metric: str | None, mode: str | None, **spec: object) -> bool:
+        """The objectives are the rungs' own: a metric in TuneConfig is refused."""
+        return not (metric or mode)
+
+    def on_trial_result(self, tune_controller: object, trial: object, result: dict) -> str:
+        if self.rungs is None or "epoch" not in result:
+            return TrialScheduler.CONTINUE
+        config = trial.config
+        goes_on = self.rungs.decide(config["trial_id"], config["number"], int(result["epoch"]), result)
+        return TrialScheduler.CONTINUE if goes_on or config["baseline"] else TrialScheduler.STOP
+
+    def debug_string(self) -> str:
+        return "FIFO" if self.rungs is None else self.rungs.summary()

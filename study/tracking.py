@@ -1,0 +1,121 @@
+"""W&B and TensorBoard, fed by one writer process of ours from the study's events.
+
+The study only puts events in a queue; a thread passes them to the process (`study.tracking_process`). Whatever happens
+there (no network, a full disk, a crash) cannot block or fail the study, and a stop waits for it a few seconds at most.
+No key is ever read, written or logged here; W&B finds its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import netrc
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from study import schema
+from study.config import StudyConfig
+from study.journal import Journal, plain
+from study.tasks import Task
+
+LOG_FILE = "tracking.log"
+PATIENCE_S = 60.0
+HURRY_S = 6.0
+
+
+def logged_in() -> bool:
+    """True if W&B has a key to find: WANDB_API_KEY or the user's netrc (looked at, not kept)."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai").split("//")[-1].split("/")[0]
+    with contextlib.suppress(OSError, netrc.NetrcParseError):
+        return netrc.netrc().authenticators(host) is not None
+    return False
+
+
+def wandb_mode(wanted: str) -> str:
+    """`auto` resolved: $WANDB_MODE, else online when logged in, else offline."""
+    if wanted != "auto":
+        return wanted
+    asked = os.environ.get("WANDB_MODE", "").lower()
+    if asked in ("online", "offline", "disabled"):
+        return asked
+    return "online" if logged_in() else "offline"
+
+
+def listeners(study: StudyConfig, folder: Path, journal: Journal) -> list[Tracker]:
+    """The tracker, or nothing if W&B is disabled and TensorBoard not asked for."""
+    mode = wandb_mode(study.tracking.wandb)
+    if mode == "disabled" and not study.tracking.tensorboard:
+        return []
+    settings = {
+        "folder": str(folder.resolve()),
+        "wandb": mode,
+        "project": study.tracking.project,
+        "study": study.name,
+        "tensorboard": study.tracking.tensorboard,
+        "objectives": dict(study.objectives),
+    }
+    return [Tracker(settings, folder, journal)]
+
+
+class Tracker:
+    """A listener of the ledger that passes events on to the writer process."""
+
+    def __init__(self, settings: Mapping[str, Any], folder: Path, journal: Journal) -> None:
+        self.journal = journal
+        self.objectives = settings["objectives"]
+        self._events: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._log = (folder / LOG_FILE).open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "study.tracking_process", json.dumps(settings)],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            cwd=Path(__file__).resolve().parents[1],
+            start_new_session=True,  # Ctrl-C is for the study, which tells the writer itself
+        )
+        self._thread = threading.Thread(target=self._pass_on, daemon=True)
+        self._thread.start()
+
+    def _pass_on(self) -> None:
+        pipe = self.process.stdin
+        with contextlib.suppress(OSError, ValueError):
+            while (text := self._events.get()) is not None:
+                pipe.write(text.encode())
+                pipe.flush()
+        with contextlib.suppress(OSError, ValueError):
+            pipe.close()
+
+    def _put(self, event: str, **content: Any) -> None:
+        self._events.put(json.dumps(plain({"event": event, **content})) + "\n")
+
+    def started(self, task: Task) -> None:
+        self._put("start", task=task.config())
+
+    def reported(self, task: Task, line: Mapping[str, Any]) -> None:
+        self._put("report", trial_id=task.trial_id, line=line)
+
+    def ended(self, task: Task, line: Mapping[str, Any]) -> None:
+        self._put("end", trial_id=task.trial_id, line=line)
+
+    def tick(self) -> None:
+        """Nothing to do between events."""
+
+    def close(self, hurry: bool) -> None:
+        """Send the table of ended trials, then wait: in a hurry for seconds. The writer is ended if it takes longer."""
+        trials = [e for e in self.journal.ends.values() if e["status"] != schema.INTERRUPTED]
+        self._put("finish", trials=trials, hurry=hurry)
+        self._events.put(None)
+        try:
+            self.process.wait(timeout=HURRY_S if hurry else PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(timeout=5)
+        self._log.close()

@@ -1,0 +1,97 @@
+"""A trial without training: learning curves from a formula, and faults on demand. For tests of the engine only."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+
+class Diverged(RuntimeError):
+    """As trainables.trial raises it."""
+
+
+def curve(params: dict[str, Any], seed: int, epoch: int) -> float:
+    """Validation accuracy in %: rises towards a ceiling that depends on method, size and temperature."""
+    size = params.get("k") or params.get("queue_size") or 1
+    ceiling = {"kmclr": 60, "nnclr": 55, "none": 50}.get(params["method"], 50) + 3 * math.log10(size)
+    temperature = params.get("temperature", 0.2)
+    wobble = math.sin(12.9898 * size + 78.233 * temperature + 3.7 * epoch + seed)
+    return ceiling - 40 * math.exp(-epoch / 6) - 8 * abs(math.log(temperature / 0.2)) + 0.5 * wobble
+
+
+def support_bytes(params: dict[str, Any]) -> int:
+    return 1024 * int(params.get("k") or params.get("queue_size") or 0)
+
+
+class FakeTrial(tune.Trainable):
+    """An epoch takes $FAKE_SECONDS. Files <trial_id>.<epoch> in the folder $FAKE_FAULTS make a trial misbehave."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        self.task = config
+        self.epoch = 0
+        self.total = 0.0
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.setup(new_config)
+        return True
+
+    def _kind(self) -> str:
+        folder = os.environ.get("FAKE_FAULTS")
+        path = Path(folder or ".") / f"{self.task['trial_id']}.{self.epoch}"
+        if not folder or not path.exists():
+            return ""
+        kind = path.read_text().strip()
+        if kind.startswith("once "):
+            path.unlink()
+            kind = kind.removeprefix("once ")
+        return kind
+
+    def step(self) -> dict[str, Any]:
+        self.epoch += 1
+        time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
+        kind = self._kind()
+        if kind == "die":
+            os.kill(os.getpid(), 9)
+        if kind == "diverge":
+            raise Diverged("loss is nan")
+        if kind == "memory":
+            raise MemoryError("cannot allocate 10 GB")
+        if kind == "error":
+            raise KeyError("a bug")
+        if kind == "hang":
+            time.sleep(3600)
+        accuracy = float("nan") if kind == "nan" else curve(self.task["params"], self.task["seed"], self.epoch)
+        self.total += 0.0 if kind == "nan" else accuracy
+        result = {
+            "epoch": self.epoch,
+            "accuracy": accuracy,
+            "loss": self.total,
+            "support_bytes": support_bytes(self.task["params"]),
+            "images_per_s": 1000.0,
+            "epoch_s": 0.01,
+            "done": self.epoch >= self.task["max_epochs"],
+        }
+        if self.task["stage"] == "confirm" and result["done"]:
+            result["test_acc1"] = accuracy - 1.0
+        return result
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        if self._kind() == "disk":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        text = json.dumps({"epoch": self.epoch, "total": self.total})
+        (Path(checkpoint_dir) / "state.json").write_text(text[:5] if self._kind() == "cut" else text)
+
+    def load_checkpoint(self, checkpoint_dir: str) -> None:
+        state = json.loads((Path(checkpoint_dir) / "state.json").read_text())
+        self.epoch, self.total = state["epoch"], state["total"]
+        self._iteration = self.epoch
+
+    def __repr__(self) -> str:
+        return self.task["label"]
