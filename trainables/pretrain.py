@@ -166,6 +166,6 @@ def _tensors(state: Any) -> Iterator[torch.Tensor]:
 
 
 if __name__ == "__main__":
-    from trainables.pretrain_cli import main
+    from trainables.command_line import pretrain_main
 
-    sys.exit(main())
+    sys.exit(pretrain_main())
