@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from trainables.config import RunSections, Section
 
@@ -28,6 +28,15 @@ class RangeSpec(Section):
         if self.log and self.step is not None:
             raise ValueError("log and step exclude each other")
         return self
+
+
+def _kind_of_spec(value: Any) -> str:
+    return "choices" if isinstance(value, list | tuple) else "range"
+
+
+SpaceSpec = Annotated[
+    Annotated[RangeSpec, Tag("range")] | Annotated[tuple[Any, ...], Tag("choices")], Discriminator(_kind_of_spec)
+]
 
 
 class SearchConfig(Section):
@@ -90,7 +99,7 @@ class StudyConfig(RunSections):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     question: str = ""
-    space: dict[str, RangeSpec | tuple[Any, ...]]
+    space: dict[str, SpaceSpec]
     baselines: tuple[dict[str, Any], ...] = ()
     """Points always measured, before any other."""
     objectives: dict[str, Literal["max", "min"]] = {"accuracy": "max", "support_bytes": "min"}

@@ -1,0 +1,309 @@
+"""The search space: which parameters there are, to which methods they apply, and how a point becomes a run.
+
+A parameter of the space is a short name for one dotted setting of `trainables.config.RunConfig`. A parameter that does
+not apply to a trial's method (k to nnclr, queue_size to kmclr) or to its other choices (half_life without
+prototype_update: ema) is not part of that trial's point.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from study.config import RangeSpec, StudyConfig
+from trainables import yaml_edge
+from trainables.config import RunConfig
+from trainables.yaml_edge import ConfigError, did_you_mean
+
+METHODS = ("kmclr", "nnclr", "none", "simclr", "byol")
+BOTH = ("kmclr", "nnclr")
+Kind = Literal["int", "float", "choice"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One name a space may use. `requires`: values of other parameters without which it has no effect."""
+
+    name: str
+    path: str
+    kind: Kind
+    methods: tuple[str, ...] = METHODS
+    requires: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+_COUNT, _EMA = {"prototype_update": ("count",)}, {"prototype_update": ("ema",)}
+_ALL = (
+    Parameter("method", "method", "choice"),
+    Parameter("k", "support.k", "int", ("kmclr",)),
+    Parameter("prototype_update", "support.update", "choice", ("kmclr",)),
+    Parameter("forget_every", "support.forget_every", "int", ("kmclr",), _COUNT),
+    Parameter("half_life", "support.half_life", "float", ("kmclr",), _EMA),
+    Parameter("prototype_metric", "support.metric", "choice", ("kmclr",)),
+    Parameter("prototype_dtype", "support.prototype_dtype", "choice", ("kmclr",)),
+    Parameter("revive_after", "support.revive_after", "float", ("kmclr",)),
+    Parameter("balance", "support.balance", "choice", ("kmclr",)),
+    Parameter("queue_size", "support.queue_size", "int", ("nnclr",)),
+    Parameter("queue_dtype", "support.queue_dtype", "choice", ("nnclr",)),
+    Parameter("mask_same_image", "support.mask_same_image", "choice", ("nnclr",)),
+    Parameter("positives", "positives.kind", "choice", BOTH),
+    Parameter("top_k", "positives.top_k", "int", BOTH, {"positives": ("topk", "soft")}),
+    Parameter("soft_temperature", "positives.soft_temperature", "float", BOTH, {"positives": ("soft",)}),
+    Parameter("mix", "positives.mix", "choice", BOTH),
+    Parameter("momentum_encoder", "positives.momentum_encoder", "choice", BOTH),
+    Parameter("momentum", "positives.momentum", "float", ("kmclr", "nnclr", "byol")),
+    Parameter("temperature", "loss.temperature", "float", ("kmclr", "nnclr", "none", "simclr")),
+    Parameter("learning_rate", "optimizer.learning_rate", "float"),
+    Parameter("weight_decay", "optimizer.weight_decay", "float"),
+    Parameter("batch_size", "train.batch_size", "int"),
+    Parameter("embedding_dim", "heads.embedding_dim", "int"),
+)
+PARAMETERS: dict[str, Parameter] = {p.name: p for p in _ALL}
+"""name -> parameter; a parameter comes after those that decide whether it applies."""
+
+
+def base_value(study: StudyConfig, name: str) -> Any:
+    """What the study's own sections give for a parameter."""
+    value: Any = study
+    for part in PARAMETERS[name].path.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def methods_of(study: StudyConfig) -> tuple[str, ...]:
+    """The arms: choices of `space.method`, or the study's one method."""
+    choices = study.space.get("method")
+    return tuple(choices) if isinstance(choices, tuple) else (study.method,)
+
+
+def applies(study: StudyConfig, name: str, params: Mapping[str, Any]) -> bool:
+    """Whether a parameter has an effect at a (possibly incomplete) point."""
+    parameter = PARAMETERS[name]
+    if params.get("method", study.method) not in parameter.methods:
+        return False
+    if name == "momentum" and params.get("method", study.method) != "byol":
+        return bool(params.get("momentum_encoder", study.positives.momentum_encoder))
+    return all(params.get(other, base_value(study, other)) in allowed for other, allowed in parameter.requires.items())
+
+
+def fill(study: StudyConfig, value_of: Callable[[str], Any]) -> dict[str, Any]:
+    """A complete point: every parameter of the space that applies, in the registry's order, as `value_of(name)`."""
+    params: dict[str, Any] = {}
+    if "method" not in study.space:
+        params["method"] = study.method
+    for name in PARAMETERS:
+        if name in study.space and applies(study, name, params):
+            params[name] = value_of(name)
+    return params
+
+
+class DefineByRun:
+    """Optuna's define-by-run space of a study, picklable: trial -> flat point. Fixed values are not suggested."""
+
+    def __init__(self, study: StudyConfig) -> None:
+        self.study = study
+
+    def __call__(self, trial: Any) -> dict[str, Any]:
+        """`trial` is an optuna.trial.Trial (or anything with its suggest_* methods)."""
+        return fill(self.study, lambda name: self._suggest(trial, name))
+
+    def _suggest(self, trial: Any, name: str) -> Any:
+        spec = self.study.space[name]
+        if isinstance(spec, tuple):
+            return trial.suggest_categorical(name, list(spec))
+        if PARAMETERS[name].kind == "int":
+            step = {} if spec.step is None else {"step": int(spec.step)}
+            return trial.suggest_int(name, int(spec.low), int(spec.high), log=spec.log, **step)
+        return trial.suggest_float(name, spec.low, spec.high, log=spec.log, step=spec.step)
+
+
+def define(study: StudyConfig) -> DefineByRun:
+    """The study's define-by-run space."""
+    return DefineByRun(study)
+
+
+def complete_point(study: StudyConfig, partial: Mapping[str, Any]) -> dict[str, Any]:
+    """A declared point with what it leaves out taken from the study's own sections."""
+    params = fill(study, lambda name: partial.get(name, base_value(study, name)))
+    extra = {name: value for name, value in partial.items() if name not in params}
+    return {**params, **extra}
+
+
+def baseline_points(study: StudyConfig) -> list[dict[str, Any]]:
+    """The declared baselines as complete points, in their order, without repeats."""
+    points: list[dict[str, Any]] = []
+    for partial in study.baselines:
+        point = complete_point(study, partial)
+        if point not in points:
+            points.append(point)
+    return points
+
+
+def random_point(study: StudyConfig, generator: np.random.Generator) -> dict[str, Any]:
+    """A point drawn uniformly (log-uniformly where the range says so)."""
+
+    def draw(name: str) -> Any:
+        spec = study.space[name]
+        if isinstance(spec, tuple):
+            return spec[int(generator.integers(len(spec)))]
+        low, high = (np.log(spec.low), np.log(spec.high)) if spec.log else (spec.low, spec.high)
+        value = float(generator.uniform(low, high))
+        return _typed(name, spec, float(np.exp(value)) if spec.log else value)
+
+    return fill(study, draw)
+
+
+def _typed(name: str, spec: RangeSpec, value: float) -> Any:
+    if spec.step is not None:
+        value = spec.low + round((value - spec.low) / spec.step) * spec.step
+    value = min(max(value, spec.low), spec.high)
+    return round(value) if PARAMETERS[name].kind == "int" else value
+
+
+def levels(name: str, spec: RangeSpec | tuple[Any, ...]) -> list[Any]:
+    """Values a grid takes from one parameter: the choices, or `grid` points of the range, ends included."""
+    if isinstance(spec, tuple):
+        return list(spec)
+    spaced = np.geomspace if spec.log else np.linspace
+    return list(dict.fromkeys(_typed(name, spec, float(v)) for v in spaced(spec.low, spec.high, spec.grid)))
+
+
+def grid_points(study: StudyConfig) -> list[dict[str, Any]]:
+    """Every combination of the grid's levels that differs in a parameter that applies."""
+    names = [name for name in PARAMETERS if name in study.space]
+    points: dict[str, dict[str, Any]] = {}
+    for values in itertools.product(*(levels(name, study.space[name]) for name in names)):
+        point = fill(study, dict(zip(names, values, strict=True)).__getitem__)
+        points.setdefault(repr(sorted(point.items())), point)
+    return list(points.values())
+
+
+def to_run(study: StudyConfig, params: Mapping[str, Any], *, seed: int, epochs: int | None = None) -> RunConfig:
+    """The run of a point: the study's shared settings, the point's values, a seed and a budget in epochs.
+
+    A shorter budget than the warm-up shortens the warm-up. Raises ConfigError if the combination is impossible.
+    """
+    shared = {name: getattr(study, name) for name in RunConfig.model_fields}
+    settings = StudyConfig.model_dump(study, mode="json", include=set(shared))
+    changes = {PARAMETERS[name].path: value for name, value in params.items()}
+    changes["seed"] = seed
+    if epochs is not None:
+        changes["train.epochs"] = epochs
+        changes["optimizer.warmup_epochs"] = min(study.optimizer.warmup_epochs, max(0.0, (epochs - 1) / 2))
+    if epochs == study.train.epochs:
+        changes.pop("optimizer.warmup_epochs")
+    settings = yaml_edge.merge(settings, yaml_edge.unflatten(changes.items()))
+    return yaml_edge.validate(RunConfig, settings, f"{study.name}, {label(params)}")
+
+
+_SHORT = {"temperature": "t", "forget_every": "f", "queue_size": "queue", "learning_rate": "lr", "batch_size": "batch"}
+
+
+def label(params: Mapping[str, Any]) -> str:
+    """What a person reads: `kmclr k=400 t=0.2 f=3`."""
+    parts = [str(params["method"])] if "method" in params else []
+    for name, value in params.items():
+        if name != "method":
+            parts.append(f"{_SHORT.get(name, name)}={value:.3g}" if isinstance(value, float) else _pair(name, value))
+    return " ".join(parts)
+
+
+def _pair(name: str, value: Any) -> str:
+    return f"{_SHORT.get(name, name)}={value}"
+
+
+# --- checks before anything starts ---
+
+
+def check(study: StudyConfig, source: str) -> None:
+    """Refuse a space or baselines that cannot be meant. Raises ConfigError, one line per problem."""
+    problems = [*_unknown(study), *_ill_typed(study), *_without_effect(study), *_bad_baselines(study)]
+    if not problems:
+        problems = list(_impossible(study))
+    if problems:
+        raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems))
+
+
+def _unknown(study: StudyConfig) -> Iterator[str]:
+    if not study.space:
+        yield "space is empty: name at least one parameter to search, for example k: {low: 25, high: 2000, log: true}"
+    for name in study.space:
+        if name not in PARAMETERS:
+            yield f"space.{name} is not a known parameter{did_you_mean(name, PARAMETERS)}"
+
+
+def _ill_typed(study: StudyConfig) -> Iterator[str]:
+    for name, spec in study.space.items():
+        parameter = PARAMETERS.get(name)
+        if parameter is None:
+            continue
+        if isinstance(spec, tuple):
+            if not spec:
+                yield f"space.{name} has no choices; give at least one"
+            if len(set(map(repr, spec))) < len(spec):
+                yield f"space.{name} gives a choice twice: {list(spec)}"
+        elif parameter.kind == "choice":
+            yield f"space.{name} is not a number: give a list of choices instead of a range"
+        elif parameter.kind == "int" and any(v != int(v) for v in (spec.low, spec.high, spec.step or 1)):
+            yield f"space.{name} is a whole number: low ({spec.low:g}), high ({spec.high:g}) and step must be too"
+
+
+def _without_effect(study: StudyConfig) -> Iterator[str]:
+    arms = methods_of(study)
+    for name in study.space:
+        parameter = PARAMETERS.get(name)
+        if parameter and not set(arms) & set(parameter.methods):
+            yield (
+                f"space.{name} has no effect: it applies to {', '.join(parameter.methods)}, "
+                f"and the study's methods are {', '.join(map(str, arms))}"
+            )
+        for other, allowed in parameter.requires.items() if parameter else ():
+            spec = study.space.get(other, (base_value(study, other),))
+            if isinstance(spec, tuple) and not set(spec) & set(allowed):
+                yield f"space.{name} has no effect: it needs {other} {' or '.join(map(str, allowed))}"
+
+
+def _bad_baselines(study: StudyConfig) -> Iterator[str]:
+    for index, partial in enumerate(study.baselines):
+        place = f"baselines[{index}]"
+        unknown = [name for name in partial if name not in PARAMETERS]
+        for name in unknown:
+            yield f"{place}.{name} is not a known parameter{did_you_mean(name, PARAMETERS)}"
+        if unknown or not set(study.space) <= set(PARAMETERS):
+            continue
+        if "method" not in partial and len(methods_of(study)) > 1:
+            yield f"{place} must name its method, one of {', '.join(map(str, methods_of(study)))}"
+            continue
+        for name in partial:
+            if not applies(study, name, {**complete_point(study, partial)}):
+                yield f"{place}.{name} does not apply to {label(partial)}"
+
+
+def _impossible(study: StudyConfig) -> Iterator[str]:
+    """Validate the corners: each arm's points with all parameters at one end, and every single choice."""
+    seen: set[str] = set()
+    for point in (*_corners(study), *baseline_points(study)):
+        try:
+            to_run(study, point, seed=study.seed)
+        except ConfigError as error:
+            for line in str(error).splitlines():
+                message = line.split(": ", 1)[1]
+                if message not in seen:
+                    seen.add(message)
+                    yield f"space allows {label(point)}, but {message}"
+
+
+def _corners(study: StudyConfig) -> Sequence[dict[str, Any]]:
+    ends = {n: ([s.low, s.high] if isinstance(s, RangeSpec) else list(s)) for n, s in study.space.items()}
+    ends = {n: [round(v) if PARAMETERS[n].kind == "int" else v for v in vs] for n, vs in ends.items()}
+    points = []
+    for method in methods_of(study):
+        for name, values in {"method": [method], **ends}.items():
+            for value in values if name != "method" else [method]:
+                for pick in (0, -1):
+                    chosen = {n: vs[pick] for n, vs in ends.items()} | {name: value, "method": method}
+                    points.append(fill(study, chosen.__getitem__))
+    return points
