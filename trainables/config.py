@@ -139,9 +139,15 @@ class ViewConfig(Section):
         return self
 
 
+class SecondViewConfig(ViewConfig):
+    """View 2 differs from view 1 by its solarisation alone."""
+
+    solarise: float = Field(0.2, ge=0, le=1)
+
+
 class AugmentConfig(Section):
     view1: ViewConfig = ViewConfig()
-    view2: ViewConfig = ViewConfig(solarise=0.2)
+    view2: SecondViewConfig = SecondViewConfig()
 
 
 class TrainConfig(Section):

@@ -1,0 +1,123 @@
+"""A study file -> a validated study: defaults < preset < file < its rehearsal section (if asked for) < overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from study import space
+from study.config import StudyConfig
+from trainables import yaml_edge
+from trainables.run_file import with_preset
+from trainables.yaml_edge import ConfigError
+
+REHEARSAL_SUFFIX = "-rehearsal"
+Change = tuple[str, Any, Any]
+"""Dotted setting, value before, value after."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A study ready to be planned and run."""
+
+    study: StudyConfig
+    path: Path
+    rehearsal: bool
+    changes: tuple[Change, ...] = ()
+    """What the rehearsal section and --set changed against the study as the file means it."""
+    overrides: tuple[str, ...] = field(default=())
+
+    @property
+    def name_on_disk(self) -> str:
+        """Name of the results folder."""
+        return self.study.name + (REHEARSAL_SUFFIX if self.rehearsal else "")
+
+
+def load_study(
+    path: str | Path, *, rehearse: bool = False, overrides: Sequence[str] = (), device: str | None = None
+) -> Loaded:
+    """Read and check a study file. ConfigError (a ValueError), one line per problem, before anything starts.
+
+    rehearse: apply the file's `rehearsal:` section. overrides: `a.b=c` strings on top of everything. device: as if
+    `--set device=...`. The rehearsal section is checked even when it is not used.
+    """
+    path = Path(path)
+    content = yaml_edge.read_file(path)
+    section = content.pop("rehearsal", None)
+    if section is not None and not isinstance(section, dict):
+        raise ConfigError(f"{path}: rehearsal must be a mapping of what --rehearse changes, got {section!r}")
+    if "rehearsal" in (section or {}) or "name" in (section or {}):
+        raise ConfigError(f"{path}: rehearsal may change neither 'name' nor 'rehearsal'")
+    if rehearse and not section:
+        raise ConfigError(f"{path}: has no rehearsal: section, so --rehearse does not know what to change; add one")
+    pairs = yaml_edge.parse_overrides(overrides)
+    if device is not None:
+        pairs.append(("device", device))
+    plain = _build(content, (), path)
+    rehearsed = _build(_over(content, section), (), path, "rehearsal") if section else None
+    base = _over(content, section) if rehearse else content
+    study = _build(_over(base, yaml_edge.unflatten(pairs)), pairs, path) if pairs else (rehearsed if rehearse else plain)
+    assert study is not None
+    changes = differences(plain, study)
+    study = study.model_copy(update={"rehearsal": section or {}})
+    return Loaded(study, path, rehearse, changes, tuple(overrides))
+
+
+def _over(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` on top of `base`; in `space`, a parameter set to null is taken out."""
+    merged = yaml_edge.merge(base, over)
+    if isinstance(merged.get("space"), dict):
+        merged["space"] = {name: spec for name, spec in merged["space"].items() if spec is not None}
+    return merged
+
+
+def _build(content: dict[str, Any], pairs: Sequence[yaml_edge.Override], path: Path, part: str = "") -> StudyConfig:
+    source = f"{path} ({part})" if part else str(path)
+    study = yaml_edge.validate(StudyConfig, with_preset(content), source, pairs)
+    space.check(study, source)
+    _check_stages(study, source)
+    return study
+
+
+def _check_stages(study: StudyConfig, source: str) -> None:
+    problems = []
+    first = next(iter(study.objectives), None)
+    if first != "accuracy" or study.objectives[first] != "max":
+        problems.append("objectives must begin with 'accuracy: max'; further ones may be support_bytes: min, ...")
+    known = ("accuracy", "support_bytes", "peak_memory_bytes", "epoch_s")
+    problems += [
+        f"objectives.{name} cannot be an objective; allowed: {', '.join(known)}"
+        for name in study.objectives
+        if name not in known
+    ]
+    stops = study.scheduler.name != "none"
+    if stops and study.scheduler.grace_period >= study.train.epochs:
+        problems.append(
+            f"scheduler.grace_period ({study.scheduler.grace_period}) must be below train.epochs "
+            f"({study.train.epochs}): no trial would ever be stopped; use scheduler.name: none if that is meant"
+        )
+    if len(study.baselines) > study.search.trials:
+        problems.append(
+            f"search.trials ({study.search.trials}) is below the number of baselines ({len(study.baselines)}), "
+            f"which are always measured"
+        )
+    if study.confirm.enabled and (not study.confirm.seeds or len(set(study.confirm.seeds)) < len(study.confirm.seeds)):
+        problems.append(f"confirm.seeds must be different numbers, at least one, got {list(study.confirm.seeds)}")
+    if problems:
+        raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems))
+
+
+def differences(before: StudyConfig, after: StudyConfig) -> tuple[Change, ...]:
+    """Settings that differ, by dotted name."""
+    flat = [yaml_edge.flatten(s.model_dump(mode="json", exclude={"rehearsal"})) for s in (before, after)]
+    names = sorted(flat[0].keys() | flat[1].keys())
+    return tuple((n, flat[0].get(n), flat[1].get(n)) for n in names if flat[0].get(n) != flat[1].get(n))
+
+
+def from_defaults(study: StudyConfig) -> tuple[Change, ...]:
+    """Run settings that differ from the defaults of `trainables.config`, the preset's among them."""
+    plain = StudyConfig(name=study.name, space=study.space)
+    own = set(StudyConfig.model_fields) - {"name", "question", "space", "rehearsal", "baselines"}
+    return tuple(change for change in differences(plain, study) if change[0].split(".")[0] in own)
