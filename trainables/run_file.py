@@ -1,39 +1,25 @@
-"""A YAML file of one run as a RunConfig: defaults < preset < file < overrides."""
+"""A YAML file of one run -> RunConfig: defaults < preset < file < overrides."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from pydantic import BaseModel
 
 from trainables import yaml_edge
 from trainables.config import RunConfig
 from trainables.presets import PRESETS
 
 
-def on_preset(data: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """The data on top of the preset that it names; an unknown preset is left for the check to refuse."""
-    name = data.get("preset", "strong")
-    preset = PRESETS.get(name, {}) if isinstance(name, str) else {}
-    return yaml_edge.merge(yaml_edge.nest(preset), data, model)
+def with_preset(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings on top of the preset they name (an unknown one is left for validation to refuse)."""
+    name = settings.get("preset", "strong")
+    differences = PRESETS.get(name, {}) if isinstance(name, str) else {}
+    return yaml_edge.merge(yaml_edge.unflatten(differences.items()), settings)
 
 
-def load_run(path: str | Path, overrides: Sequence[str] = (), device: str | None = None) -> RunConfig:
-    """The run that a file describes. `overrides`: dotted `a.b=c`, typed by the schema; `device` overrides device.
-
-    Raises yaml_edge.ConfigError (a ValueError) with one line per problem, each naming file and setting.
-    """
-    data = yaml_edge.read(path)
-    if "space" in data:
-        raise yaml_edge.ConfigError(
-            f"{path}: this is a study (it has a search space): run it with `python run_study.py {path}`"
-        )
-    changes = yaml_edge.parse_overrides(overrides, RunConfig)
-    for change in changes:
-        yaml_edge.put(data, change.path, change.value)
-    if device is not None:
-        data["device"] = device
-    locate = yaml_edge.locate_overrides(changes, yaml_edge.named(str(path)))
-    return yaml_edge.check(RunConfig, on_preset(data, RunConfig), locate)
+def load_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """The run of a file, with `a.b=c` overrides. ConfigError (a ValueError) says what is wrong and where."""
+    pairs = yaml_edge.parse_overrides(overrides)
+    settings = yaml_edge.merge(yaml_edge.read_file(path), yaml_edge.unflatten(pairs))
+    return yaml_edge.validate(RunConfig, with_preset(settings), str(path), pairs)

@@ -1,177 +1,204 @@
-"""The YAML edge of a configuration: checking against a model, merging, dotted overrides; one clear line per problem.
+"""The YAML edge: files and overrides in, validated frozen models out, and one clear line for everything that is wrong.
 
-Values are checked by pydantic in strict mode: no text becomes a number, no 1.5 an integer, no `true` a 1.
+Strict on purpose: duplicate keys, unknown keys, a string where a number belongs, `true` for a number and 1.5 for an
+integer are refused. Numbers follow YAML 1.2, so `1e-5` is a number.
 """
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
-from trainables import yaml_paths as paths
-from trainables.yaml_read import ConfigError, did_you_mean, got, parse, read, unknown
-
-__all__ = ["ConfigError", "Locate", "Override", "check", "did_you_mean", "flatten", "got", "locate_overrides", "merge"]
-__all__ += ["named", "nest", "parse", "parse_overrides", "put", "read", "unknown", "unknown_path"]
-
 Model = TypeVar("Model", bound=BaseModel)
-Locate = Callable[[paths.Path], str]
-"""Path of a value -> how a message names it, file included: `configs/k_sweep.yaml: train.epochs`."""
+Override = tuple[str, Any]
 
-EXPECTED = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "string_type": "text",
-    "model_type": "a group of settings (`name: value` lines)",
-    "dict_type": "a mapping (`name: value` lines)",
-    "tuple_type": "a list",
-    "list_type": "a list",
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message has one line per problem."""
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses duplicate keys and reads numbers as YAML 1.2 does."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' is given twice", key_node.start_mark)
+        seen.add(key)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":float", ":timestamp"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-BOUNDS = {
-    "greater_than": "greater than {gt:g}",
-    "greater_than_equal": "at least {ge:g}",
-    "less_than": "less than {lt:g}",
-    "less_than_equal": "at most {le:g}",
-}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?$|^[-+]?[0-9]+[eE][-+]?[0-9]+$|^[-+]?\.inf$|^\.nan$"),
+    list("-+0123456789."),
+)
 
 
-def check(model: type[Model], data: Mapping[str, Any], locate: Locate) -> Model:
-    """The validated model. Raises ConfigError with one line per problem."""
+def parse(text: str, source: str) -> Any:
+    """The value of a YAML text; ConfigError naming `source` and the line."""
     try:
-        return model.model_validate_json(json.dumps(data, default=str), strict=True)
-    except ValidationError as error:
-        lines = [_line(e, model, data, locate) for e in error.errors(include_url=False)]
-    raise ConfigError("\n".join(dict.fromkeys(lines)))
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{source}, line {mark.line + 1}" if mark else source
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError(f"{where}: not valid YAML: {problem}") from None
 
 
-def named(source: str) -> Locate:
-    """Messages name the source, then the dotted path."""
-    return lambda path: f"{source}: {paths.dotted(path)}" if path else source
+def read_file(path: str | Path) -> dict[str, Any]:
+    """The mapping of a YAML file. ConfigError for a missing, empty or malformed file or one that is no mapping."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file{_nearby(path)}") from None
+    except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as a text file ({type(error).__name__}); give a YAML file") from None
+    content = parse(text, str(path))
+    if content is None:
+        raise ConfigError(f"{path}: the file is empty; see configs/ for examples")
+    if not isinstance(content, dict):
+        kind = "list" if isinstance(content, list) else type(content).__name__
+        raise ConfigError(f"{path}: the top level must be a mapping of settings (key: value), got a {kind}")
+    return content
 
 
-def _line(error: Mapping[str, Any], model: type[BaseModel], data: Any, locate: Locate) -> str:
-    """One pydantic error as a line: where, what is allowed, what was got."""
-    kind, context, value = error["type"], error.get("ctx", {}), error["input"]
-    path = paths.real_path(error["loc"], data, kind)
-    where = locate(path)
-    if kind == "extra_forbidden":
-        return where.removesuffix(paths.dotted(path)) + unknown_path(model, path)
-    if kind == "missing":
-        return f"{where} is missing"
-    if kind == "value_error":
-        return f"{where}: {context['error']}"
-    if kind in BOUNDS:
-        return f"{where} must be {BOUNDS[kind].format(**context)}, got {got(value)}"
-    if kind == "literal_error":
-        choices = [str(choice) for choice in paths.choices_at(model, path)]
-        hint = did_you_mean(value, choices).rstrip(".") if isinstance(value, str) else ""
-        return f"{where}: expected {' or '.join(choices)}, got {got(value)}{hint}"
-    if kind in EXPECTED:
-        return f"{where}: expected {EXPECTED[kind]}, got {got(value)}{_remark(kind, value)}"
-    if kind == "string_pattern_mismatch":
-        return f"{where}: {got(value)} must match {context['pattern']}"
-    return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]}, got {got(value)}"
+def _nearby(path: Path) -> str:
+    folder = path.parent if path.parent.is_dir() else Path("configs")
+    names = sorted(p.name for p in folder.glob("*.yaml")) if folder.is_dir() else []
+    close = difflib.get_close_matches(path.name, names, 1, 0.5)
+    return f"; did you mean {folder / close[0]}?" if close else f"; {folder} has: {', '.join(names) or 'no YAML files'}"
 
 
-def _remark(kind: str, value: Any) -> str:
-    if kind in ("int_type", "float_type", "bool_type") and isinstance(value, str):
-        return " (text)"
-    if kind == "int_type" and isinstance(value, float) and value.is_integer():
-        return f" (write {int(value)})"
-    return ""
+def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    """`a.b=c` strings as (dotted path, value); the value is read as YAML."""
+    pairs = []
+    for text in overrides:
+        dotted, equals, value = text.partition("=")
+        if not equals or not dotted.strip() or "" in dotted.split("."):
+            raise ConfigError(f"--set {text}: expected a.dotted.name=value, for example train.epochs=20")
+        pairs.append((dotted.strip(), parse(value, f"--set {text}")))
+    return pairs
 
 
-def unknown_path(model: type[BaseModel], path: paths.Path) -> str:
-    """The message for a path that does not exist in the model; another section's setting of that name is suggested."""
-    name = str(path[-1])
-    siblings = list(paths.names_at(model, path[:-1]))
-    text = unknown(paths.dotted(path), name, siblings)
-    if "did you mean" in text:
-        return text
-    elsewhere = [p for p in paths.leaves(model) if p.rpartition(".")[2] == name]
-    return text.replace(". Known", f"; did you mean '{elsewhere[0]}'? Known", 1) if elsewhere else text
-
-
-# --- merging and overrides ---
-def merge(base: Mapping[str, Any], over: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """`over` on top of `base`: groups of settings are merged, everything else (lists, ranges, maps) is replaced."""
-    merged = dict(base)
-    for key, value in over.items():
-        section = paths.section_at(model, (key,))
-        if section is not None and isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = merge(merged[key], value, section)
-        else:
-            merged[key] = value
-    return merged
-
-
-def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """{'a.b': 1} as {'a': {'b': 1}}."""
+def unflatten(dotted: Iterable[Override]) -> dict[str, Any]:
+    """Nested dict of dotted names; later ones win."""
     nested: dict[str, Any] = {}
-    for key, value in flat.items():
-        put(nested, tuple(key.split(".")), value)
+    for name, value in dotted:
+        *parents, last = name.split(".")
+        inner = nested
+        for parent in parents:
+            if not isinstance(inner.get(parent), dict):
+                inner[parent] = {}
+            inner = inner[parent]
+        inner[last] = value
     return nested
 
 
-def put(data: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    """Set data[a][b]... = value in place; what is not a mapping on the way is replaced by one."""
-    *parents, last = path
-    for key in parents:
-        data[key] = dict(data[key]) if isinstance(data.get(key), dict) else {}
-        data = data[key]
-    data[last] = value
-
-
-class Override:
-    """One `--set a.b=c`: `path` ('a', 'b'), `value`, and `text` for messages."""
-
-    def __init__(self, text: str, model: type[BaseModel]) -> None:
-        name, equals, raw = text.partition("=")
-        self.text = f"--set {text}"
-        self.path = tuple(part.strip() for part in name.split("."))
-        if not equals or not all(self.path):
-            raise ConfigError(f"{self.text}: expected PATH=VALUE, for example --set train.epochs=20")
-        bad = next((i for i in range(1, len(self.path) + 1) if not paths.exists(model, self.path[:i])), None)
-        if bad is not None:
-            raise ConfigError(f"{self.text}: {unknown_path(model, self.path[:bad])}")
-        self.value = self._typed(raw.strip(), paths.accepts_text(model, self.path))
-
-    def _typed(self, raw: str, text_wanted: bool) -> Any:
-        """The value as YAML; where the setting is a text, `2024` and `a: b` are texts too."""
-        try:
-            value = parse(raw, self.text)
-        except ConfigError:
-            if text_wanted:
-                return raw
-            raise
-        return raw if text_wanted and not isinstance(value, str | None) else value
-
-
-def parse_overrides(texts: Sequence[str], model: type[BaseModel]) -> list[Override]:
-    """Overrides in order. Raises ConfigError for a path that the model does not have."""
-    return [Override(text, model) for text in texts]
-
-
-def locate_overrides(overrides: Sequence[Override], otherwise: Locate) -> Locate:
-    """Problems with a value that an override gave are said of the override."""
-
-    def locate(path: paths.Path) -> str:
-        for override in reversed(overrides):
-            if path and path[: len(override.path)] == override.path:
-                return f"{override.text}: {paths.dotted(path)}"
-        return otherwise(path)
-
-    return locate
-
-
-def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """('a.b', 1) pairs of {'a': {'b': 1}}; empty mappings and lists are values."""
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted names of a nested mapping's leaves; an empty mapping is a leaf."""
+    flat: dict[str, Any] = {}
     for key, value in nested.items():
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+        name = f"{prefix}{key}"
+        flat.update(flatten(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value})
+    return flat
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` on top of `base`: mappings are merged key by key, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'? Known: ...` (the first part only if something is close)."""
+    known = sorted(known)
+    close = difflib.get_close_matches(str(name), known, 1, 0.6)
+    return (f"; did you mean '{close[0]}'?" if close else ".") + f" Known: {', '.join(known)}"
+
+
+def validate(model: type[Model], data: Mapping[str, Any], source: str, overrides: Sequence[Override] = ()) -> Model:
+    """The model of `data`. ConfigError with one line per problem, naming the file or the override it came from."""
+    try:
+        text = json.dumps(data, default=str)
+        return model.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        lines = [_line(model, problem, source, overrides) for problem in error.errors()]
+    raise ConfigError("\n".join(dict.fromkeys(lines)))
+
+
+def _line(model: type[BaseModel], problem: Mapping[str, Any], source: str, overrides: Sequence[Override]) -> str:
+    where = [part for part in problem["loc"] if part not in ("range", "choices")]
+    dotted = ".".join(str(part) for part in where)
+    origin = source
+    for name, value in overrides:
+        if dotted == name or dotted.startswith(f"{name}.") or (name.startswith(f"{dotted}.") and dotted):
+            origin = f"--set {name}={_show(value)}"
+    return f"{origin}: {_message(model, problem, where, dotted)}"
+
+
+def _message(model: type[BaseModel], problem: Mapping[str, Any], where: Sequence[Any], dotted: str) -> str:
+    kind, got, context = problem["type"], problem.get("input"), problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"{dotted} is not a known setting{did_you_mean(str(where[-1]), _fields(model, where[:-1]))}"
+    if kind == "missing":
+        return f"{dotted} is missing; every file must give it"
+    if kind in ("literal_error", "enum"):
+        return f"{dotted} is {_show(got)}; allowed: {context.get('expected')}{_close(got, context)}"
+    if kind == "value_error":
+        message = str(context.get("error", problem["msg"]))
+        return f"{dotted}: {message}" if dotted else message
+    if kind == "string_pattern_mismatch":
+        return f"{dotted} is {_show(got)}; use letters, digits, '.', '_' and '-' only, starting with a letter or digit"
+    if kind in ("model_type", "dict_type", "model_attributes_type"):
+        return f"{dotted} must be a mapping (key: value), got {_show(got)}"
+    message = problem["msg"].replace("Input should be", "must be").replace("a valid integer", "an integer")
+    return f"{dotted} {message[:1].lower()}{message[1:]}, got {_show(got)}"
+
+
+def _close(got: Any, context: Mapping[str, Any]) -> str:
+    choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
+    close = difflib.get_close_matches(str(got), choices, 1, 0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _show(value: Any) -> str:
+    return json.dumps(value, default=str) if not isinstance(value, str) else f"'{value}'"
+
+
+def _fields(model: type[BaseModel], where: Sequence[Any]) -> list[str]:
+    """Names a mapping at this place may have."""
+    current: Any = model
+    for part in where:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            if part not in current.model_fields:
+                return []
+            current = current.model_fields[part].annotation
+    found = _model_in(current)
+    return list(found.model_fields) if found else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The first model class inside an annotation such as dict[str, Annotated[A | B, ...]]."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _model_in(inner)) is not None), None)
