@@ -1,0 +1,89 @@
+"""Run a declared study: search, confirm, report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+EXAMPLES = """examples:
+  run_study.py configs/k_sweep.yaml                       run it (without a GPU: rehearse it)
+  run_study.py configs/k_sweep.yaml --plan                show what it would do and how long it takes here
+  run_study.py configs/k_sweep.yaml --rehearse            the same study on embedded data, in minutes
+  run_study.py configs/k_sweep.yaml --resume              go on after Ctrl-C, a crash or preemption
+  run_study.py configs/k_sweep.yaml --set train.epochs=50 --set search.trials=20 --out /data/studies
+  run_study.py configs/k_sweep.yaml --set data.name=parquet --set data.root=FOLDER   your own images
+  run_study.py configs/k_sweep.yaml --address auto --storage s3://bucket/studies     on a Ray cluster
+
+exit codes: 0 done, 1 failed, 2 something to put right (one line says what), 130/143 stopped (resume with --resume)
+"""
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="run_study.py", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", help="the study, a YAML file (see configs/)")
+    parser.add_argument("--plan", action="store_true", help="print the plan and stop")
+    parser.add_argument("--rehearse", action="store_true", help="apply the file's rehearsal: section")
+    parser.add_argument("--device", help="cpu, cuda, cuda:N; `cpu` insists on the real study without a GPU")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="override a setting (repeatable)")
+    parser.add_argument("--out", default="results", help="results go to OUT/NAME (default: results)")
+    parser.add_argument("--resume", action="store_true", help="go on where the study was stopped")
+    parser.add_argument("--stage", choices=["search", "confirm", "report"], help="only this stage (default: all)")
+    parser.add_argument("--quiet", action="store_true", help="print only warnings, errors and the result")
+    parser.add_argument("--address", help="existing Ray cluster (default: $RAY_ADDRESS, else a local one)")
+    parser.add_argument("--storage", help="shared folder or URI for checkpoints, needed on a cluster")
+    return parser.parse_args(argv)
+
+
+def load(args: argparse.Namespace):
+    """The study to run: as written, or rehearsed if asked for or if there is no GPU for it."""
+    from study import plan
+    from study.loading import load_study
+
+    loaded = load_study(args.config, rehearse=args.rehearse, overrides=args.set, device=args.device)
+    study = loaded.study
+    if args.rehearse or study.device != "auto" or not study.rehearsal or args.address or plan.has_gpu():
+        return loaded
+    hours = plan.make_plan(loaded, out=args.out).hours
+    print(
+        f"No GPU here: the real study would take {plan.hours_text(hours[0])} to {plan.hours_text(hours[1])} on this "
+        f"machine, so this is its rehearsal, on embedded data (--device cpu insists on the real one).",
+        flush=True,
+    )
+    return load_study(args.config, rehearse=True, overrides=args.set)
+
+
+def report(folder: Path, quiet: bool) -> None:
+    from analysis.report import make_report
+
+    path = make_report([folder], progress=(lambda text: None) if quiet else print)
+    print(f"Report: {path}", flush=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse(argv)
+    try:
+        from study import plan, runner
+
+        loaded = load(args)
+        folder = Path(args.out) / loaded.name_on_disk
+        if args.plan or not (args.quiet or args.stage == "report" or args.resume):
+            plan.show(loaded, out=args.out)
+        if args.plan:
+            return 0
+        code = 0
+        if args.stage != "report":
+            options = {"resume": args.resume, "stage": args.stage, "quiet": args.quiet}
+            code = runner.run(loaded, out=args.out, address=args.address, storage=args.storage, **options)
+        if code == 0 and args.stage != "search":
+            report(folder, args.quiet)
+        return code
+    except ValueError as error:
+        print(f"run_study.py: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

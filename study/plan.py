@@ -1,0 +1,262 @@
+"""What a study will do and cost, before anything is trained: `--plan`, and the head of every run."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from study import loading, space
+from study.config import RangeSpec, StudyConfig
+from study.loading import Loaded
+from study.pareto_asha import make_rungs
+from trainables import yaml_edge
+from trainables.presets import PRESETS
+
+WEEK_H = 168.0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run of a study costs on this machine, from a short timed probe; seconds and bytes."""
+
+    epoch_s: float
+    memory_bytes: int
+    checkpoint_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything `--plan` prints. Epochs are counted over all trials; hours assume `concurrent` trials at once."""
+
+    loaded: Loaded
+    folder: Path
+    device: str
+    concurrent: int
+    rungs: tuple[int, ...]
+    worst_epochs: int
+    halved_epochs: int
+    confirm_trials: int
+    confirm_epochs: int
+    cost: Cost
+    data_bytes: int
+
+    @property
+    def hours(self) -> tuple[float, float]:
+        """Wall hours if rungs halve exactly, and if nobody is stopped; both stages."""
+        each = self.cost.epoch_s / 3600 / self.concurrent
+        return tuple(each * (epochs + self.confirm_epochs) for epochs in (self.halved_epochs, self.worst_epochs))
+
+    @property
+    def disk_bytes(self) -> int:
+        """Checkpoints kept at the end and while running, and the decoded data."""
+        trials = self.loaded.study.search.trials + self.confirm_trials + 2 * self.concurrent
+        return trials * self.cost.checkpoint_bytes + self.data_bytes
+
+
+def has_gpu() -> bool:
+    """Whether PyTorch sees a CUDA device."""
+    from trainables.devices import pick_device
+
+    return pick_device("auto").type == "cuda"
+
+
+def data_sizes(study: StudyConfig) -> Any:
+    """Shape and counts of the data without reading it where they are known; own data are read (and cached)."""
+    from trainables.data import load_dataset
+    from trainables.pretrain import Sizes
+
+    known = {"cifar10": (10, 50_000), "cifar100": (100, 50_000)}
+    if study.data.name in known and study.data.image_size is None:
+        classes, images = known[study.data.name]
+        held_out = study.data.validation_per_class * classes
+        return Sizes(3, 32, classes, min(study.data.train_limit or images, images - held_out), held_out)
+    return load_dataset(study.data)
+
+
+def measure(study: StudyConfig, sizes: Any) -> Cost:
+    """Time a few training steps of a middling point on this machine (a few seconds)."""
+    from trainables.pretrain import estimate
+
+    method = "kmclr" if "kmclr" in space.methods_of(study) else space.methods_of(study)[0]
+    found = estimate(space.to_run(study, space.complete_point(study, {"method": method}), seed=0), sizes)
+    return Cost(found.epoch_s, found.peak_memory_bytes, found.checkpoint_bytes)
+
+
+def halved(trials: int, rungs: tuple[int, ...], full: int, eta: int) -> int:
+    """Epochs of `trials` if exactly 1/eta of them go on at each rung."""
+    total, before, going_on = 0.0, 0, float(trials)
+    for rung in (*rungs, full):
+        total += going_on * (rung - before)
+        before, going_on = rung, max(1.0, going_on / eta)
+    return math.ceil(total)
+
+
+def _image_bytes(sizes: Any) -> int:
+    count = getattr(sizes, "sizes", None)
+    images = sum(v or 0 for v in count.values()) if count else sizes.train + sizes.validation
+    return images * sizes.channels * sizes.image_size**2
+
+
+def make_plan(loaded: Loaded, *, out: Path | str = "results") -> Plan:
+    """The plan of a study on this machine. Takes a few seconds: it times some training steps."""
+    from study.ray_session import share
+
+    study = loaded.study
+    on_gpu = study.device.startswith("cuda") or (study.device == "auto" and has_gpu())
+    cores, gpus = os.cpu_count() or 1, _gpu_count() if on_gpu else 0
+    rungs = make_rungs(study.scheduler, study.objectives, study.train.epochs)
+    epochs = rungs.epochs if rungs else ()
+    points = study.confirm.max_points + len(study.baselines) if study.confirm.enabled else 0
+    confirm_trials = points * len(study.confirm.seeds)
+    sizes = data_sizes(study)
+    return Plan(
+        loaded=loaded,
+        folder=Path(out) / loaded.name_on_disk,
+        device="cuda" if on_gpu else "cpu",
+        concurrent=share(study.resources, cores=cores, gpus=gpus, on_gpu=on_gpu).concurrent,
+        rungs=epochs,
+        worst_epochs=study.search.trials * study.train.epochs,
+        halved_epochs=halved(study.search.trials, epochs, study.train.epochs, study.scheduler.reduction_factor),
+        confirm_trials=confirm_trials,
+        confirm_epochs=confirm_trials * (study.confirm.epochs or study.train.epochs),
+        cost=measure(study, sizes),
+        data_bytes=_image_bytes(sizes),
+    )
+
+
+def _gpu_count() -> int:
+    from study.manifest import gpus
+
+    return max(1, len(gpus()))
+
+
+# --- printing ---
+
+
+def hours_text(hours: float) -> str:
+    """A duration as people say it.
+
+    >>> hours_text(0.02), hours_text(3.3), hours_text(400)
+    ('1 min', '3.3 h', '2.4 weeks')
+    """
+    if hours < 1:
+        return f"{max(1, math.ceil(hours * 60 - 0.5))} min"
+    if hours < 48:
+        return f"{hours:.1f} h"
+    return f"{hours / 24:.1f} days" if hours < WEEK_H else f"{hours / WEEK_H:.1f} weeks"
+
+
+def bytes_text(count: float) -> str:
+    """Bytes in binary units."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024 or unit == "GiB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    raise AssertionError("unreachable")
+
+
+def spec_text(spec: Any) -> str:
+    """A parameter's choices or range."""
+    if isinstance(spec, RangeSpec):
+        return f"{spec.low:g} to {spec.high:g}" + (", log-uniform" if spec.log else "")
+    return ", ".join(str(choice) for choice in spec)
+
+
+def render(plan: Plan, console: Console) -> None:
+    """Print the plan."""
+    study = plan.loaded.study
+    title = f"{plan.loaded.name_on_disk}" + (" (a rehearsal)" if plan.loaded.rehearsal else "")
+    console.print(f"[bold]{title}[/]  {study.question}", highlight=False)
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in _facts(plan):
+        table.add_row(f"[cyan]{name}[/]", value)
+    console.print(table)
+    _render_space(study, console)
+    _render_changes("preset", f"what preset '{study.preset}' changes", _preset_rows(study), console)
+    if plan.loaded.changes:
+        _render_changes("changed", "what the rehearsal and --set change", plan.loaded.changes, console)
+
+
+def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
+    study, cost = plan.loaded.study, plan.cost
+    low, high = (hours_text(h) for h in plan.hours)
+    shown = ", ".join(map(str, plan.rungs)) or "none"
+    yield "arms", ", ".join(map(str, space.methods_of(study)))
+    yield "objectives", ", ".join(f"{name} {mode}" for name, mode in study.objectives.items())
+    yield "search", f"{study.search.trials} trials ({study.search.sampler}), {len(study.baselines)} of them baselines"
+    yield "rungs", f"{shown} of {study.train.epochs} epochs ({study.scheduler.name})"
+    yield "confirm", _confirm_text(plan)
+    yield (
+        "seeds",
+        f"search {study.search.seed}, trials {study.seed}, confirm {', '.join(map(str, study.confirm.seeds))}",
+    )
+    yield "epochs", f"search {plan.halved_epochs} to {plan.worst_epochs} at worst, confirm up to {plan.confirm_epochs}"
+    yield "device", f"{plan.device}, {plan.concurrent} trials at once"
+    yield "time", f"{low} to {high} ({cost.epoch_s:.2g} s an epoch, timed now on this machine)"
+    yield "memory", f"about {bytes_text(cost.memory_bytes)} a trial"
+    yield "disk", f"about {bytes_text(plan.disk_bytes)} at most"
+    yield "results", str(plan.folder)
+
+
+def _confirm_text(plan: Plan) -> str:
+    confirm = plan.loaded.study.confirm
+    if not confirm.enabled:
+        return "no"
+    return (
+        f"up to {plan.confirm_trials} trainings: at most {confirm.max_points} front points and the baselines, "
+        f"{len(confirm.seeds)} seeds each, then offline evaluation on test"
+    )
+
+
+def _render_space(study: StudyConfig, console: Console) -> None:
+    table = Table(title="search space", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for column in ("parameter", "values", "applies to", "setting"):
+        table.add_column(column)
+    for name, parameter in space.PARAMETERS.items():
+        if name not in study.space:
+            continue
+        arms = [m for m in space.methods_of(study) if m in parameter.methods]
+        where = "all" if len(arms) == len(space.methods_of(study)) else ", ".join(arms)
+        needs = "".join(
+            f" if {n} is {' or '.join(map(str, v))}" for n, v in parameter.requires.items() if n in study.space
+        )
+        table.add_row(name, spec_text(study.space[name]), where + needs, parameter.path)
+    console.print(table)
+
+
+def _preset_rows(study: StudyConfig) -> list[loading.Change]:
+    defaults = yaml_edge.flatten(StudyConfig(name="defaults", space={}).model_dump(mode="json"))
+    return [(name, defaults.get(name), value) for name, value in PRESETS[study.preset].items()]
+
+
+def _render_changes(kind: str, title: str, rows: Iterable[loading.Change], console: Console) -> None:
+    rows = [row for row in rows if row[1] != row[2]]
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for column in ("setting", "before" if kind == "changed" else "default", "now"):
+        table.add_column(column, overflow="fold")
+    for name, before, after in rows:
+        table.add_row(name, _short(before), _short(after))
+    console.print(table)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return "; ".join(space.label(v) if isinstance(v, dict) else str(v) for v in value)
+    return "-" if value is None else str(value)
+
+
+def show(loaded: Loaded, *, out: Path | str = "results") -> None:
+    """Make the plan and print it on standard output."""
+    from trainables.data import check_available
+
+    check_available(loaded.study.data)
+    render(make_plan(loaded, out=out), Console(highlight=False))
