@@ -1,0 +1,262 @@
+"""A results folder as tables. Strict about what is on disk, content with a study that is still running.
+
+What `study` writes is described by `study.schema`; nothing else of `study` is known here. A torn last line (a study
+that is writing, or was killed while writing) is dropped with a warning; anything else bad is an error naming file and line.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from study import schema
+
+METRICS = (*schema.REPORT_METRICS, *schema.TEST_METRICS)
+NESTED = ("params", "metrics")
+PARAM_PREFIX = "p_"
+FROM_TRIAL = ("method", "label", "point", "baseline", "status", "max_epochs")
+"""Columns of a trial that its reports get too, where the trial has ended or was interrupted."""
+
+
+class ResultsError(ValueError):
+    """A results folder that cannot be read; names file and line."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """One study's folder.
+
+    trials: one row per trial that ended (stages in order, then numbers): TRIAL_FIELDS without `params` and `metrics`,
+    every metric as a column of its own name (NaN where absent), every parameter as a column `p_<name>`, and `gpu_hours`
+    (NaN on a CPU). reports: one row per trial and epoch: REPORT_IDENTITY, all REPORT_METRICS, and FROM_TRIAL.
+    """
+
+    folder: Path
+    study: dict[str, Any]
+    manifest: dict[str, Any]
+    trials: pd.DataFrame
+    reports: pd.DataFrame
+    rehearsal: bool
+    name: str
+    running: bool
+
+    def stage(self, name: str) -> pd.DataFrame:
+        """Trials of one stage."""
+        return self.trials[self.trials["stage"] == name]
+
+
+def load(folder: Path | str) -> Results:
+    """Read a results folder. Raises ResultsError (a ValueError) with file, line and rule."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ResultsError(f"{folder}: not a folder; give the results folder of a study, for example results/k_sweep")
+    manifest = _read_manifest(folder / schema.MANIFEST_FILE)
+    study = _read_study(folder / schema.STUDY_FILE)
+    ends = _trial_ends(folder / schema.TRIALS_FILE, manifest["objectives"])
+    lines = _report_lines(folder / schema.REPORTS_FILE)
+    trials, reports = _trial_table(ends), _report_table(lines)
+    reports = _join(reports, trials)
+    trials["gpu_hours"] = _gpu_hours(trials, reports, manifest, study)
+    return Results(
+        folder=folder,
+        study=study,
+        manifest=manifest,
+        trials=trials,
+        reports=reports,
+        rehearsal=bool(manifest["rehearsal"]),
+        name=folder.resolve().name,
+        running=manifest["status"] == "running",
+    )
+
+
+# --- files ---
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ResultsError(f"{path}: missing, so {path.parent} is not the results folder of a study") from None
+    except UnicodeDecodeError as error:
+        raise ResultsError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
+
+
+def _check_schema(found: Any, place: str) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise ResultsError(f"{place}: expected an object, got {type(found).__name__}")
+    if found.get("schema") != schema.SCHEMA_VERSION:
+        raise ResultsError(
+            f"{place}: expected schema version {schema.SCHEMA_VERSION}, got {found.get('schema')!r}; "
+            f"analyse it with the version of this program that wrote it"
+        )
+    return found
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(_text(path))
+    except json.JSONDecodeError as error:
+        raise ResultsError(f"{path}:{error.lineno}: not JSON ({error.msg})") from None
+    _check_schema(found, str(path))
+    missing = [name for name in schema.MANIFEST_FIELDS if name not in found]
+    if missing:
+        raise ResultsError(f"{path}: field {missing[0]!r} is missing")
+    if not isinstance(found["objectives"], dict) or not found["objectives"]:
+        raise ResultsError(f"{path}: objectives must map metrics to max or min, got {found['objectives']!r}")
+    return found
+
+
+def _read_study(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(_text(path))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ResultsError(f"{path}{line}: not YAML ({getattr(error, 'problem', None) or error})") from None
+    return _check_schema(found, str(path))
+
+
+def read_lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """(line number, object) of a JSON-lines file; [] if it is missing. A torn last line is dropped with a warning."""
+    if not path.exists():
+        return []
+    raw = path.read_bytes()
+    whole = raw[: raw.rfind(b"\n") + 1]
+    if len(whole) < len(raw):
+        warnings.warn(f"{path}: dropped a torn last line of {len(raw) - len(whole)} bytes", stacklevel=3)
+    rows = whole.decode("utf-8", errors="replace").split("\n")
+    return [(number, _parse_line(path, number, row)) for number, row in enumerate(rows, 1) if row.strip()]
+
+
+def _parse_line(path: Path, number: int, row: str) -> dict[str, Any]:
+    try:
+        found = json.loads(row)
+    except json.JSONDecodeError as error:
+        raise ResultsError(f"{path}:{number}: not JSON ({error.msg}); restore the file or remove that line") from None
+    return _check_schema(found, f"{path}:{number}")
+
+
+# --- lines ---
+
+
+def _require(line: Mapping[str, Any], fields: Iterable[str], place: str) -> None:
+    for name in fields:
+        if name not in line:
+            raise ResultsError(f"{place}: field {name!r} is missing")
+    if line["stage"] not in schema.STAGES:
+        raise ResultsError(f"{place}: stage must be one of {', '.join(schema.STAGES)}, got {line['stage']!r}")
+
+
+def _numbers(values: Mapping[str, Any], place: str) -> None:
+    for name in METRICS:
+        value = values.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise ResultsError(f"{place}: {name} must be a number or null, got {value!r}")
+
+
+def _whole_number(line: Mapping[str, Any], name: str, place: str) -> None:
+    if isinstance(line[name], bool) or not isinstance(line[name], int):
+        raise ResultsError(f"{place}: {name} must be a whole number, got {line[name]!r}")
+
+
+def _trial_ends(path: Path, objectives: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The last end of each trial; only an `interrupted` end may be followed by another."""
+    ends: dict[str, dict[str, Any]] = {}
+    for number, line in read_lines(path):
+        place = f"{path}:{number}"
+        _check_end(line, objectives, place)
+        earlier = ends.get(line["trial_id"])
+        if earlier is not None and earlier["status"] != schema.INTERRUPTED:
+            raise ResultsError(f"{place}: trial {line['trial_id']} has ended before ({earlier['status']})")
+        ends[line["trial_id"]] = line
+    return sorted(ends.values(), key=lambda end: (schema.STAGES.index(end["stage"]), end["number"]))
+
+
+def _check_end(line: Mapping[str, Any], objectives: Mapping[str, str], place: str) -> None:
+    _require(line, schema.TRIAL_FIELDS, place)
+    if line["status"] not in schema.STATUSES:
+        raise ResultsError(f"{place}: status must be one of {', '.join(schema.STATUSES)}, got {line['status']!r}")
+    for name in NESTED:
+        if not isinstance(line[name], dict):
+            raise ResultsError(f"{place}: {name} must be an object, got {line[name]!r}")
+    for name in ("number", "seed", "epochs", "max_epochs"):
+        _whole_number(line, name, place)
+    _numbers(line["metrics"], place)
+    if line["status"] == schema.COMPLETED:
+        for name in objectives:
+            if line["metrics"].get(name) is None:
+                raise ResultsError(f"{place}: completed trial {line['trial_id']} has no metrics.{name}, an objective")
+
+
+def _report_lines(path: Path) -> list[dict[str, Any]]:
+    seen: dict[tuple[str, int], int] = {}
+    lines = []
+    for number, line in read_lines(path):
+        place = f"{path}:{number}"
+        _require(line, schema.REPORT_IDENTITY, place)
+        for name in ("number", "seed", "epoch"):
+            _whole_number(line, name, place)
+        _numbers(line, place)
+        key = (line["trial_id"], line["epoch"])
+        if key in seen:
+            raise ResultsError(f"{place}: epoch {key[1]} of trial {key[0]} is there before, in line {seen[key]}")
+        seen[key] = number
+        lines.append(line)
+    return lines
+
+
+# --- tables ---
+
+
+def _floats(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    for name in names:
+        values = table[name] if name in table else pd.Series(float("nan"), index=table.index)
+        table[name] = pd.to_numeric(values).astype(float)
+    return table
+
+
+def _trial_table(ends: list[dict[str, Any]]) -> pd.DataFrame:
+    rows = [
+        {
+            **{name: value for name, value in end.items() if name not in NESTED},
+            **end["metrics"],
+            **{PARAM_PREFIX + name: value for name, value in end["params"].items()},
+        }
+        for end in ends
+    ]
+    columns = [name for name in schema.TRIAL_FIELDS if name not in NESTED]
+    table = pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+    table = table[columns + [name for name in table.columns if name not in columns]]
+    table["baseline"] = table["baseline"].astype(bool)
+    return _floats(table.copy(), ("wall_s", *METRICS))
+
+
+def _report_table(lines: list[dict[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(lines) if lines else pd.DataFrame(columns=list(schema.REPORT_IDENTITY))
+    table = _floats(table.copy(), schema.REPORT_METRICS)
+    return table.sort_values(["stage", "number", "epoch"], key=_stage_order, ignore_index=True)
+
+
+def _stage_order(column: pd.Series) -> pd.Series:
+    return column.map(schema.STAGES.index) if column.name == "stage" and len(column) else column
+
+
+def _join(reports: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+    wanted = [name for name in FROM_TRIAL if name not in reports]
+    return reports.merge(trials[["trial_id", *wanted]], on="trial_id", how="left")
+
+
+def _gpu_hours(trials: pd.DataFrame, reports: pd.DataFrame, manifest: Mapping, study: Mapping) -> pd.Series:
+    """Hours of a trial's epochs times its share of a GPU; NaN if the study did not run on one."""
+    if str(manifest["device"]).startswith("cpu"):
+        return pd.Series(float("nan"), index=trials.index, dtype=float)
+    share = (study.get("resources") or {}).get("gpu")
+    seconds = reports.groupby("trial_id")["epoch_s"].sum()
+    return trials["trial_id"].map(seconds).astype(float) * (1.0 if share is None else float(share)) / 3600
