@@ -34,6 +34,10 @@ class Timing(NamedTuple):
         """First and third quartile (both the only value if there is one)."""
         return quartiles(self.seconds)
 
+    def scaled(self, factor: float) -> Timing:
+        """In another unit, e.g. 1e3 for milliseconds."""
+        return Timing([factor * value for value in self.seconds])
+
 
 def quartiles(values: Sequence[float]) -> tuple[float, float]:
     if len(values) < 2:

@@ -39,7 +39,7 @@ def scores(queries_BD: Tensor, centres_KD: Tensor, metric: str) -> Tensor:
 
 def assign(queries_BD: Tensor, centres_KD: Tensor, metric: str) -> Tensor:
     """Index [B] (int64) of each query's nearest centre; of tied centres one is returned."""
-    return scores(queries_BD, centres_KD, metric).argmax(dim=1)
+    return scores(queries_BD, centres_KD, metric).max(dim=1).indices  # on CPUs never slower than argmax
 
 
 def minibatch_update(

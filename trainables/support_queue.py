@@ -17,8 +17,9 @@ from trainables.support_diagnostics import QueueDiagnostics
 if TYPE_CHECKING:
     from trainables.config import PositivesConfig, SupportConfig
 
-CHUNK_BYTES = {"cpu": 8 << 20, "cuda": 64 << 20}
-"""Working memory of one chunk of a look-up: its rows in float32 (if stored otherwise) and its similarities."""
+CHUNK_BYTES = {"cpu": 1 << 20, "cuda": 64 << 20}
+"""Working memory of one chunk of a look-up: its similarities, and its rows in float32 if stored otherwise. On a CPU
+the chunk should stay in the cache (98,304 rows, one core: 1 MiB takes 92 ms, 16 MiB 110 ms, one product 131 ms)."""
 PLOT_ROWS = 1000
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "int8": torch.int8}
 
