@@ -23,6 +23,7 @@ __all__ = ["TwoViews", "ViewParams", "normalise_images"]
 TRIES = 10  # torchvision's number of tries for a crop that fits
 RATIO = (3 / 4, 4 / 3)  # aspect ratio of a crop, log-uniform
 TABLE_BYTES = 32 * 2**20  # crop matrices are tabulated up to this size (images of 53 pixels), else computed
+CHUNK_BYTES = 2**20  # of both float32 views: what a core's second-level cache holds
 
 # rows of the one block of random numbers behind a batch
 _AREA, _RATIO = slice(0, TRIES + 1), slice(TRIES + 1, 2 * TRIES + 2)  # a last try that always fits: the whole image
@@ -40,12 +41,20 @@ class ViewParams(NamedTuple):
 
     boxes: ops.Boxes  # pixels
     flip: Tensor  # [2, N] upside down (never), left-right
-    factors: Tensor  # [N, 3] brightness, contrast, saturation; 1 = unchanged
+    factors: Tensor  # [3, N] brightness, contrast, saturation; 1 = unchanged
     hue: Tensor  # [N] turns; 0 = unchanged
     order: Tensor  # [N] int64 row of augment_ops.ORDERS
     grey: Tensor  # [N]
     sigma: Tensor  # [N] pixels; 1e-3 = not blurred
     solarise: Tensor  # [N]
+
+    def of_images(self, rows: slice) -> ViewParams:
+        """The parameters of both views of some images of the batch."""
+
+        def cut(value: Tensor) -> Tensor:
+            return value.unflatten(-1, (2, -1))[..., rows].flatten(-2)
+
+        return ViewParams(ops.Boxes(*map(cut, self.boxes)), *map(cut, self[1:]))
 
 
 def _ranges(view: ViewConfig) -> list[tuple[float, float]]:
@@ -89,6 +98,8 @@ class TwoViews:
             raise ValueError(f"images must have 1 or 3 channels for the augmentation, got {channels}: convert the data")
         views = (cfg.view1, cfg.view2)
         self.size, self.channels, self.device = image_size, channels, torch.device(device)
+        self.chunk = max(1, CHUNK_BYTES // (8 * channels * image_size**2)) if self.device.type == "cpu" else None
+        """Images handled at a time, None for all: on a CPU the views of a chunk stay in its cache (1.5x faster)."""
         ranges = torch.tensor([_ranges(view) for view in views], dtype=torch.float64).permute(1, 0, 2)  # [rows, 2, 2]
         self._low = ranges[:, :, :1].float().contiguous().to(self.device)
         self._span = (ranges[:, :, 1:] - ranges[:, :, :1]).float().contiguous().to(self.device)
@@ -133,7 +144,7 @@ class TwoViews:
         return ViewParams(
             boxes=ops.crop_boxes(value[_AREA], value[_RATIO], value[_PLACE], self.size),
             flip=flags[:2],
-            factors=factors[:3].t(),
+            factors=factors[:3],
             hue=factors[3],
             order=value[_ORDER].long(),
             grey=grey,
@@ -144,21 +155,31 @@ class TwoViews:
     @torch.no_grad()
     def apply(self, images_BCSS: Tensor, params: ViewParams, out_dtype: torch.dtype = torch.float32) -> Tensor:
         """The views [2 B, C, S, S] that `params` describe; deterministic."""
+        batch, chunk = len(images_BCSS), self.chunk or len(images_BCSS)
         with torch.autocast(self.device.type, enabled=False):
-            images = self._crop(images_BCSS, params)
-            shape = images.shape
-            pixels = images.flatten(2)
-            if self._jitters:
-                pixels = ops.jitter(
-                    pixels, params.factors, params.hue if self._hues else None, params.order, self._plan
-                )
-            if self._greys:
-                pixels = ops.to_grey(pixels, params.grey, self._grey)
-            images = pixels.view(shape)
-            if self._blurs:
-                images = ops.gaussian_blur(images, params.sigma, self._basis)
-            self._solarise_(images, params.solarise)
-            return torch.addcmul(self._shift, images, self._scale).to(out_dtype)
+            if batch <= chunk:
+                return self._transform(images_BCSS, params).to(out_dtype)
+            views = torch.empty(2, *images_BCSS.shape, dtype=out_dtype, device=self.device)
+            for start in range(0, batch, chunk):
+                rows = slice(start, start + chunk)
+                piece = self._transform(images_BCSS[rows], params.of_images(rows))
+                views[:, rows] = piece.unflatten(0, (2, -1))
+            return views.flatten(0, 1)
+
+    def _transform(self, images_BCSS: Tensor, params: ViewParams) -> Tensor:
+        images = self._crop(images_BCSS, params)
+        shape = images.shape
+        pixels = images.flatten(2)
+        if self._jitters:
+            hue = params.hue if self._hues else None
+            pixels = ops.jitter(pixels, params.factors, hue, params.order, self._plan)
+        if self._greys:
+            pixels = ops.to_grey(pixels, params.grey, self._grey)
+        images = pixels.view(shape)
+        if self._blurs:
+            images = ops.gaussian_blur(images, params.sigma, self._basis)
+        self._solarise_(images, params.solarise)
+        return torch.addcmul(self._shift, images, self._scale, out=images)
 
     def _crop(self, images_BCSS: Tensor, params: ViewParams) -> Tensor:
         """Crop, resize and flip: [B, C, S, S] uint8 -> [2 B, C, S, S] in 0..1."""

@@ -150,34 +150,35 @@ def jitter_plan(channels: int, device: torch.device | str) -> JitterPlan:
     return JitterPlan(slope.flatten(1, 4).to(device), neutral.view(-1, 1).to(device), _hue_offset(device))
 
 
-def blend(pixels_NCP: Tensor, matrix_NCC: Tensor, mean_matrix_NCC: Tensor) -> Tensor:
+def blend(pixels_NCP: Tensor, matrix_NCC: Tensor, mean_matrix_NCC: Tensor, out_NCP: Tensor) -> Tensor:
     """clamp(matrix @ pixel + mean_matrix @ mean pixel): brightness, contrast and saturation are all of this form."""
     constant_NC1 = torch.bmm(mean_matrix_NCC, pixels_NCP.mean(2, keepdim=True))
-    return torch.baddbmm(constant_NC1, matrix_NCC, pixels_NCP).clamp_(0, 1)
+    return torch.baddbmm(constant_NC1, matrix_NCC, pixels_NCP, out=out_NCP).clamp_(0, 1)
 
 
-def jitter(pixels_NCP: Tensor, factors_N3: Tensor, shift_N: Tensor | None, order_N: Tensor, plan: JitterPlan) -> Tensor:
+def jitter(pixels_NCP: Tensor, factors_3N: Tensor, shift_N: Tensor | None, order_N: Tensor, plan: JitterPlan) -> Tensor:
     """Colour jitter [N, C, P] with each image's own factors and order (`torchvision.transforms.v2.ColorJitter`).
 
-    `factors_N3`: brightness, contrast, saturation, 1 = unchanged; `shift_N`: hue shift in turns (0 = unchanged, `None`
+    `factors_3N`: brightness, contrast, saturation, 1 = unchanged; `shift_N`: hue shift in turns (0 = unchanged, `None`
     skips hue); `order_N`: int64 row of `ORDERS`. With one channel saturation and hue change nothing.
     """
     count, channels, _ = pixels_NCP.shape
-    change_N31 = (factors_N3 - 1).unsqueeze(2)
+    change_N31 = (factors_3N - 1).t().unsqueeze(2)
     matrices = torch.baddbmm(plan.neutral, plan.slope.index_select(0, order_N), change_N31)
     pixel_matrix, mean_matrix = matrices.view(count, 2, 6, channels, channels).unbind(1)
+    spare = [torch.empty_like(pixels_NCP) for _ in range(2)]  # reused: fresh memory costs a CPU more than the sums
     for slot in range(6):
         if slot == 3 and shift_N is not None and channels == 3:
             pixels_NCP = _rotate_hue(pixels_NCP, shift_N[:, None] + plan.hue_offset)
-        pixels_NCP = blend(pixels_NCP, pixel_matrix[:, slot], mean_matrix[:, slot])
+        pixels_NCP = blend(pixels_NCP, pixel_matrix[:, slot], mean_matrix[:, slot], spare[slot % 2])
     return pixels_NCP
 
 
 def _blend_one(pixels_NCP: Tensor, factor_N: Tensor, op: int) -> Tensor:
     plan = jitter_plan(pixels_NCP.shape[1], factor_N.device)
-    factors_N3 = torch.ones(len(factor_N), 3, device=factor_N.device)
-    factors_N3[:, op] = factor_N
-    return jitter(pixels_NCP, factors_N3, None, torch.zeros_like(factor_N, dtype=torch.long), plan)
+    factors_3N = torch.ones(3, len(factor_N), device=factor_N.device)
+    factors_3N[op] = factor_N
+    return jitter(pixels_NCP, factors_3N, None, torch.zeros_like(factor_N, dtype=torch.long), plan)
 
 
 def adjust_brightness(pixels_NCP: Tensor, factor_N: Tensor) -> Tensor:
@@ -203,8 +204,8 @@ def adjust_hue(pixels_NCP: Tensor, shift_N: Tensor) -> Tensor:
 
 
 def _hue_offset(device: torch.device | str) -> Tensor:
-    # red is least present at 3/6 of a turn (cyan), green at 5/6, blue at 1/6
-    return torch.tensor([1 / 2, 1 / 6, -1 / 6], device=device)
+    # red is least present at 3/6 of a turn (cyan), green at 5/6, blue at 1/6; plus 2.5 (see below)
+    return torch.tensor([3, 2 + 2 / 3, 2 + 1 / 3], device=device)
 
 
 def _rotate_hue(pixels_N3P: Tensor, offset_N3: Tensor) -> Tensor:
@@ -216,9 +217,9 @@ def _rotate_hue(pixels_N3P: Tensor, offset_N3: Tensor) -> Tensor:
     chroma = top - low
     sixths = (g + b).sub_(r).sub_(low).div_(chroma.clamp_min(1e-12)).add_(1).copysign_(g - b)
     turns = torch.add(offset_N3[:, :, None], sixths[:, None], alpha=1 / 6)
-    turns.sub_(turns.round()).abs_()
-    weight = torch.rsub(turns, 2, alpha=6).clamp_(0, 1)
-    return torch.addcmul(top[:, None], chroma[:, None], weight, value=-1)
+    distance = turns.frac_().sub_(0.5).abs_()  # the offset of 2.5 keeps `turns` positive and centres the fraction
+    weight = distance.mul_(-6).add_(2).clamp_(0, 1)
+    return torch.addcmul(top[:, None], chroma[:, None], weight, value=-1, out=weight)
 
 
 def grey_matrices(channels: int, device: torch.device | str) -> tuple[Tensor, Tensor]:
