@@ -1,0 +1,201 @@
+"""Numbers behind the figures over training: curves by group, forgetting interval, offline bars. No drawing here.
+
+Accuracies are in %, shares in 0-1, sizes in bytes. An interval is a two-sided 95 % t-interval of the mean, NaN for n < 2.
+`trials` and `reports` are the frames of `analysis.load.Results`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from study import schema
+
+LEVEL = 0.95
+
+
+class NotEnough(ValueError):
+    """What is there does not carry the figure; the message says in one line what is missing."""
+
+
+class Interval(NamedTuple):
+    """Mean of n values with its 95 % t-interval; `low` and `high` are NaN for n < 2."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+class Curve(NamedTuple):
+    """Mean over trials per epoch with interval; `n` trials per epoch; `members`: one (label, values) per point."""
+
+    group: str
+    epochs: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    n: np.ndarray
+    members: tuple[tuple[str, np.ndarray], ...]
+
+
+class Curves(NamedTuple):
+    """Curves of one metric from trials of one stage. complete: only trials that ran their full budget are in."""
+
+    metric: str
+    stage: str
+    complete: bool
+    curves: tuple[Curve, ...]
+
+
+class Forgetting(NamedTuple):
+    """Accuracy against the forgetting interval f (epochs): curves by f, and the last accuracy by f."""
+
+    curves: Curves
+    values: tuple[int, ...]
+    last: tuple[Interval, ...]
+    dots: tuple[np.ndarray, ...]
+
+
+class Bar(NamedTuple):
+    """One confirmed point: offline accuracies on the test split over its seeds."""
+
+    point: str
+    label: str
+    method: str
+    support_bytes: float
+    acc1: Interval | None
+    acc5: Interval | None
+
+
+def interval(values: Iterable[float]) -> Interval:
+    """Mean and 95 % t-interval; NaN values are left out. (nan, nan, nan, 0) for nothing."""
+    known = np.asarray(list(values), float)
+    known = known[np.isfinite(known)]
+    n = len(known)
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    mean = float(known.mean())
+    if n == 1:
+        return Interval(mean, np.nan, np.nan, 1)
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1) * known.std(ddof=1) / np.sqrt(n))
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def completed(trials: pd.DataFrame, stage: str | None = None) -> pd.DataFrame:
+    """Trials that ran their full budget, of one stage or of all."""
+    chosen = trials[trials["status"] == schema.COMPLETED]
+    return chosen if stage is None else chosen[chosen["stage"] == stage]
+
+
+def main_stage(trials: pd.DataFrame) -> str:
+    """The stage whose completed trials cover most methods; the confirm stage if both cover as many."""
+    covered = {stage: completed(trials, stage)["method"].nunique() for stage in schema.STAGES}
+    search, confirm = schema.STAGES
+    return confirm if covered[confirm] >= covered[search] and covered[confirm] else search
+
+
+def ordered_methods(methods: Iterable[str]) -> list[str]:
+    """Without repeats, in the schema's order."""
+    there = set(methods)
+    return [m for m in schema.METHODS if m in there]
+
+
+def curve(wide: pd.DataFrame, group: str, points: dict[str, str]) -> Curve:
+    """`wide`: a metric with one row per epoch and one column per trial id. points: trial id -> what a person reads."""
+    n = wide.notna().sum(axis=1).to_numpy()
+    mean = wide.mean(axis=1).to_numpy()
+    spread = wide.std(axis=1, ddof=1).to_numpy()
+    half = np.full(len(mean), np.nan)
+    some = n > 1
+    half[some] = stats.t.ppf(0.5 + LEVEL / 2, n[some] - 1) * spread[some] / np.sqrt(n[some])
+    members = wide.T.groupby([points[t] for t in wide.columns]).mean().T
+    return Curve(
+        group,
+        wide.index.to_numpy(),
+        mean,
+        mean - half,
+        mean + half,
+        n,
+        tuple((str(label), members[label].to_numpy()) for label in members),
+    )
+
+
+def curves(
+    trials: pd.DataFrame, reports: pd.DataFrame, metric: str, by: str = "method", chosen: pd.DataFrame | None = None
+) -> Curves:
+    """Mean per epoch and group over the completed trials of the main stage (or over the `chosen` trials).
+
+    While nothing is completed, over all trials that reported, whose number falls with the epoch.
+    Raises NotEnough if no report holds the metric.
+    """
+    stage = main_stage(trials) if len(trials) else schema.STAGES[0]
+    if chosen is None:
+        chosen = completed(trials, stage)
+    complete = len(chosen) > 0
+    if metric not in reports:
+        raise NotEnough(f"no report holds {metric}")
+    if complete:
+        columns = list(dict.fromkeys(["trial_id", by, "label"]))
+        rows = reports[["trial_id", "epoch", metric]].merge(chosen[columns], on="trial_id")
+        stage = str(chosen["stage"].iloc[0])
+    else:
+        rows = reports[reports["stage"] == stage].dropna(subset=["method"])
+        rows = rows if by in rows else rows.iloc[:0]
+    rows = rows.dropna(subset=[metric])
+    if rows.empty:
+        raise NotEnough(f"no trial reported {metric}")
+    return Curves(metric, stage, complete, tuple(_by_group(rows, metric, by)))
+
+
+def _by_group(rows: pd.DataFrame, metric: str, by: str) -> Iterable[Curve]:
+    groups = ordered_methods(rows[by]) if by == "method" else sorted(rows[by].dropna().unique())
+    for group in groups:
+        part = rows[rows[by] == group]
+        wide = part.pivot_table(index="epoch", columns="trial_id", values=metric, aggfunc="last")
+        points = part.drop_duplicates("trial_id").set_index("trial_id")["label"].fillna("").astype(str).to_dict()
+        yield curve(wide, f"{group:g}" if isinstance(group, float) else str(group), points)
+
+
+def forgetting(trials: pd.DataFrame, reports: pd.DataFrame) -> Forgetting:
+    """Effect of the forgetting interval over completed kmclr trials: of the confirm stage if it holds several, else search.
+
+    Raises NotEnough with fewer than two intervals.
+    """
+    if "p_forget_every" not in trials:
+        raise NotEnough("no trial varies forget_every")
+    chosen = pd.DataFrame()
+    for stage in reversed(schema.STAGES):
+        chosen = completed(trials, stage).dropna(subset=["p_forget_every", schema.ACCURACY])
+        if (chosen["p_forget_every"].value_counts() > 1).sum() > 1:
+            break
+    if chosen["p_forget_every"].nunique() < 2:
+        raise NotEnough("fewer than two forgetting intervals among the completed trials")
+    chosen = chosen.assign(p_forget_every=chosen["p_forget_every"].astype(int))
+    lines = curves(trials, reports, schema.ACCURACY, by="p_forget_every", chosen=chosen)
+    values = tuple(sorted(int(v) for v in chosen["p_forget_every"].unique()))
+    dots = tuple(chosen.loc[chosen["p_forget_every"] == v, schema.ACCURACY].to_numpy(float) for v in values)
+    return Forgetting(lines, values, tuple(interval(d) for d in dots), dots)
+
+
+def offline_bars(trials: pd.DataFrame) -> tuple[Bar, ...]:
+    """Every confirmed point's test accuracy, by method and then by support bytes. Raises NotEnough without one."""
+    if not {"test_acc1", "test_acc5"} & set(trials):
+        raise NotEnough("no trial was evaluated on the test split (confirm stage)")
+    wanted = [m for m in ("test_acc1", "test_acc5") if m in trials]
+    done = completed(trials, "confirm").dropna(subset=wanted, how="all")
+    if done.empty:
+        raise NotEnough("no completed trial of the confirm stage was evaluated on the test split")
+    bars = [_bar(str(point), part) for point, part in done.groupby("point")]
+    order = {m: i for i, m in enumerate(schema.METHODS)}
+    return tuple(sorted(bars, key=lambda b: (order[b.method], b.support_bytes, b.label)))
+
+
+def _bar(point: str, part: pd.DataFrame) -> Bar:
+    first = part.iloc[0]
+    found = [interval(part[m]) if m in part and part[m].notna().any() else None for m in ("test_acc1", "test_acc5")]
+    return Bar(point, str(first["label"]), str(first["method"]), float(first[schema.SUPPORT_BYTES]), *found)

@@ -1,0 +1,168 @@
+"""Numbers behind the figures over the search itself: rungs, epochs spent, hypervolume over time, rank agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.figure_data import LEVEL, NotEnough, completed, main_stage, ordered_methods
+from study import schema
+
+MIN_RANKED = 5
+
+
+class Rungs(NamedTuple):
+    """Search trials and epochs per segment between rungs, by method.
+
+    ends: last epoch of each segment (the rungs, then the full budget). reached[m][i]: trials of method m that reached
+    that epoch. spent[m][i]: epochs trained within the segment. trials[m]: trials that started.
+    """
+
+    ends: tuple[int, ...]
+    methods: tuple[str, ...]
+    trials: dict[str, int]
+    reached: dict[str, tuple[int, ...]]
+    spent: dict[str, tuple[int, ...]]
+
+
+class HypervolumeOverTime(NamedTuple):
+    """Hypervolume of the completed search trials against epochs spent by all search trials until then.
+
+    front[i]: trials on the front then; labels[i]: the trial that completed.
+    """
+
+    epochs_spent: np.ndarray
+    hypervolume: np.ndarray
+    front: np.ndarray
+    labels: tuple[str, ...]
+
+
+class Agreement(NamedTuple):
+    """Rank correlation with its approximate 95 % interval; NaN where it is not defined (n < MIN_RANKED, all tied)."""
+
+    tau: float
+    tau_low: float
+    tau_high: float
+    rho: float
+    rho_low: float
+    rho_high: float
+    n: int
+
+
+class RankAgreement(NamedTuple):
+    """How the ranking at each epoch agrees with the final one, over the completed trials of one stage.
+
+    by_method: the same within each method that has MIN_RANKED trials.
+    """
+
+    stage: str
+    n: int
+    epochs: tuple[int, ...]
+    overall: tuple[Agreement, ...]
+    by_method: dict[str, tuple[Agreement, ...]]
+    rungs: tuple[int, ...]
+
+
+def rung_flow(trials: pd.DataFrame, reports: pd.DataFrame, rungs: Sequence[int]) -> Rungs:
+    """Who reached which rung, and where the epochs went. Raises NotEnough without rungs or reports."""
+    if not len(rungs):
+        raise NotEnough("the study has no rungs: no trial is stopped early")
+    rows = reports[reports["stage"] == "search"].dropna(subset=["method"])
+    if rows.empty:
+        raise NotEnough("no trial of the search stage has ended or reported")
+    search = trials[trials["stage"] == "search"]
+    ends = (*sorted(int(r) for r in rungs), int(search["max_epochs"].max()))
+    methods = tuple(ordered_methods(rows["method"]))
+    last = rows.groupby("trial_id").agg(method=("method", "first"), epoch=("epoch", "max"))
+    edges = (0, *ends)
+    reached, spent, started = {}, {}, {}
+    for method in methods:
+        epochs = last.loc[last["method"] == method, "epoch"]
+        trained = rows.loc[rows["method"] == method, "epoch"]
+        started[method] = len(epochs)
+        reached[method] = tuple(int((epochs >= end).sum()) for end in ends)
+        pairs = zip(edges[:-1], edges[1:], strict=True)
+        spent[method] = tuple(int(((trained > low) & (trained <= high)).sum()) for low, high in pairs)
+    return Rungs(ends, methods, started, reached, spent)
+
+
+def hypervolume_over_time(
+    trials: pd.DataFrame,
+    reports: pd.DataFrame,
+    volume: Callable[[pd.DataFrame], tuple[float, int]],
+) -> HypervolumeOverTime:
+    """`volume`: (completed trials so far) -> (hypervolume, size of the front). Raises NotEnough without completed trials."""
+    done = completed(trials, "search").dropna(subset=[schema.ACCURACY, schema.SUPPORT_BYTES])
+    if len(done) < 2:
+        raise NotEnough("fewer than two completed trials in the search stage")
+    order = done.assign(when=pd.to_datetime(done["ended"], utc=True, format="ISO8601")).sort_values("when", kind="stable")
+    times = pd.to_datetime(reports.loc[reports["stage"] == "search", "time"], utc=True, format="ISO8601").sort_values()
+    spent = np.searchsorted(times.to_numpy(), order["when"].to_numpy(), side="right")
+    found = [volume(order.iloc[: i + 1]) for i in range(len(order))]
+    return HypervolumeOverTime(
+        spent, np.array([f[0] for f in found]), np.array([f[1] for f in found]), tuple(order["label"].astype(str))
+    )
+
+
+def agreement(early: Sequence[float], final: Sequence[float]) -> Agreement:
+    """Kendall's tau-b and Spearman's rho of two scorings of the same trials (1: same ranking, 0: unrelated).
+
+    Intervals by Fisher's z with the variances of Fieller, Hartley and Pearson 1957 (0.437 / (n - 4), 1.06 / (n - 3)):
+    approximate, for continuous scores. Pairs with a NaN are left out.
+    """
+    pair = np.array([early, final], float)
+    pair = pair[:, np.isfinite(pair).all(axis=0)]
+    n, nan = pair.shape[1], float("nan")
+    if n < MIN_RANKED or np.ptp(pair[0]) == 0 or np.ptp(pair[1]) == 0:
+        return Agreement(nan, nan, nan, nan, nan, nan, n)
+    tau = float(stats.kendalltau(*pair).statistic)
+    rho = float(stats.spearmanr(*pair).statistic)
+    return Agreement(tau, *_fisher(tau, 0.437 / (n - 4)), rho, *_fisher(rho, 1.06 / (n - 3)), n)
+
+
+def _fisher(correlation: float, variance: float) -> tuple[float, float]:
+    half = float(stats.norm.ppf(0.5 + LEVEL / 2)) * np.sqrt(variance)
+    z = np.arctanh(np.clip(correlation, -1 + 1e-9, 1 - 1e-9))
+    return float(np.tanh(z - half)), float(np.tanh(z + half))
+
+
+def rank_agreement(
+    trials: pd.DataFrame, reports: pd.DataFrame, rungs: Sequence[int], most_epochs: int = 40
+) -> RankAgreement:
+    """Agreement of each epoch's ranking with the last epoch's, over trials that completed (the others have no final).
+
+    Of the stage with more completed trials. Raises NotEnough with fewer than MIN_RANKED of them.
+    """
+    counts = {stage: len(completed(trials, stage)) for stage in schema.STAGES}
+    stage = max(counts, key=lambda s: (counts[s], s == main_stage(trials)))
+    done = completed(trials, stage).dropna(subset=[schema.ACCURACY])
+    if len(done) < MIN_RANKED:
+        raise NotEnough(f"{len(done)} completed trials; ranks are compared from {MIN_RANKED} on")
+    wide = reports[reports["trial_id"].isin(done["trial_id"])].pivot(
+        index="epoch", columns="trial_id", values=schema.ACCURACY
+    )
+    final = done.set_index("trial_id")[schema.ACCURACY].reindex(wide.columns)
+    method = done.set_index("trial_id")["method"].reindex(wide.columns)
+    last = int(done["max_epochs"].max())
+    spread = np.unique(np.linspace(1, last, min(last, most_epochs)).round().astype(int))
+    epochs = tuple(e for e in sorted({*spread.tolist(), *(int(r) for r in rungs)}) if e in wide.index and e < last)
+    if not epochs:
+        raise NotEnough("no epoch before the last was reported")
+    big = [m for m in ordered_methods(method) if (method == m).sum() >= MIN_RANKED]
+    return RankAgreement(
+        stage,
+        len(done),
+        epochs,
+        tuple(agreement(wide.loc[e], final) for e in epochs),
+        {m: tuple(agreement(wide.loc[e, method == m], final[method == m]) for e in epochs) for m in big},
+        tuple(int(r) for r in rungs if int(r) in epochs),
+    )
+
+
+def as_table(columns: Mapping[str, Sequence]) -> pd.DataFrame:
+    """Columns of equal length as a frame (a convenience for the drawing half)."""
+    return pd.DataFrame(dict(columns))
