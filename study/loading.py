@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from study import space
+from study import schema, space
 from study.config import StudyConfig
 from trainables import yaml_edge
+from trainables.config import RunConfig
 from trainables.run_file import with_preset
 from trainables.yaml_edge import ConfigError
 
@@ -44,25 +45,51 @@ def load_study(
     `--set device=...`. The rehearsal section is checked even when it is not used.
     """
     path = Path(path)
-    content = yaml_edge.read_file(path)
-    section = content.pop("rehearsal", None)
-    if section is not None and not isinstance(section, dict):
-        raise ConfigError(f"{path}: rehearsal must be a mapping of what --rehearse changes, got {section!r}")
-    if "rehearsal" in (section or {}) or "name" in (section or {}):
-        raise ConfigError(f"{path}: rehearsal may change neither 'name' nor 'rehearsal'")
+    pairs = yaml_edge.parse_overrides(overrides, StudyConfig)
+    content = _read(path)
+    section = _rehearsal(content, [(name, value) for name, value in pairs if name.split(".")[0] == "rehearsal"], path)
+    pairs = [pair for pair in pairs if pair[0].split(".")[0] != "rehearsal"]
     if rehearse and not section:
         raise ConfigError(f"{path}: has no rehearsal: section, so --rehearse does not know what to change; add one")
-    pairs = yaml_edge.parse_overrides(overrides)
     if device is not None:
         pairs.append(("device", device))
-    plain = _build(content, (), path)
-    rehearsed = _build(_over(content, section), (), path, "rehearsal") if section else None
-    base = _over(content, section) if rehearse else content
-    study = _build(_over(base, yaml_edge.unflatten(pairs)), pairs, path) if pairs else (rehearsed if rehearse else plain)
-    assert study is not None
+    study = plain = _build(content, (), path)
+    if section:
+        rehearsed = _build(_over(content, section), (), path, "rehearsal")
+        study = rehearsed if rehearse else plain
+    if pairs:
+        base = _over(content, section) if rehearse else content
+        study = _build(_over(base, yaml_edge.unflatten(pairs)), pairs, path)
     changes = differences(plain, study)
-    study = study.model_copy(update={"rehearsal": section or {}})
+    study = study.model_copy(update={"rehearsal": section})
     return Loaded(study, path, rehearse, changes, tuple(overrides))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A study file, or the `study.yaml` of a results folder (which carries its schema version)."""
+    content = yaml_edge.read_file(path)
+    version = content.pop("schema", schema.SCHEMA_VERSION)
+    if version != schema.SCHEMA_VERSION:
+        raise ConfigError(f"{path}: schema is {version!r}; this version reads schema {schema.SCHEMA_VERSION}")
+    if "space" not in content and set(content) & set(RunConfig.model_fields):
+        raise ConfigError(
+            f"{path}: has no space:, so it is no study; one run is trained by `python -m trainables.pretrain {path}`"
+        )
+    return content
+
+
+def _rehearsal(content: dict[str, Any], pairs: Sequence[yaml_edge.Override], path: Path) -> dict[str, Any]:
+    """The file's rehearsal section, taken out of the content, with overrides of it."""
+    section = yaml_edge.merge(content, yaml_edge.unflatten(pairs)).get("rehearsal")
+    content.pop("rehearsal", None)
+    if section is None:
+        return {}
+    if not isinstance(section, dict):
+        raise ConfigError(f"{path}: rehearsal must be a mapping of what --rehearse changes, got {section!r}")
+    for name in ("name", "rehearsal"):
+        if name in section:
+            raise ConfigError(f"{path}: rehearsal may not change '{name}'; take it out of the section")
+    return section
 
 
 def _over(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

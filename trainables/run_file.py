@@ -20,6 +20,11 @@ def with_preset(settings: dict[str, Any]) -> dict[str, Any]:
 
 def load_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """The run of a file, with `a.b=c` overrides. ConfigError (a ValueError) says what is wrong and where."""
-    pairs = yaml_edge.parse_overrides(overrides)
-    settings = yaml_edge.merge(yaml_edge.read_file(path), yaml_edge.unflatten(pairs))
+    pairs = yaml_edge.parse_overrides(overrides, RunConfig)
+    content = yaml_edge.read_file(path)
+    if "space" in content:
+        raise yaml_edge.ConfigError(
+            f"{path}: this is a study (it has a search space): run it with `python run_study.py {path}`"
+        )
+    settings = yaml_edge.merge(content, yaml_edge.unflatten(pairs))
     return yaml_edge.validate(RunConfig, with_preset(settings), str(path), pairs)

@@ -1,7 +1,6 @@
 """The YAML edge: files and overrides in, validated frozen models out, and one clear line for everything that is wrong.
 
-Strict on purpose: duplicate keys, unknown keys, a string where a number belongs, `true` for a number and 1.5 for an
-integer are refused. Numbers follow YAML 1.2, so `1e-5` is a number.
+Strict on purpose: unknown keys, text where a number belongs, `true` for a number and 1.5 for an integer are refused.
 """
 
 from __future__ import annotations
@@ -9,92 +8,50 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, TypeVar, get_args
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
+
+from trainables.yaml_read import ConfigError, parse, read_file, show
+
+__all__ = ["ConfigError", "Override", "did_you_mean", "flatten", "merge", "parse", "parse_overrides", "read_file"]
+__all__ += ["unflatten", "validate"]
 
 Model = TypeVar("Model", bound=BaseModel)
 Override = tuple[str, Any]
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be used; the message has one line per problem."""
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses duplicate keys and reads numbers as YAML 1.2 does."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' is given twice", key_node.start_mark)
-        seen.add(key)
-    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":float", ":timestamp"))]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "model_type": "a mapping (key: value)",
+    "dict_type": "a mapping (key: value)",
+    "tuple_type": "a list",
 }
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?$|^[-+]?[0-9]+[eE][-+]?[0-9]+$|^[-+]?\.inf$|^\.nan$"),
-    list("-+0123456789."),
-)
+"""What a value of pydantic's error types should have been."""
 
 
-def parse(text: str, source: str) -> Any:
-    """The value of a YAML text; ConfigError naming `source` and the line."""
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{source}, line {mark.line + 1}" if mark else source
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError(f"{where}: not valid YAML: {problem}") from None
-
-
-def read_file(path: str | Path) -> dict[str, Any]:
-    """The mapping of a YAML file. ConfigError for a missing, empty or malformed file or one that is no mapping."""
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file{_nearby(path)}") from None
-    except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a text file ({type(error).__name__}); give a YAML file") from None
-    content = parse(text, str(path))
-    if content is None:
-        raise ConfigError(f"{path}: the file is empty; see configs/ for examples")
-    if not isinstance(content, dict):
-        kind = "list" if isinstance(content, list) else type(content).__name__
-        raise ConfigError(f"{path}: the top level must be a mapping of settings (key: value), got a {kind}")
-    return content
-
-
-def _nearby(path: Path) -> str:
-    folder = path.parent if path.parent.is_dir() else Path("configs")
-    names = sorted(p.name for p in folder.glob("*.yaml")) if folder.is_dir() else []
-    close = difflib.get_close_matches(path.name, names, 1, 0.5)
-    return f"; did you mean {folder / close[0]}?" if close else f"; {folder} has: {', '.join(names) or 'no YAML files'}"
-
-
-def parse_overrides(overrides: Sequence[str]) -> list[Override]:
-    """`a.b=c` strings as (dotted path, value); the value is read as YAML."""
+def parse_overrides(overrides: Sequence[str], model: type[BaseModel]) -> list[Override]:
+    """`a.b=c` strings as (dotted path, value); the value is read as YAML, except where the model takes any text."""
     pairs = []
     for text in overrides:
-        dotted, equals, value = text.partition("=")
-        if not equals or not dotted.strip() or "" in dotted.split("."):
+        dotted, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not all(dotted.split(".")):
             raise ConfigError(f"--set {text}: expected a.dotted.name=value, for example train.epochs=20")
-        pairs.append((dotted.strip(), parse(value, f"--set {text}")))
+        pairs.append((dotted, _override_value(value, str in _inside(model, dotted.split(".")), f"--set {text}")))
     return pairs
+
+
+def _override_value(text: str, free: bool, source: str) -> Any:
+    try:
+        value = parse(text, source)
+    except ConfigError:
+        if free:
+            return text
+        raise
+    return text if free and not isinstance(value, str | None) else value
 
 
 def unflatten(dotted: Iterable[Override]) -> dict[str, Any]:
@@ -152,27 +109,28 @@ def _line(model: type[BaseModel], problem: Mapping[str, Any], source: str, overr
     origin = source
     for name, value in overrides:
         if dotted == name or dotted.startswith(f"{name}.") or (name.startswith(f"{dotted}.") and dotted):
-            origin = f"--set {name}={_show(value)}"
+            origin = f"--set {name}={show(value)}"
     return f"{origin}: {_message(model, problem, where, dotted)}"
 
 
 def _message(model: type[BaseModel], problem: Mapping[str, Any], where: Sequence[Any], dotted: str) -> str:
     kind, got, context = problem["type"], problem.get("input"), problem.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"{dotted} is not a known setting{did_you_mean(str(where[-1]), _fields(model, where[:-1]))}"
+        return f"{dotted} is not a known setting{_unknown(model, where)}"
     if kind == "missing":
         return f"{dotted} is missing; every file must give it"
     if kind in ("literal_error", "enum"):
-        return f"{dotted} is {_show(got)}; allowed: {context.get('expected')}{_close(got, context)}"
+        return f"{dotted} is {show(got)}; allowed: {context.get('expected')}{_close(got, context)}"
     if kind == "value_error":
         message = str(context.get("error", problem["msg"]))
         return f"{dotted}: {message}" if dotted else message
     if kind == "string_pattern_mismatch":
-        return f"{dotted} is {_show(got)}; use letters, digits, '.', '_' and '-' only, starting with a letter or digit"
-    if kind in ("model_type", "dict_type", "model_attributes_type"):
-        return f"{dotted} must be a mapping (key: value), got {_show(got)}"
-    message = problem["msg"].replace("Input should be", "must be").replace("a valid integer", "an integer")
-    return f"{dotted} {message[:1].lower()}{message[1:]}, got {_show(got)}"
+        return f"{dotted} is {show(got)}; use letters, digits, '.', '_' and '-' only, starting with a letter or digit"
+    if kind in EXPECTED:
+        text = " (text)" if isinstance(got, str) and kind != "string_type" else ""
+        return f"{dotted} must be {EXPECTED[kind]}, got {show(got)}{text}"
+    message = problem["msg"].replace("Input should be", "must be")
+    return f"{dotted} {message[:1].lower()}{message[1:]}, got {show(got)}"
 
 
 def _close(got: Any, context: Mapping[str, Any]) -> str:
@@ -181,24 +139,48 @@ def _close(got: Any, context: Mapping[str, Any]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
-def _show(value: Any) -> str:
-    return json.dumps(value, default=str) if not isinstance(value, str) else f"'{value}'"
-
-
-def _fields(model: type[BaseModel], where: Sequence[Any]) -> list[str]:
-    """Names a mapping at this place may have."""
-    current: Any = model
+def _inside(model: type[BaseModel], where: Sequence[Any]) -> list[Any]:
+    """What a value at this place may be: classes and annotations, unions taken apart; [] if there is no such place."""
+    found: list[Any] = [model]
     for part in where:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            if part not in current.model_fields:
-                return []
-            current = current.model_fields[part].annotation
-    found = _model_in(current)
-    return list(found.model_fields) if found else []
+        found = [kind for annotation in found for kind in _alternatives(_member(annotation, part))]
+    return found
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The first model class inside an annotation such as dict[str, Annotated[A | B, ...]]."""
+def _member(annotation: Any, part: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for inner in get_args(annotation) if (found := _model_in(inner)) is not None), None)
+        field = annotation.model_fields.get(part)
+        return None if field is None else field.annotation
+    return get_args(annotation)[1] if get_origin(annotation) is dict else None
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    if get_origin(annotation) is Annotated:
+        return _alternatives(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [kind for member in get_args(annotation) for kind in _alternatives(member)]
+    return [] if annotation is None else [annotation]
+
+
+def _models(kinds: Iterable[Any]) -> list[type[BaseModel]]:
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+
+
+def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Dotted names of all settings that are not groups of settings."""
+    for name, field in model.model_fields.items():
+        groups = _models(_alternatives(field.annotation))
+        if groups:
+            yield from _leaves(groups[0], f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _unknown(model: type[BaseModel], where: Sequence[Any]) -> str:
+    """The hint for a setting that does not exist: a sibling like it, else a setting of its name in another place."""
+    name, siblings = str(where[-1]), [n for m in _models(_inside(model, where[:-1])) for n in m.model_fields]
+    text = did_you_mean(name, siblings)
+    elsewhere = [path for path in _leaves(model) if path.rpartition(".")[2] == name]
+    return (
+        text if text.startswith(";") or not elsewhere else f"; did you mean '{elsewhere[0]}'?{text.removeprefix('.')}"
+    )
