@@ -29,14 +29,14 @@ MANY = 10**6
 def make_search(study: StudyConfig, folder: Path, journal: Journal, ledger: Ledger) -> tuple[StudySearch, list[Task]]:
     """The searcher of the folder's storage, reconciled with the journal, and the trials to go on with."""
     grid = space.grid_points(study) if study.search.sampler == "grid" else []
-    points = [*space.baseline_points(study), *grid]
+    baselines = space.baseline_points(study)
     search = StudySearch(
         study,
         space.define(study),
         lambda number, params, baseline: stages.search_task(study, number, params, baseline),
         open_storage(folder),
-        points=points,
-        baselines=len(study.baselines),
+        points=[*baselines, *grid],
+        baselines=len(baselines),
     )
     ledger.tell = search.learn
     return search, search.recover(journal)
@@ -104,7 +104,7 @@ def run_stage(
             param_space={"threads": session.share.threads},
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=RungScheduler(rungs),
+                scheduler=RungScheduler(rungs, study.objectives),
                 num_samples=MANY,
                 reuse_actors=resources.reuse_actors,
                 trial_name_creator=lambda trial: from_config(trial.config).trial_id,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import optuna
+import sqlalchemy
 
 from study import schema
 from study.config import StudyConfig
@@ -38,7 +39,15 @@ def open_storage(folder: Path) -> optuna.storages.RDBStorage:
         for suffix in ("-wal", "-shm", "-journal"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         warnings.warn(f"{path}: damaged; moved to {aside.name} and rebuilt from {schema.TRIALS_FILE}", stacklevel=2)
-    return optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
+    sqlalchemy.event.listen(storage.engine, "connect", _do_not_wait_for_the_disk)
+    storage.engine.dispose()  # connections made from now on heed it
+    return storage
+
+
+def _do_not_wait_for_the_disk(connection: sqlite3.Connection, _: object) -> None:
+    """A killed process loses nothing by this, a killed machine perhaps the file, which the journal then rebuilds."""
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 def draw_seed(seed: int, number: int, attempt: int) -> int:

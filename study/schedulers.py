@@ -6,8 +6,11 @@ NaN stops a trial, and the time attribute is the epoch, which survives restarts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from study import pareto
 from study.pareto_asha import Rungs
 
 
@@ -15,18 +18,22 @@ class RungScheduler(FIFOScheduler):
     """Stopping-form successive halving over the given rungs; None lets every trial run to its end.
 
     Declared baselines are ranked like the others but always go on: they are what the study compares with.
+    A report without a finite value of every objective stops its trial, whatever the scheduler.
     """
 
-    def __init__(self, rungs: Rungs | None) -> None:
+    def __init__(self, rungs: Rungs | None, objectives: Mapping[str, str]) -> None:
         super().__init__()
         self.rungs = rungs
+        self.objectives = dict(objectives)
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: object) -> bool:
         """The objectives are the rungs' own: a metric in TuneConfig is refused."""
         return not (metric or mode)
 
     def on_trial_result(self, tune_controller: object, trial: object, result: dict) -> str:
-        if self.rungs is None or "epoch" not in result:
+        if not pareto.finite(result, self.objectives):
+            return TrialScheduler.STOP
+        if self.rungs is None:
             return TrialScheduler.CONTINUE
         config = trial.config
         goes_on = self.rungs.decide(config["trial_id"], config["number"], int(result["epoch"]), result)

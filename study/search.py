@@ -27,7 +27,9 @@ from study.journal import Journal
 from study.optuna_storage import make_sampler
 from study.tasks import Task, point_key
 
-MAX_DUPLICATES = 200
+IDENTITY = "trial"
+"""User attribute that ties an Optuna trial to one of ours; a trial without it was asked for but never started."""
+MAX_DUPLICATES = 50
 OPTUNA_STATES = {
     schema.COMPLETED: TrialState.COMPLETE,
     schema.STOPPED: TrialState.PRUNED,
@@ -137,26 +139,28 @@ class StudySearch(OptunaSearch):
             warnings.filterwarnings("ignore", message=".*out of range for distribution.*")
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             trial = self._ot_study.ask()
-            params = dict(self._space(trial))
-        trial.set_user_attr("point_index", index)
-        trial.set_user_attr("params", params)
+            drawn = dict(self._space(trial))
+        params = drawn if index is None else {**drawn, **self._points[index]}
         original = self._known.get(point_key(params))
         if original is not None:
-            trial.set_user_attr("for_number", number)
+            repeat = {"duplicate_of": original, "for_number": number, "point_index": index}
+            trial.set_user_attr(IDENTITY, repeat)
             self._duplicates[number] = self._duplicates.get(number, 0) + 1
             self._tell_duplicate(trial, original)
             return None
         task = self._make_task(number, params, index is not None and index < self._baselines)
-        trial.set_user_attr("label", task.label)
-        trial.set_user_attr("number", number)
-        trial.set_user_attr("trial_id", task.trial_id)  # last: a trial without it was never started
+        trial.set_user_attr(IDENTITY, self._identity(task, index))
         self._next_number += 1
         self._known[point_key(params)] = task.trial_id
         self._handles[task.trial_id] = trial
         return task
 
+    @staticmethod
+    def _identity(task: Task, index: int | None) -> dict[str, Any]:
+        identity = {"trial_id": task.trial_id, "number": task.number, "label": task.label}
+        return {**identity, "params": dict(task.params), "point_index": index}
+
     def _tell_duplicate(self, trial: optuna.Trial, original: str) -> None:
-        trial.set_user_attr("duplicate_of", original)
         handle = self._handles[original]
         frozen = handle.storage.get_trial(handle._trial_id)
         done = frozen.state == TrialState.COMPLETE
@@ -193,8 +197,8 @@ class StudySearch(OptunaSearch):
         """Reconcile the storage with the journal; returns the trials to go on with, by number."""
         unfinished: list[Task] = []
         for frozen in self._ot_study.get_trials(deepcopy=False):
-            attrs = frozen.user_attrs
-            if attrs.get("point_index") is not None and ("trial_id" in attrs or "for_number" in attrs):
+            attrs = frozen.user_attrs.get(IDENTITY, {})
+            if attrs.get("point_index") is not None:
                 self._next_point = max(self._next_point, attrs["point_index"] + 1)
             if "for_number" in attrs:
                 self._duplicates[attrs["for_number"]] = self._duplicates.get(attrs["for_number"], 0) + 1
@@ -225,14 +229,13 @@ class StudySearch(OptunaSearch):
         fixed = optuna.trial.FixedTrial(dict(line["params"]))
         self._space(fixed)
         index = self._next_point if self._next_point < len(self._points) else None
-        attrs = {"number": line["number"], "trial_id": line["trial_id"], "label": line["label"]}
-        attrs |= {"params": line["params"], "point_index": index}
+        attrs = {name: line[name] for name in ("trial_id", "number", "label", "params")} | {"point_index": index}
         self._ot_study.add_trial(
             optuna.trial.create_trial(
                 state=TrialState.RUNNING,
                 params=fixed.params,
                 distributions=fixed.distributions,
-                user_attrs=attrs,
+                user_attrs={IDENTITY: attrs},
             )
         )
         if index is not None:
