@@ -1,7 +1,8 @@
 """A trial as a class Trainable of Ray Tune: the only file of `trainables` that knows Ray.
 
 `config` holds: `run` (nested dict for RunConfig), `stage`, `label` (what a person reads), `max_epochs` (the budget, at
-most train.epochs), `threads` (torch's per trial on a CPU; default 1). One `step` is one epoch. A result has the keys of
+most train.epochs), `threads` (torch's per trial on a CPU; default 1), `linear_epochs` (stage confirm: epochs of the
+offline linear evaluation on test that follows the last epoch; its numbers join the last result). One `step` is one epoch. A result has the keys of
 study.schema.REPORT_METRICS plus `epoch` and `training_iteration` (epochs finished, also after a restore). A trial that
 diverges, runs out of memory or over its time limit does not raise: its last result carries `status` ("diverged",
 "out_of_memory", "timed_out"), `error` (one line), done=True, the last epoch's numbers if there was one and `accuracy`
@@ -10,6 +11,7 @@ diverges, runs out of memory or over its time limit does not raise: its last res
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 from functools import lru_cache
@@ -19,7 +21,7 @@ from typing import Any
 import torch
 from ray import tune
 
-from trainables import checkpoint
+from trainables import checkpoint, linear_eval
 from trainables.config import DataConfig, RunConfig
 from trainables.data import Dataset, load_dataset
 from trainables.trial import Diverged, TimedOut, Trial
@@ -56,6 +58,8 @@ class TrialActor(tune.Trainable):
         self.label = str(config.get("label", "trial"))
         self.run_config = RunConfig(**config["run"])
         self.max_epochs = min(int(config.get("max_epochs", self.run_config.train.epochs)), self.run_config.train.epochs)
+        self.confirm = config.get("stage") == "confirm"
+        self.linear_epochs = int(config.get("linear_epochs", 90))
         self.last_report: dict[str, Any] = {}
         self.trial = None
         torch.set_num_threads(int(config.get("threads", 1)))
@@ -70,6 +74,8 @@ class TrialActor(tune.Trainable):
         """Train and evaluate one epoch; the report as a Tune result."""
         try:
             self.last_report = self._built().run_epoch()
+            if self.confirm and self.last_report["epoch"] >= self.max_epochs:
+                self.last_report |= self._test()
         except Diverged as error:
             return self._ended(DIVERGED, error)
         except TimedOut as error:
@@ -80,6 +86,15 @@ class TrialActor(tune.Trainable):
             return self._ended(OUT_OF_MEMORY, error)
         epoch = self.last_report["epoch"]
         return {**self.last_report, "training_iteration": epoch, "done": epoch >= self.max_epochs}
+
+    def _test(self) -> dict[str, float]:
+        """Offline evaluation of the finished encoder on test (study.schema.TEST_METRICS); the trial is left as it is."""
+        trial = self.trial
+        encoder = copy.deepcopy(trial.method.networks.encoder).eval().requires_grad_(False)
+        data = trial.dataset
+        frozen = linear_eval.Frozen(encoder, trial.cfg, data.mean, data.std, data.channels, trial.epoch)
+        evaluation = linear_eval.evaluate(frozen, epochs=self.linear_epochs, device=trial.device, seed=trial.cfg.seed)
+        return evaluation.metrics
 
     def _ended(self, status: str, error: Exception) -> dict[str, Any]:
         """The result of a trial that cannot go on; memory is freed at once."""
