@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -115,9 +116,10 @@ def summary(cfg: RunConfig, report: dict[str, Any]) -> str:
 
 
 def report_line(report: dict[str, Any], cfg: RunConfig, name: str) -> dict[str, Any]:
-    """A report as a line of reports.jsonl, with the identity that study.schema names."""
+    """A report as a line of reports.jsonl with the identity that study.schema names, without what is not finite."""
     identity = {"schema": SCHEMA_VERSION, "stage": "run", "trial_id": name, "number": 0, "seed": cfg.seed}
-    return identity | report | {"time": datetime.now(UTC).isoformat(timespec="seconds")}
+    known = {key: value for key, value in report.items() if not isinstance(value, float) or math.isfinite(value)}
+    return identity | known | {"time": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def _drop_reports_after(path: Path, epoch: int) -> None:

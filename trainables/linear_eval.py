@@ -23,14 +23,14 @@ from torch.nn.functional import one_hot
 
 from trainables import checkpoint, devices, metrics, probe
 from trainables.augment import TwoViews
-from trainables.config import AugmentConfig, DataConfig, RunConfig, ViewConfig
+from trainables.config import AugmentConfig, DataConfig, RunConfig
 from trainables.data import Dataset, load_dataset, load_test
 from trainables.networks import build_encoder
 from trainables.schedules import warmup_cosine
 
 ENCODER_PREFIX = "networks.encoder."
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
-CROPS_AND_FLIPS = ViewConfig(jitter=0.0, grey=0.0, blur=0.0, solarise=0.0)
+CROPS_AND_FLIPS = {"jitter": 0.0, "grey": 0.0, "blur": 0.0, "solarise": 0.0}
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def encode_training(
     plain, labels = encode_split(frozen, split)
     parts = [plain]
     cut = TwoViews(
-        AugmentConfig(view1=CROPS_AND_FLIPS, view2=CROPS_AND_FLIPS),
+        AugmentConfig.model_validate({"view1": CROPS_AND_FLIPS, "view2": CROPS_AND_FLIPS}),
         image_size=dataset.image_size,
         channels=frozen.channels,
         mean=frozen.mean,

@@ -30,7 +30,7 @@ class OnlineProbe(nn.Module):
     def __init__(self, cfg: ProbeConfig, features: int, num_classes: int, device: torch.device) -> None:
         super().__init__()
         self.base_rate = cfg.learning_rate
-        self.linear = nn.Linear(features, num_classes, device=device)
+        self.linear = nn.utils.skip_init(nn.Linear, features, num_classes, device=device)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
         self.optimizer = torch.optim.SGD(self.parameters(), lr=cfg.learning_rate, momentum=0.9, foreach=True)
