@@ -1,7 +1,8 @@
 """A results folder as tables. Strict about what is on disk, content with a study that is still running.
 
 What `study` writes is described by `study.schema`; nothing else of `study` is known here. A torn last line (a study
-that is writing, or was killed while writing) is dropped with a warning; anything else bad is an error naming file and line.
+that is writing, or was killed while writing) is dropped with a warning; anything else bad is an error that names file
+and line.
 """
 
 from __future__ import annotations

@@ -38,6 +38,8 @@ class Style:
     dpi: int
     titles: bool
     """Whether a figure carries its title (in a paper its caption does)."""
+    x: str = "support_bytes"
+    """Cost that fronts are drawn against; a key of `analysis.pareto.AXES`."""
 
     @property
     def scale(self) -> float:
