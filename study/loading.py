@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from study import schema, space
+from study import schema, space, space_check
 from study.config import StudyConfig
 from trainables import yaml_edge
 from trainables.config import RunConfig
@@ -103,7 +103,7 @@ def _over(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _build(content: dict[str, Any], pairs: Sequence[yaml_edge.Override], path: Path, part: str = "") -> StudyConfig:
     source = f"{path} ({part})" if part else str(path)
     study = yaml_edge.validate(StudyConfig, with_preset(content), source, pairs)
-    space.check(study, source)
+    space_check.check(study, source)
     _check_stages(study, source)
     return study
 
@@ -130,10 +130,26 @@ def _check_stages(study: StudyConfig, source: str) -> None:
             f"search.trials ({study.search.trials}) is below the number of baselines ({len(study.baselines)}), "
             f"which are always measured"
         )
-    if study.confirm.enabled and (not study.confirm.seeds or len(set(study.confirm.seeds)) < len(study.confirm.seeds)):
-        problems.append(f"confirm.seeds must be different numbers, at least one, got {list(study.confirm.seeds)}")
+    if study.search.sampler == "grid" and (points := len(space.grid_points(study))) > study.search.trials:
+        problems.append(
+            f"search.trials ({study.search.trials}) is below the {points} points of the grid: raise it, or lower "
+            f"`grid` of a range or the choices in space"
+        )
+    problems += _bad_seeds(study) if study.confirm.enabled else []
     if problems:
         raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems))
+
+
+def _bad_seeds(study: StudyConfig) -> list[str]:
+    seeds = study.confirm.seeds
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        return [f"confirm.seeds must be different numbers from 0, at least one, got {list(seeds)}"]
+    if study.seed in seeds:
+        return [
+            f"confirm.seeds {list(seeds)} holds the seed of the search ({study.seed}), whose luck chose the points: "
+            f"confirm with other seeds"
+        ]
+    return []
 
 
 def differences(before: StudyConfig, after: StudyConfig) -> tuple[Change, ...]:

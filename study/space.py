@@ -8,7 +8,7 @@ prototype_update: ema) is not part of that trial's point.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,7 +17,6 @@ import numpy as np
 from study.config import RangeSpec, StudyConfig
 from trainables import yaml_edge
 from trainables.config import RunConfig
-from trainables.yaml_edge import ConfigError, did_you_mean
 
 METHODS = ("kmclr", "nnclr", "none", "simclr", "byol")
 BOTH = ("kmclr", "nnclr")
@@ -213,97 +212,3 @@ def label(params: Mapping[str, Any]) -> str:
 
 def _pair(name: str, value: Any) -> str:
     return f"{_SHORT.get(name, name)}={value}"
-
-
-# --- checks before anything starts ---
-
-
-def check(study: StudyConfig, source: str) -> None:
-    """Refuse a space or baselines that cannot be meant. Raises ConfigError, one line per problem."""
-    problems = [*_unknown(study), *_ill_typed(study), *_without_effect(study), *_bad_baselines(study)]
-    if not problems:
-        problems = list(_impossible(study))
-    if problems:
-        raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems))
-
-
-def _unknown(study: StudyConfig) -> Iterator[str]:
-    if not study.space:
-        yield "space is empty: name at least one parameter to search, for example k: {low: 25, high: 2000, log: true}"
-    for name in study.space:
-        if name not in PARAMETERS:
-            yield f"space.{name} is not a known parameter{did_you_mean(name, PARAMETERS)}"
-
-
-def _ill_typed(study: StudyConfig) -> Iterator[str]:
-    for name, spec in study.space.items():
-        parameter = PARAMETERS.get(name)
-        if parameter is None:
-            continue
-        if isinstance(spec, tuple):
-            if not spec:
-                yield f"space.{name} has no choices; give at least one"
-            if len(set(map(repr, spec))) < len(spec):
-                yield f"space.{name} gives a choice twice: {list(spec)}"
-        elif parameter.kind == "choice":
-            yield f"space.{name} is not a number: give a list of choices instead of a range"
-        elif parameter.kind == "int" and any(v != int(v) for v in (spec.low, spec.high, spec.step or 1)):
-            yield f"space.{name} is a whole number: low ({spec.low:g}), high ({spec.high:g}) and step must be too"
-
-
-def _without_effect(study: StudyConfig) -> Iterator[str]:
-    arms = methods_of(study)
-    for name in study.space:
-        parameter = PARAMETERS.get(name)
-        if parameter and not set(arms) & set(parameter.methods):
-            yield (
-                f"space.{name} has no effect: it applies to {', '.join(parameter.methods)}, "
-                f"and the study's methods are {', '.join(map(str, arms))}"
-            )
-        for other, allowed in parameter.requires.items() if parameter else ():
-            spec = study.space.get(other, (base_value(study, other),))
-            if isinstance(spec, tuple) and not set(spec) & set(allowed):
-                yield f"space.{name} has no effect: it needs {other} {' or '.join(map(str, allowed))}"
-
-
-def _bad_baselines(study: StudyConfig) -> Iterator[str]:
-    for index, partial in enumerate(study.baselines):
-        place = f"baselines[{index}]"
-        unknown = [name for name in partial if name not in PARAMETERS]
-        for name in unknown:
-            yield f"{place}.{name} is not a known parameter{did_you_mean(name, PARAMETERS)}"
-        if unknown or not set(study.space) <= set(PARAMETERS):
-            continue
-        if "method" not in partial and len(methods_of(study)) > 1:
-            yield f"{place} must name its method, one of {', '.join(map(str, methods_of(study)))}"
-            continue
-        for name in partial:
-            if not applies(study, name, {**complete_point(study, partial)}):
-                yield f"{place}.{name} does not apply to {label(partial)}"
-
-
-def _impossible(study: StudyConfig) -> Iterator[str]:
-    """Validate the corners: each arm's points with all parameters at one end, and every single choice."""
-    seen: set[str] = set()
-    for point in (*_corners(study), *baseline_points(study)):
-        try:
-            to_run(study, point, seed=study.seed)
-        except ConfigError as error:
-            for line in str(error).splitlines():
-                message = line.split(": ", 1)[1]
-                if message not in seen:
-                    seen.add(message)
-                    yield f"space allows {label(point)}, but {message}"
-
-
-def _corners(study: StudyConfig) -> Sequence[dict[str, Any]]:
-    ends = {n: ([s.low, s.high] if isinstance(s, RangeSpec) else list(s)) for n, s in study.space.items()}
-    ends = {n: [round(v) if PARAMETERS[n].kind == "int" else v for v in vs] for n, vs in ends.items()}
-    points = []
-    for method in methods_of(study):
-        for name, values in {"method": [method], **ends}.items():
-            for value in values if name != "method" else [method]:
-                for pick in (0, -1):
-                    chosen = {n: vs[pick] for n, vs in ends.items()} | {name: value, "method": method}
-                    points.append(fill(study, chosen.__getitem__))
-    return points
