@@ -21,7 +21,7 @@ from trainables.config import RunConfig
 from trainables.data import Dataset, Split
 from trainables.trial import Diverged, TimedOut, Trial
 
-__all__ = ["Diverged", "Estimate", "TimedOut", "Trial", "estimate", "pretrain"]
+__all__ = ["Diverged", "Estimate", "Sizes", "TimedOut", "Trial", "estimate", "noise_dataset", "pretrain"]
 
 
 def pretrain(
@@ -115,7 +115,7 @@ class _Timed(NamedTuple):
 def _timed_trial(cfg: RunConfig, sizes: Sizes, batch: int, steps: int, device: Any) -> _Timed:
     """Median seconds of a step and of encoding an image, on a trial that is thrown away."""
     changed = {"train": cfg.train.model_copy(update={"batch_size": batch, "time_limit_s": None})}
-    noise = _noise(sizes, max(batch, sizes.num_classes * cfg.probe.few_shot_labels))
+    noise = noise_dataset(sizes, max(batch, sizes.num_classes * cfg.probe.few_shot_labels))
     trial = Trial(cfg.model_copy(update=changed), noise, device)
     index = torch.arange(batch, device=trial.device)
     trial.method.train()
@@ -136,7 +136,7 @@ def _seconds(trial: Trial, work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _noise(sizes: Sizes, images: int) -> Dataset:
+def noise_dataset(sizes: Sizes, images: int) -> Dataset:
     """Random images of the given shape as a data set, every class present."""
     rng = np.random.default_rng(0)
     shape = (images, sizes.channels, sizes.image_size, sizes.image_size)

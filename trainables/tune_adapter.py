@@ -2,11 +2,12 @@
 
 `config` holds: `run` (nested dict for RunConfig), `stage`, `label` (what a person reads), `max_epochs` (the budget, at
 most train.epochs), `threads` (torch's per trial on a CPU; default 1), `linear_epochs` (stage confirm: epochs of the
-offline linear evaluation on test that follows the last epoch; its numbers join the last result). One `step` is one epoch. A result has the keys of
-study.schema.REPORT_METRICS plus `epoch` and `training_iteration` (epochs finished, also after a restore). A trial that
-diverges, runs out of memory or over its time limit does not raise: its last result carries `status` ("diverged",
-"out_of_memory", "timed_out"), `error` (one line), done=True, the last epoch's numbers if there was one and `accuracy`
-(NaN if it diverged or nothing was measured) and `support_bytes` always.
+offline linear evaluation on test that follows the last epoch; its numbers join the last result).
+
+One `step` is one epoch. A result has the keys of study.schema.REPORT_METRICS plus `epoch` and `training_iteration`
+(epochs finished, also after a restore). A trial that diverges, runs out of memory or time does not raise:
+its last result carries `status` ("diverged", "out_of_memory", "timed_out"), `error` (one line), done=True, the last
+epoch's numbers if there was one, and always `accuracy` (NaN if nothing was measured) and `support_bytes`.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class TrialActor(tune.Trainable):
         return {**self.last_report, "training_iteration": epoch, "done": epoch >= self.max_epochs}
 
     def _test(self) -> dict[str, float]:
-        """Offline evaluation of the finished encoder on test (study.schema.TEST_METRICS); the trial is left as it is."""
+        """Offline evaluation of a copy of the finished encoder on test (study.schema.TEST_METRICS)."""
         trial = self.trial
         encoder = copy.deepcopy(trial.method.networks.encoder).eval().requires_grad_(False)
         data = trial.dataset
