@@ -85,7 +85,9 @@ def load_frozen(path: str | Path, device: torch.device | str = "cpu") -> Frozen:
     try:
         encoder.load_state_dict(weights, strict=True)
     except RuntimeError as error:
-        raise checkpoint.CheckpointError(f"{path}: its weights do not fit the encoder: {error}") from None
+        raise checkpoint.CheckpointError(
+            f"{path}: its weights do not fit the encoder: {' '.join(str(error).split())}"
+        ) from None
     encoder.to(device).eval().requires_grad_(False)
     return Frozen(encoder, cfg, tuple(facts["mean"]), tuple(facts["std"]), facts["channels"], state["epoch"])
 

@@ -43,7 +43,8 @@ def _out_of_memory(error: Exception) -> bool:
     """True for torch's CUDA error and for the failed allocations of CPU tensors and NumPy."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+    said = str(error)
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in said or "not enough memory" in said)
 
 
 class TrialActor(tune.Trainable):

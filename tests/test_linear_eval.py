@@ -1,0 +1,179 @@
+"""Offline evaluation: the classifier against scikit-learn, strict loading, test images through one door, transfer."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from tests.trial_helpers import digits, tiny
+from trainables import checkpoint, command_line, linear_eval
+from trainables.config import DataConfig
+from trainables.data import Dataset, Split
+from trainables.trial import Trial
+
+
+def blobs(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    labels = torch.arange(n) % 3
+    centres = torch.randn(3, 5, generator=torch.Generator().manual_seed(99))
+    return centres[labels] + torch.randn(n, 5, generator=torch.Generator().manual_seed(seed)), labels
+
+
+def test_the_classifier_nears_the_optimum_that_scikit_learn_finds():
+    features, labels = blobs(300, seed=0)
+    weights, bias = linear_eval.fit_linear(
+        features.double()[None], labels, 3, rates=(0.5, 1e-9), epochs=1000, seed=0, batch_size=300
+    )
+    exact = LogisticRegression(C=1e6, tol=1e-10, max_iter=5000).fit(features.numpy(), labels.numpy())
+    ours = torch.softmax(features.double() @ weights[0] + bias[0], dim=1)
+    np.testing.assert_allclose(ours.numpy(), exact.predict_proba(features.numpy()), atol=5e-3)
+    assert weights[1].abs().max() < 1e-6  # rates do not mix
+
+
+def test_the_rate_is_chosen_on_validation_and_nan_never_wins():
+    features, labels = blobs(200, seed=0)
+    validation = blobs(100, seed=1)
+    chosen = linear_eval.fit_and_choose(
+        features[None], labels, validation, 3, epochs=20, seed=0, rates=(1e-7, 0.1, float("nan"))
+    )
+    assert chosen.rate == 0.1
+    assert chosen.validation_acc1 == linear_eval.accuracies(chosen.classifier, *validation)[0] > 60
+
+
+def test_accuracies_are_over_samples():
+    eye = torch.eye(3)
+    classifier = linear_eval.Classifier(eye, torch.zeros(3), torch.zeros(3), torch.ones(()))
+    features = torch.tensor([[3.0, 2, 1], [3, 2, 1], [1, 2, 3]])
+    acc1, acc5 = linear_eval.accuracies(classifier, features, torch.tensor([0, 1, 2]))
+    assert acc1 == pytest.approx(200 / 3)
+    assert acc5 == 100.0
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    trial = Trial(tiny("kmclr"), digits())
+    trial.run_epoch()
+    path = checkpoint.save_rolling(tmp_path / "run" / "checkpoints", 1, trial.state_dict())
+    torch.save(trial.method.networks.encoder.state_dict(), tmp_path / "other.pt")
+    return path
+
+
+@pytest.fixture
+def _data(monkeypatch: pytest.MonkeyPatch) -> None:
+    test = digits(228, 300).validation
+    monkeypatch.setattr(linear_eval, "load_dataset", lambda cfg, progress=None: digits())
+    monkeypatch.setattr(linear_eval, "load_test", lambda cfg, progress=None: test)
+
+
+def test_the_encoder_is_the_trained_one_and_frozen(run: Path):
+    frozen = linear_eval.load_frozen(run)
+    stored = checkpoint.read(run)["method"]
+    for name, value in frozen.encoder.state_dict().items():
+        assert torch.equal(value, stored[f"networks.encoder.{name}"])
+    assert not frozen.encoder.training
+    assert not any(p.requires_grad for p in frozen.encoder.parameters())
+    assert frozen.mean == digits().mean
+    assert linear_eval.load_frozen(run.parent.parent).epoch == 1  # the run's folder will do
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("missing", r"do not fit the encoder: .*Missing key"),
+        ("superfluous", r"do not fit the encoder: .*Unexpected key"),
+        ("shape", r"do not fit the encoder: .*size mismatch"),
+        ("kind", "not of a trial: it holds no encoder"),
+        ("settings", "its settings do not fit this program"),
+    ],
+)
+def test_a_wrong_checkpoint_is_an_error_never_a_random_encoder(run: Path, change: str, message: str):
+    state = checkpoint.read(run)
+    name = next(key for key in state["method"] if key.startswith("networks.encoder."))
+    if change == "missing":
+        del state["method"][name]
+    elif change == "superfluous":
+        state["method"]["networks.encoder.extra"] = torch.zeros(1)
+    elif change == "shape":
+        state["method"][name] = torch.zeros(1)
+    elif change == "kind":
+        state["kind"] = "probe"
+    else:
+        state["config"]["encoder"]["name"] = "vit"
+    checkpoint.write(run, state)
+    with pytest.raises(checkpoint.CheckpointError, match=message):
+        linear_eval.load_frozen(run)
+
+
+@pytest.mark.usefixtures("_data")
+def test_evaluation_reports_every_test_metric(run: Path):
+    result = linear_eval.evaluate(run, epochs=20)
+    assert set(result.metrics) == {"test_acc1", "test_acc5", "test_knn_acc1", "test_few_shot_acc1"}
+    assert all(20 < value <= 100 for value in result.metrics.values())
+    assert result.images == 300
+    assert result.learning_rate in linear_eval.RATES
+    assert linear_eval.evaluate(run, epochs=20) == result
+
+
+@pytest.mark.usefixtures("_data")
+def test_crops_and_flips_are_cached_views(run: Path):
+    frozen = linear_eval.load_frozen(run)
+    views, labels = linear_eval.encode_training(frozen, digits(), 4, torch.device("cpu"), seed=0)
+    assert views.shape == (4, 128, 16)
+    assert len(labels) == 128
+    plain = linear_eval.encode_training(frozen, digits(), 1, torch.device("cpu"), seed=0)[0]
+    assert torch.equal(views[0], plain[0])
+    assert not any(torch.allclose(views[i], views[j]) for i in range(4) for j in range(i))
+    assert linear_eval.evaluate(run, epochs=8, views=3).metrics["test_acc1"] > 20
+
+
+def colour(dataset: Dataset) -> Dataset:
+    splits = [
+        Split(np.repeat(split.images_NCHW, 3, axis=1), split.labels_N, split.ids_N)
+        for split in (dataset.train, dataset.validation)
+    ]
+    return dataclasses.replace(dataset, channels=3, train=splits[0], validation=splits[1])
+
+
+@pytest.mark.usefixtures("_data")
+def test_transfer_needs_fitting_channels(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    grey = linear_eval.evaluate(run, DataConfig(name="digits"), epochs=10)
+    trial = Trial(tiny("none"), colour(digits()))
+    trial.save(tmp_path / "colour.ckpt")
+    repeated = linear_eval.evaluate(tmp_path / "colour.ckpt", epochs=10)  # grey test images, three channels
+    assert repeated.images == grey.images
+    monkeypatch.setattr(linear_eval, "load_dataset", lambda cfg, progress=None: colour(digits()))
+    with pytest.raises(ValueError, match=r"takes 1 channel\(s\), data 'digits' has 3"):
+        linear_eval.evaluate(run, epochs=1)
+
+
+def test_transfer_data_keeps_or_replaces_the_settings():
+    own = DataConfig(name="digits", train_limit=100)
+    assert command_line.transfer_data(own, None, None) is own
+    assert command_line.transfer_data(own, "digits", "there").train_limit == 100
+    other = command_line.transfer_data(own, "parquet", "there")
+    assert (other.name, other.root, other.train_limit) == ("parquet", "there", None)
+
+
+@pytest.mark.usefixtures("_data")
+def test_command_line(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "result.json"
+    assert command_line.linear_eval_main([str(run), "--epochs", "5", "--json", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "300 test images, encoder after 1 epochs of kmclr" in printed
+    assert json.loads(out.read_text())["metrics"].keys() >= {"test_acc1"}
+    for arguments, message in (
+        ([str(tmp_path / "other.pt")], "not a checkpoint of this program"),
+        ([str(tmp_path / "nothing")], "no such checkpoint file"),
+        ([str(tmp_path)], "no checkpoint in this folder"),
+        ([str(run), "--epochs", "0"], "--epochs must be at least 1"),
+        ([str(run), "--data", "imagenet"], "imagenet"),
+    ):
+        assert command_line.linear_eval_main(arguments) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert len(error.strip().splitlines()) == 1
