@@ -258,5 +258,5 @@ def show(loaded: Loaded, *, out: Path | str = "results") -> None:
     """Make the plan and print it on standard output."""
     from trainables.data import check_available
 
-    check_available(loaded.study.data)
+    check_available(loaded.study.data, test=loaded.study.confirm.enabled)
     render(make_plan(loaded, out=out), Console(highlight=False))
