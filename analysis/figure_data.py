@@ -1,11 +1,12 @@
 """Numbers behind the figures over training: curves by group, forgetting interval, offline bars. No drawing here.
 
-Accuracies are in %, shares in 0-1, sizes in bytes. An interval is a two-sided 95 % t-interval of the mean, NaN for n < 2.
-`trials` and `reports` are the frames of `analysis.load.Results`.
+Accuracies are in %, shares in 0-1, sizes in bytes. Intervals of single means are those of `analysis.statistics`; bands
+over epochs are 95 % t-intervals, NaN for n < 2. `trials` and `reports` are the frames of `analysis.load.Results`.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -13,22 +14,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.statistics import CONFIDENCE, Interval, mean_interval
 from study import schema
-
-LEVEL = 0.95
 
 
 class NotEnough(ValueError):
     """What is there does not carry the figure; the message says in one line what is missing."""
-
-
-class Interval(NamedTuple):
-    """Mean of n values with its 95 % t-interval; `low` and `high` are NaN for n < 2."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
 
 
 class Curve(NamedTuple):
@@ -72,20 +63,6 @@ class Bar(NamedTuple):
     acc5: Interval | None
 
 
-def interval(values: Iterable[float]) -> Interval:
-    """Mean and 95 % t-interval; NaN values are left out. (nan, nan, nan, 0) for nothing."""
-    known = np.asarray(list(values), float)
-    known = known[np.isfinite(known)]
-    n = len(known)
-    if n == 0:
-        return Interval(np.nan, np.nan, np.nan, 0)
-    mean = float(known.mean())
-    if n == 1:
-        return Interval(mean, np.nan, np.nan, 1)
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1) * known.std(ddof=1) / np.sqrt(n))
-    return Interval(mean, mean - half, mean + half, n)
-
-
 def completed(trials: pd.DataFrame, stage: str | None = None) -> pd.DataFrame:
     """Trials that ran their full budget, of one stage or of all."""
     chosen = trials[trials["status"] == schema.COMPLETED]
@@ -112,7 +89,7 @@ def curve(wide: pd.DataFrame, group: str, points: dict[str, str]) -> Curve:
     spread = wide.std(axis=1, ddof=1).to_numpy()
     half = np.full(len(mean), np.nan)
     some = n > 1
-    half[some] = stats.t.ppf(0.5 + LEVEL / 2, n[some] - 1) * spread[some] / np.sqrt(n[some])
+    half[some] = stats.t.ppf((1 + CONFIDENCE) / 2, n[some] - 1) * spread[some] / np.sqrt(n[some])
     members = wide.T.groupby([points[t] for t in wide.columns]).mean().T
     return Curve(
         group,
@@ -161,8 +138,19 @@ def _by_group(rows: pd.DataFrame, metric: str, by: str) -> Iterable[Curve]:
         yield curve(wide, f"{group:g}" if isinstance(group, float) else str(group), points)
 
 
+def diagnostics(trials: pd.DataFrame, reports: pd.DataFrame, metrics: Iterable[str]) -> dict[str, Curves]:
+    """Curves by method of those metrics that were reported. Raises NotEnough if none was."""
+    found = {}
+    for metric in metrics:
+        with contextlib.suppress(NotEnough):
+            found[metric] = curves(trials, reports, metric)
+    if not found:
+        raise NotEnough("no trial with a support set reported its diagnostics")
+    return found
+
+
 def forgetting(trials: pd.DataFrame, reports: pd.DataFrame) -> Forgetting:
-    """Effect of the forgetting interval over completed kmclr trials: of the confirm stage if it holds several, else search.
+    """Effect of the forgetting interval over completed kmclr trials, of the confirm stage if it holds several values.
 
     Raises NotEnough with fewer than two intervals.
     """
@@ -179,7 +167,7 @@ def forgetting(trials: pd.DataFrame, reports: pd.DataFrame) -> Forgetting:
     lines = curves(trials, reports, schema.ACCURACY, by="p_forget_every", chosen=chosen)
     values = tuple(sorted(int(v) for v in chosen["p_forget_every"].unique()))
     dots = tuple(chosen.loc[chosen["p_forget_every"] == v, schema.ACCURACY].to_numpy(float) for v in values)
-    return Forgetting(lines, values, tuple(interval(d) for d in dots), dots)
+    return Forgetting(lines, values, tuple(mean_interval(d) for d in dots), dots)
 
 
 def offline_bars(trials: pd.DataFrame) -> tuple[Bar, ...]:
@@ -197,5 +185,7 @@ def offline_bars(trials: pd.DataFrame) -> tuple[Bar, ...]:
 
 def _bar(point: str, part: pd.DataFrame) -> Bar:
     first = part.iloc[0]
-    found = [interval(part[m]) if m in part and part[m].notna().any() else None for m in ("test_acc1", "test_acc5")]
+    found = [
+        mean_interval(part[m]) if m in part and part[m].notna().any() else None for m in ("test_acc1", "test_acc5")
+    ]
     return Bar(point, str(first["label"]), str(first["method"]), float(first[schema.SUPPORT_BYTES]), *found)

@@ -7,6 +7,7 @@ two principal components turned onto the picture before).
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,7 +88,7 @@ def movement(folder: Path, trials: pd.DataFrame) -> Movement:
 
 def _travelled(pictures: tuple[Picture, ...]) -> np.ndarray:
     steps = [np.nan]
-    for before, after in zip(pictures[:-1], pictures[1:], strict=True):
+    for before, after in itertools.pairwise(pictures):
         same = before.vectors.shape == after.vectors.shape and len(after.vectors)
         steps.append(float(np.linalg.norm(after.vectors - before.vectors, axis=1).mean()) if same else np.nan)
     return np.array(steps)

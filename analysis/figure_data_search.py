@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.figure_data import LEVEL, NotEnough, completed, main_stage, ordered_methods
+from analysis.figure_data import NotEnough, completed, main_stage, ordered_methods
+from analysis.statistics import CONFIDENCE
 from study import schema
 
 MIN_RANKED = 5
@@ -85,7 +87,7 @@ def rung_flow(trials: pd.DataFrame, reports: pd.DataFrame, rungs: Sequence[int])
         trained = rows.loc[rows["method"] == method, "epoch"]
         started[method] = len(epochs)
         reached[method] = tuple(int((epochs >= end).sum()) for end in ends)
-        pairs = zip(edges[:-1], edges[1:], strict=True)
+        pairs = itertools.pairwise(edges)
         spent[method] = tuple(int(((trained > low) & (trained <= high)).sum()) for low, high in pairs)
     return Rungs(ends, methods, started, reached, spent)
 
@@ -95,17 +97,23 @@ def hypervolume_over_time(
     reports: pd.DataFrame,
     volume: Callable[[pd.DataFrame], tuple[float, int]],
 ) -> HypervolumeOverTime:
-    """`volume`: (completed trials so far) -> (hypervolume, size of the front). Raises NotEnough without completed trials."""
+    """`volume`: (completed trials so far) -> (hypervolume, size of the front). Raises NotEnough below two of them."""
     done = completed(trials, "search").dropna(subset=[schema.ACCURACY, schema.SUPPORT_BYTES])
     if len(done) < 2:
         raise NotEnough("fewer than two completed trials in the search stage")
-    order = done.assign(when=pd.to_datetime(done["ended"], utc=True, format="ISO8601")).sort_values("when", kind="stable")
+    order = done.assign(when=pd.to_datetime(done["ended"], utc=True, format="ISO8601")).sort_values(
+        "when", kind="stable"
+    )
     times = pd.to_datetime(reports.loc[reports["stage"] == "search", "time"], utc=True, format="ISO8601").sort_values()
     spent = np.searchsorted(times.to_numpy(), order["when"].to_numpy(), side="right")
     found = [volume(order.iloc[: i + 1]) for i in range(len(order))]
     return HypervolumeOverTime(
         spent, np.array([f[0] for f in found]), np.array([f[1] for f in found]), tuple(order["label"].astype(str))
     )
+
+
+def _instants(column: pd.Series) -> pd.Series:
+    return pd.to_datetime(column, utc=True, format="ISO8601")
 
 
 def agreement(early: Sequence[float], final: Sequence[float]) -> Agreement:
@@ -125,7 +133,7 @@ def agreement(early: Sequence[float], final: Sequence[float]) -> Agreement:
 
 
 def _fisher(correlation: float, variance: float) -> tuple[float, float]:
-    half = float(stats.norm.ppf(0.5 + LEVEL / 2)) * np.sqrt(variance)
+    half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * np.sqrt(variance)
     z = np.arctanh(np.clip(correlation, -1 + 1e-9, 1 - 1e-9))
     return float(np.tanh(z - half)), float(np.tanh(z + half))
 
@@ -161,8 +169,3 @@ def rank_agreement(
         {m: tuple(agreement(wide.loc[e, method == m], final[method == m]) for e in epochs) for m in big},
         tuple(int(r) for r in rungs if int(r) in epochs),
     )
-
-
-def as_table(columns: Mapping[str, Sequence]) -> pd.DataFrame:
-    """Columns of equal length as a frame (a convenience for the drawing half)."""
-    return pd.DataFrame(dict(columns))

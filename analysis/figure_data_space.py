@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import interpolate, optimize, spatial, stats
 
-from analysis.figure_data import LEVEL, Interval, NotEnough, completed, interval
+from analysis.figure_data import NotEnough, completed
+from analysis.statistics import CONFIDENCE, Interval, mean_interval
 from study import schema
 
 TOLERANCE = 0.5
@@ -71,7 +72,7 @@ def saturate(k: np.ndarray, a: float, b: float, c: float) -> np.ndarray:
 
 def _unknown(reason: str) -> Saturation:
     nan, none = float("nan"), np.array([])
-    return Saturation(NOT_IDENTIFIABLE, reason, Interval(nan, nan, nan, 0), nan, nan, nan, nan, none, none)
+    return Saturation(NOT_IDENTIFIABLE, reason, Interval(nan, nan, nan, 0, "no value"), nan, nan, nan, nan, none, none)
 
 
 def fit_saturation(k: np.ndarray, accuracy: np.ndarray, tolerance: float = TOLERANCE) -> Saturation:
@@ -93,13 +94,13 @@ def fit_saturation(k: np.ndarray, accuracy: np.ndarray, tolerance: float = TOLER
             best, covariance = optimize.curve_fit(saturate, k / unit, accuracy, p0=start, maxfev=5000)
     except (RuntimeError, optimize.OptimizeWarning):
         return _unknown("the least squares fit does not converge")
-    spread = np.sqrt(np.diag(covariance)) * stats.t.ppf(0.5 + LEVEL / 2, n - 3)
+    spread = np.sqrt(np.diag(covariance)) * stats.t.ppf((1 + CONFIDENCE) / 2, n - 3)
     low, high = best - spread, best + spread
     if not np.isfinite(spread).all() or low[1] <= 0 or low[2] <= 0:
         return _unknown("accuracy does not rise with k beyond its scatter (95 % interval of b or c reaches 0)")
     if high[0] - low[0] > 2 * span:
         return _unknown("the asymptote's 95 % interval is wider than twice the range of the data")
-    return _saturation_point(best, covariance, n, unit, sizes, tolerance, Interval(best[0], low[0], high[0], n))
+    return _saturation_point(best, covariance, n, unit, sizes, tolerance, Interval(best[0], low[0], high[0], n, "t"))
 
 
 def _saturation_point(
@@ -108,7 +109,7 @@ def _saturation_point(
     _, b, c = best
     log_k = float(np.log(unit) + np.log(b / tolerance) / c)
     gradient = np.array([0.0, 1 / (b * c), -np.log(b / tolerance) / c**2])
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, n - 3) * np.sqrt(gradient @ covariance @ gradient))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 3) * np.sqrt(gradient @ covariance @ gradient))
     grid = np.geomspace(sizes[0], sizes[-1], 100)
     reached = log_k <= np.log(sizes[-1])
     reason = "" if reached else f"still more than {tolerance:g} points below the asymptote at k = {sizes[-1]:g}"
@@ -134,10 +135,12 @@ def accuracy_by_k(trials: pd.DataFrame) -> AccuracyByK:
     sizes = np.unique(k)
     others = completed(trials, stage)
     references = {
-        m: interval(others.loc[others["method"] == m, schema.ACCURACY]) for m in ("nnclr", "none") if m in set(others["method"])
+        m: mean_interval(others.loc[others["method"] == m, schema.ACCURACY])
+        for m in ("nnclr", "none")
+        if m in set(others["method"])
     }
     vary = [c[2:] for c in chosen if c.startswith("p_") and c not in ("p_k", "p_method") and chosen[c].nunique() > 1]
-    means = tuple(interval(accuracy[k == size]) for size in sizes)
+    means = tuple(mean_interval(accuracy[k == size]) for size in sizes)
     return AccuracyByK(stage, k, accuracy, sizes, means, fit_saturation(k, accuracy), references, tuple(vary))
 
 
@@ -153,7 +156,9 @@ def space_map(trials: pd.DataFrame, method: str = "kmclr") -> SpaceMap:
     if len(done) < 3 or done[size].nunique() < 2 or done["p_temperature"].nunique() < 2:
         raise NotEnough(f"fewer than three completed trials of {method} over temperature and {size[2:]}")
     points = rows[["trial_id", "label", "status", "epochs", size, "p_temperature", schema.ACCURACY]]
-    return SpaceMap(method, size[2:], points.rename(columns={size: "size", "p_temperature": "temperature"}), *_fill(done, size))
+    return SpaceMap(
+        method, size[2:], points.rename(columns={size: "size", "p_temperature": "temperature"}), *_fill(done, size)
+    )
 
 
 def _fill(done: pd.DataFrame, size: str) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
