@@ -105,10 +105,10 @@ def validate(model: type[Model], data: Mapping[str, Any], source: str, overrides
 
 def _line(model: type[BaseModel], problem: Mapping[str, Any], source: str, overrides: Sequence[Override]) -> str:
     where = [part for part in problem["loc"] if part not in ("range", "choices")]
-    dotted = ".".join(str(part) for part in where)
+    dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).removeprefix(".")
     origin = source
     for name, value in overrides:
-        if dotted == name or dotted.startswith(f"{name}.") or (name.startswith(f"{dotted}.") and dotted):
+        if dotted == name or dotted.startswith((f"{name}.", f"{name}[")) or (name.startswith(f"{dotted}.") and dotted):
             origin = f"--set {name}={show(value)}"
     return f"{origin}: {_message(model, problem, where, dotted)}"
 
@@ -128,7 +128,9 @@ def _message(model: type[BaseModel], problem: Mapping[str, Any], where: Sequence
         return f"{dotted} is {show(got)}; use letters, digits, '.', '_' and '-' only, starting with a letter or digit"
     if kind in EXPECTED:
         text = " (text)" if isinstance(got, str) and kind != "string_type" else ""
-        return f"{dotted} must be {EXPECTED[kind]}, got {show(got)}{text}"
+        kinds = _inside(model, where)
+        other = "a list of choices or " if kind == "model_type" and len(kinds) > len(_models(kinds)) else ""
+        return f"{dotted} must be {other}{EXPECTED[kind]}, got {show(got)}{text}"
     message = problem["msg"].replace("Input should be", "must be")
     return f"{dotted} {message[:1].lower()}{message[1:]}, got {show(got)}"
 

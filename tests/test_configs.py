@@ -1,0 +1,117 @@
+"""The configurations that come with the project: they load, mean what their headers say, and rehearse small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from study import space
+from study.config import StudyConfig
+from study.loading import load_study
+from trainables import yaml_edge
+from trainables.run_file import load_run
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDIES = sorted((ROOT / "configs").glob("*.yaml"))
+RUNS = sorted((ROOT / "configs" / "runs").glob("*.yaml"))
+names = {"ids": lambda path: path.stem}
+
+
+def header(path: Path) -> str:
+    """The comment at the top of a file."""
+    lines = path.read_text().splitlines()
+    end = next(i for i, line in enumerate(lines) if not line.startswith("#"))
+    return "\n".join(lines[:end])
+
+
+def test_the_studies_of_the_readme_are_there() -> None:
+    assert {p.stem for p in STUDIES} >= {"k_sweep", "queue_sweep", "temperature_sweep", "pareto"}
+    readme = (ROOT / "README.md").read_text()
+    assert all(f"configs/{path.name}" in readme for path in STUDIES)
+
+
+@pytest.mark.parametrize("path", STUDIES, **names)
+def test_header_gives_command_hardware_time_and_score(path: Path) -> None:
+    text = header(path)
+    assert f"run_study.py configs/{path.name}" in text
+    assert all(word in text for word in ("Hardware:", "Time:", "Expected:"))
+
+
+@pytest.mark.parametrize("rehearse", [False, True], ids=["real", "rehearsal"])
+@pytest.mark.parametrize("path", STUDIES, **names)
+def test_every_point_of_a_study_is_a_possible_run(path: Path, rehearse: bool) -> None:
+    study = load_study(path, rehearse=rehearse).study
+    assert study.name == path.stem
+    assert study.question.endswith("?")
+    generator = np.random.default_rng(0)
+    points = [*space.baseline_points(study), *(space.random_point(study, generator) for _ in range(30))]
+    for point in points:
+        space.to_run(study, point, seed=1)
+        space.to_run(study, point, seed=1, epochs=study.confirm.epochs)
+
+
+@pytest.mark.parametrize("path", STUDIES, **names)
+def test_real_study_is_resnet18_on_cifar100_for_accuracy_and_bytes(path: Path) -> None:
+    study = load_study(path).study
+    assert (study.data.name, study.encoder.name) == ("cifar100", "resnet18")
+    assert study.objectives == {"accuracy": "max", "support_bytes": "min"}
+    assert study.confirm.enabled
+    assert len(study.confirm.seeds) >= 3
+
+
+@pytest.mark.parametrize("path", STUDIES, **names)
+def test_rehearsal_is_small_and_changes_only_what_its_section_says(path: Path) -> None:
+    loaded = load_study(path, rehearse=True)
+    study = loaded.study
+    assert (study.data.name, study.encoder.name, study.probe.score) == ("digits", "small_conv", "few_shot_acc1")
+    assert study.search.trials <= 12
+    assert worst_epochs(study) <= 600, "about 0.5 s an epoch on one core: 600 are under 5 minutes on two"
+    said = yaml_edge.flatten(study.rehearsal)
+    for name, before, after in loaded.changes:
+        assert any(name == told or name.startswith(f"{told}.") for told in said), name
+        assert before != after
+
+
+def worst_epochs(study: StudyConfig) -> int:
+    """Epochs if no trial is stopped and the confirm stage has as many points as it may."""
+    points = study.confirm.max_points + len(study.baselines)
+    return study.train.epochs * study.search.trials + points * len(study.confirm.seeds) * study.train.epochs
+
+
+def test_k_sweep_asks_the_papers_question() -> None:
+    study = load_study(ROOT / "configs" / "k_sweep.yaml").study
+    k, queue, temperature = (study.space[name] for name in ("k", "queue_size", "temperature"))
+    assert (k.low, k.high, k.log) == (25, 2000, True)
+    assert (queue.low, queue.high, queue.log) == (256, 98304, True)
+    assert (temperature.low, temperature.high, temperature.log) == (0.05, 0.5, True)
+    assert study.space["forget_every"] == (1, 3, 10)
+    assert study.space["method"] == ("kmclr", "nnclr", "none")
+
+
+@pytest.mark.parametrize("name", ["k_sweep", "pareto"])
+def test_the_papers_points_are_always_measured(name: str) -> None:
+    points = space.baseline_points(load_study(ROOT / "configs" / f"{name}.yaml").study)
+    assert {p["k"] for p in points if "k" in p} >= {50, 200, 400, 600}
+    assert {p["queue_size"] for p in points if "queue_size" in p} >= {98304}
+
+
+def test_pareto_searches_both_methods_with_sizes_and_number_formats() -> None:
+    study = load_study(ROOT / "configs" / "pareto.yaml").study
+    wanted = {"method", "k", "queue_size", "queue_dtype", "temperature", "prototype_update"}
+    assert wanted <= set(study.space)
+    assert study.scheduler.name == "pareto_asha"
+
+
+@pytest.mark.parametrize("path", RUNS, **names)
+def test_run_files_load(path: Path) -> None:
+    run = load_run(path)
+    assert run.method == path.stem.split("_")[0]
+    assert f"trainables.pretrain configs/runs/{path.name}" in header(path)
+
+
+@pytest.mark.parametrize("path", [*STUDIES, *RUNS], **names)
+def test_nothing_of_one_machine_is_in_a_file(path: Path) -> None:
+    text = path.read_text()
+    assert not any(word in text for word in ("/home/", "/root/", "/work/", "/tmp/", "http"))
