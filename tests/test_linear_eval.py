@@ -18,16 +18,16 @@ from trainables.data import Dataset, Split
 from trainables.trial import Trial
 
 
-def blobs(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def blobs(n: int, seed: int, apart: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
     labels = torch.arange(n) % 3
-    centres = torch.randn(3, 5, generator=torch.Generator().manual_seed(99))
+    centres = apart * torch.randn(3, 5, generator=torch.Generator().manual_seed(99))
     return centres[labels] + torch.randn(n, 5, generator=torch.Generator().manual_seed(seed)), labels
 
 
 def test_the_classifier_nears_the_optimum_that_scikit_learn_finds():
-    features, labels = blobs(300, seed=0)
+    features, labels = blobs(300, seed=0, apart=0.5)
     weights, bias = linear_eval.fit_linear(
-        features.double()[None], labels, 3, rates=(0.5, 1e-9), epochs=1000, seed=0, batch_size=300
+        features.double()[None], labels, 3, rates=(0.2, 1e-9), epochs=200, seed=0, batch_size=300
     )
     exact = LogisticRegression(C=1e6, tol=1e-10, max_iter=5000).fit(features.numpy(), labels.numpy())
     ours = torch.softmax(features.double() @ weights[0] + bias[0], dim=1)
