@@ -14,7 +14,7 @@ from analysis.registry import Figure, Skipped
 from analysis.style import COLOURS, DASHES, Style, colour, faded, finish, order
 from study import schema
 
-CURVES_SHOWN = 40
+CURVES_SHOWN = 150
 """Beyond this many trials only means per method are drawn."""
 
 

@@ -171,7 +171,7 @@ def draw_pareto(info: ParetoInfo, style: looks.Style) -> go.Figure:
     studies = list(dict.fromkeys(info.points["study"]))
     for number, study in enumerate(studies):
         steps = info.steps[info.steps["study"] == study]
-        name = "Pareto front" if len(studies) == 1 else f"front: {study}"
+        name = "front" if len(studies) == 1 else f"front: {study}"
         if len(steps):
             line = {"color": looks.INK, "width": style.line, "shape": "hv", "dash": _dash(number)}
             fig.add_scatter(x=steps["x_drawn"], y=steps["y"], mode="lines", line=line, name=name, hoverinfo="skip")
@@ -256,23 +256,16 @@ def _axes(fig: go.Figure, info: ParetoInfo, style: looks.Style) -> None:
     if not info.axis.log:
         fig.update_xaxes(title_text=f"{info.axis.title} ({unit})", range=[low, high])
         return
-    first = low if info.zero_at is None else float(info.points.loc[info.points["x"] > 0, "x"].min() or 1e3)
-    values, texts = byte_ticks(min(first, high / 1.01) if math.isfinite(first) else 1e3, high)
+    values, texts = byte_ticks(low if info.zero_at is None else _slot_edge(info), high)
     if info.zero_at is not None:
-        values, texts = [info.zero_at, *values], ["0", *texts]
-        _zero_slot(fig, info, style)
+        values, texts = [info.zero_at, *values], ["0<br>no support set", *texts]
+        fig.add_vrect(x0=low, x1=_slot_edge(info), fillcolor=looks.GRID, opacity=0.55, line_width=0, layer="below")
     fig.update_xaxes(
         title_text=f"{info.axis.title} ({unit})", type="log", range=[math.log10(low), math.log10(high)],
         tickvals=values, ticktext=texts,
     )  # fmt: skip
 
 
-def _zero_slot(fig: go.Figure, info: ParetoInfo, style: looks.Style) -> None:
-    """A shaded strip left of the log scale for cost 0, so that nobody reads it as a position on the scale."""
-    low = info.x_range[0]
-    edge = info.zero_at**2 / low
-    fig.add_vrect(x0=low, x1=edge, fillcolor=looks.GRID, opacity=0.55, line_width=0, layer="below")
-    fig.add_annotation(
-        text="no<br>support set", x=math.log10(info.zero_at), y=0, yref="paper", yanchor="bottom", showarrow=False,
-        font={"size": round(0.78 * style.font)},
-    )  # fmt: skip
+def _slot_edge(info: ParetoInfo) -> float:
+    """Right edge of the shaded strip that sets cost 0 apart, so that nobody reads it as a position on the scale."""
+    return info.zero_at**2 / info.x_range[0]

@@ -99,7 +99,7 @@ def finish(fig: go.Figure, style: Style, results: Sequence[Results], *, wide: bo
         height=fig.layout.height or style.height,
         font={"family": FONTS, "size": font, "color": INK},
         title={"text": title, "font": {"size": round(font * 1.2)}, "x": 0, "xref": "container", "xanchor": "left"},
-        margin={"t": top, "r": 1.2 * font, "l": 0.6 * font, "b": 0.6 * font},
+        margin={"t": top, "r": 1.2 * font, "l": font, "b": 0.6 * font},
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "xanchor": "left", "x": 0},
         colorway=list(COLOURS.values()),
         hoverlabel={"font": {"size": font}},
@@ -108,9 +108,17 @@ def finish(fig: go.Figure, style: Style, results: Sequence[Results], *, wide: bo
     fig.update_layout(title_pad_t=0.7 * font)
     fig.update_xaxes(automargin=True, linecolor=INK, gridcolor=GRID, zeroline=False, ticks="outside", title_standoff=6)
     fig.update_yaxes(automargin=True, linecolor=INK, gridcolor=GRID, zeroline=False, ticks="outside", title_standoff=6)
+    fig.for_each_yaxis(lambda axis: _wrap(axis, fig.layout.height - top - 5 * font, font))
     if label:
         fig.add_annotation(
             text=label, xref="paper", yref="paper", x=1, y=1, xanchor="right", yanchor="bottom", yshift=0.3 * font,
             showarrow=False, font={"size": round(0.9 * font), "color": WARN}, name="rehearsal",
         )  # fmt: skip
     return fig
+
+
+def _wrap(axis: go.layout.YAxis, room: float, font: int) -> None:
+    """Break an axis title that is longer than its axis at its last comma."""
+    text = axis.title.text
+    if text and "<br>" not in text and ", " in text and 0.56 * font * len(text) > room:
+        axis.title.text = "<br>".join(text.rsplit(", ", 1))
