@@ -64,13 +64,13 @@ class Session:
     """A Ray connection and what the study may use of it."""
 
     share: Share
-    local: bool
+    slots: bool
     dashboard: str | None
     owned: bool
 
     @property
     def group(self) -> tune.PlacementGroupFactory:
-        return self.share.group(slots=self.local and self.owned)
+        return self.share.group(self.slots)
 
     def close(self) -> None:
         if self.owned:
@@ -94,20 +94,25 @@ def _join(address: str, wanted: ResourcesConfig, on_gpu: bool) -> Session:
     root = str(Path(__file__).resolve().parents[1])
     runtime_env: dict[str, Any] = {"working_dir": root, "excludes": SHIPPED, "env_vars": worker_env}
     context = ray.init(address=address, runtime_env=runtime_env, log_to_driver=False, logging_level="ERROR")
+    return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=context.dashboard_url or None, owned=True)
+
+
+def _share_of_cluster(wanted: ResourcesConfig, on_gpu: bool) -> Share:
+    """A cluster that is not ours has no slots: with max_concurrent, trials take so many cores that no more fit."""
     found = ray.cluster_resources()
-    resolved = share(wanted, cores=found.get("CPU", 0), gpus=found.get("GPU", 0), on_gpu=on_gpu)
-    if wanted.max_concurrent:  # no slots on a foreign cluster: let the cores run out instead
-        cpu = max(resolved.cpu, math.floor(found.get("CPU", 1) / wanted.max_concurrent))
+    cores = found.get("CPU", 0)
+    resolved = share(wanted, cores=cores, gpus=found.get("GPU", 0), on_gpu=on_gpu)
+    if wanted.max_concurrent:
+        largest_node = max((n["Resources"].get("CPU", 0) for n in ray.nodes() if n["Alive"]), default=cores)
+        cpu = min(largest_node, max(resolved.cpu, math.floor(cores / wanted.max_concurrent)))
         resolved = Share(cpu=cpu, gpu=resolved.gpu, concurrent=min(resolved.concurrent, wanted.max_concurrent))
-    return Session(resolved, local=False, dashboard=context.dashboard_url or None, owned=True)
+    return resolved
 
 
 def connect(wanted: ResourcesConfig, *, on_gpu: bool, address: str | None, dashboard: bool = True) -> Session:
     """Join the cluster at `address`, or start one here (dashboard on 127.0.0.1), or reuse the running one."""
     if ray.is_initialized():
-        found = ray.cluster_resources()
-        resolved = share(wanted, cores=found.get("CPU", 1), gpus=found.get("GPU", 0), on_gpu=on_gpu)
-        return Session(resolved, local=True, dashboard=None, owned=False)
+        return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=None, owned=False)
     if address:
         return _join(address, wanted, on_gpu)
     cores, cards = manifest.cores(), len(manifest.gpus()) if on_gpu else 0
@@ -124,4 +129,4 @@ def connect(wanted: ResourcesConfig, *, on_gpu: bool, address: str | None, dashb
         logging_level="ERROR",
         object_store_memory=OBJECT_STORE_BYTES,
     )
-    return Session(resolved, local=True, dashboard=context.dashboard_url or None, owned=True)
+    return Session(resolved, slots=True, dashboard=context.dashboard_url or None, owned=True)

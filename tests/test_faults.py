@@ -1,0 +1,94 @@
+"""Every way a trial can go wrong ends as its own recorded status, and the study goes on. Processes are really killed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from study import schema
+from study.durable import describe, failure_of, status_of
+from tests.engine_helpers import lines, make_study, outcome, run_fake
+from tests.fake_trainable import curve
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+FAULTS = {
+    "search-0000.3": "once die",
+    "search-0001.2": "diverge",
+    "search-0002.2": "memory",
+    "search-0003.2": "error",
+    "search-0004.2": "nan",
+    "search-0005.2": "cut",
+    "search-0005.3": "once die",
+    "search-0006.2": "disk",
+    "search-0007.2": "die",
+}
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory) -> tuple[Path, dict[str, dict]]:
+    """A study in which every trial but the last has a fault; its folder and its ends by trial id."""
+    folder, out = tmp_path_factory.mktemp("faults"), tmp_path_factory.mktemp("out")
+    for name, kind in FAULTS.items():
+        (folder / name).write_text(kind)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAKE_FAULTS", str(folder))
+        search = {"trials": 9, "sampler": "random"}
+        resources = {"max_failures": 1, "max_concurrent": 2}
+        study = make_study(search=search, scheduler={"name": "none"}, train={"epochs": 4}, resources=resources)
+        assert run_fake(study, out) == 0
+    assert "FAKE_FAULTS" not in os.environ
+    return out / "fake", {e["trial_id"]: e for e in lines(out / "fake" / schema.TRIALS_FILE)}
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "epochs", "error"),
+    [
+        (0, schema.COMPLETED, 4, None),
+        (1, schema.DIVERGED, 1, "Diverged: loss is nan"),
+        (2, schema.OUT_OF_MEMORY, 1, "out of memory: shrink train.batch_size"),
+        (3, schema.FAILED, 1, "KeyError: 'a bug'"),
+        (4, schema.DIVERGED, 1, None),
+        (5, schema.COMPLETED, 4, None),
+        (6, schema.FAILED, 2, "disk full: [Errno 28] No space left on device"),
+        (7, schema.FAILED, 1, "the trial's process died"),
+        (8, schema.COMPLETED, 4, None),
+    ],
+)
+def test_status_of_each_fault(ends, number, status, epochs, error) -> None:
+    end = ends[1][f"search-{number:04d}"]
+    assert (end["status"], end["epochs"]) == (status, epochs)
+    assert (end["error"] or "").startswith(error or "")
+    assert (end["error"] is None) == (error is None)
+
+
+def test_killed_trials_lose_and_double_nothing(ends) -> None:
+    reports, _ = outcome(ends[0])
+    for number in (0, 5):
+        own = [r for r in reports if r["number"] == number]
+        assert [r["epoch"] for r in own] == [1, 2, 3, 4]
+        params = ends[1][f"search-{number:04d}"]["params"]
+        expected = [curve(params, 0, epoch) for epoch in (1, 2, 3, 4)]
+        assert [r["accuracy"] for r in own] == pytest.approx(expected)
+        assert own[-1]["loss"] == pytest.approx(sum(expected))  # the running total came through the checkpoint
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RuntimeError("CUDA out of memory. Tried to allocate"), schema.OUT_OF_MEMORY),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), schema.OUT_OF_MEMORY),
+        (MemoryError(), schema.OUT_OF_MEMORY),
+        (TimeoutError("slow"), schema.TIMED_OUT),
+        (ValueError("x"), schema.FAILED),
+    ],
+)
+def test_status_of_exceptions(error, status) -> None:
+    assert status_of(error) == status
+
+
+def test_descriptions_are_one_line() -> None:
+    assert describe(ValueError("a\nb")) == "ValueError: a"
+    assert describe(MemoryError()) == "MemoryError"
+    assert failure_of(None) == (schema.FAILED, "unknown error")

@@ -1,0 +1,106 @@
+"""A study that is stopped, killed, torn and moved, in real processes, ends like one that was left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from study import schema
+from study.lock import FolderBusy
+from tests.engine_helpers import lines, make_study, outcome, run_fake
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIRM = {"confirm": {"seeds": [1, 2], "max_points": 1}}
+WITH_WANDB = {**CONFIRM, "tracking": {"wandb": "offline"}}
+
+
+def start(out: Path, *, seconds: float, resume: bool = False, changes: dict = CONFIRM) -> subprocess.Popen:
+    """The fake study in a process of its own; an epoch takes `seconds`."""
+    command = [sys.executable, "-m", "tests.engine_helpers", str(out), "--set", json.dumps(changes)]
+    environment = {**os.environ, "FAKE_SECONDS": str(seconds), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*command, *(["--resume"] if resume else [])],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def finish(process: subprocess.Popen, timeout: float = 200) -> tuple[int, str, str]:
+    printed, errors = process.communicate(timeout=timeout)
+    return process.returncode, printed, errors
+
+
+def wait_for_reports(folder: Path, count: int, process: subprocess.Popen) -> None:
+    """Until `count` lines of reports.jsonl are there."""
+    path = folder / schema.REPORTS_FILE
+    for _ in range(2000):
+        if path.exists() and path.read_bytes().count(b"\n") >= count:
+            return
+        assert process.poll() is None, finish(process)
+        time.sleep(0.1)
+    raise AssertionError("no reports")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> tuple[list[dict], list[dict]]:
+    out = tmp_path_factory.mktemp("undisturbed")
+    code, printed, errors = finish(start(out, seconds=0))
+    assert (code, errors) == (0, ""), printed
+    return outcome(out / "fake")
+
+
+def test_killed_driver_torn_lines_and_moved_folder(undisturbed, tmp_path) -> None:
+    """kill -9 twice (search and confirm), half-written last lines, another path: nothing lost, nothing doubled."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    reports, _ = undisturbed
+    for count, resume in ((7, False), (len(reports) - 12, True)):
+        process = start(first, seconds=0.25, resume=resume)
+        wait_for_reports(first / "fake", count, process)
+        process.kill()
+        finish(process)
+        with (first / "fake" / schema.REPORTS_FILE).open("a") as file:
+            file.write('{"schema": 1, "stage": "sea')
+    shutil.copytree(first, second, symlinks=True)
+    shutil.rmtree(first)
+    code, printed, errors = finish(start(second, seconds=0, resume=True))
+    assert code == 0, errors
+    assert "dropped a torn last line of 27 bytes" in errors
+    assert outcome(second / "fake") == undisturbed
+    assert not first.exists()
+    sessions = json.loads((second / "fake" / schema.MANIFEST_FILE).read_text())["sessions"]
+    assert [s["reason"] for s in sessions] == ["killed", "killed", "done"]
+    assert "already done" in printed
+
+
+def test_signals_stop_cleanly_and_within_seconds(undisturbed, tmp_path) -> None:
+    """SIGINT with W&B on, then SIGTERM; each leaves state, says how to go on, and the study ends as if undisturbed."""
+    folder = tmp_path / "fake"
+    for number, signum, count in ((0, signal.SIGINT, 4), (1, signal.SIGTERM, 11)):
+        process = start(tmp_path, seconds=0.25, resume=number > 0, changes=WITH_WANDB)
+        wait_for_reports(folder, count, process)
+        if number == 0:
+            with pytest.raises(FolderBusy, match=f"already in use by process {process.pid} on .*choose another --out"):
+                run_fake(make_study(**WITH_WANDB), tmp_path, resume=True)
+        process.send_signal(signum)
+        code, printed, errors = finish(process, timeout=30)
+        assert (code, errors) == (128 + signum, ""), printed
+        assert f"Stopped by {signum.name}" in printed
+        assert "Continue with: python run_study.py fake.yaml --resume" in printed
+        record = json.loads((folder / schema.MANIFEST_FILE).read_text())
+        assert (record["status"], record["sessions"][-1]["reason"]) == ("interrupted", signum.name)
+        assert lines(folder / schema.TRIALS_FILE)[-1]["status"] == schema.INTERRUPTED
+    code, _, errors = finish(start(tmp_path, seconds=0, resume=True, changes=CONFIRM))
+    assert (code, errors) == (0, "")
+    assert outcome(folder) == undisturbed
+    assert list((folder / "wandb").glob("offline-run-*"))
