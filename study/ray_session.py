@@ -16,6 +16,7 @@ from study import manifest
 from study.config import ResourcesConfig
 
 SLOT = "trial_slot"
+START_TRIES = 4
 OBJECT_STORE_BYTES = 256 * 2**20  # trials share data through memory-mapped files, not through Ray
 SHIPPED = ["/results/", "/data/", "/.git/", "/.venv/", "/wandb/", "**/__pycache__/", "/tests/", "/benchmarks/results/"]
 
@@ -89,6 +90,18 @@ def _free_port(first: int = 8265) -> int:
     return first
 
 
+def _patient_init(**options: Any) -> Any:
+    """ray.init, tried again where a busy machine did not get it up within Ray's fixed 30 s."""
+    for left in range(START_TRIES - 1, -1, -1):
+        try:
+            return ray.init(**options)
+        except Exception as error:
+            ray.shutdown()
+            if "timed out during startup" not in str(error) or not left:
+                raise
+    raise AssertionError("unreachable")
+
+
 def _join(address: str, wanted: ResourcesConfig, on_gpu: bool) -> Session:
     worker_env = {k: v for k, v in os.environ.items() if k in ("RAY_CHDIR_TO_TRIAL_DIR", "KMCLR_CACHE")}
     root = str(Path(__file__).resolve().parents[1])
@@ -117,7 +130,7 @@ def connect(wanted: ResourcesConfig, *, on_gpu: bool, address: str | None, dashb
         return _join(address, wanted, on_gpu)
     cores, cards = manifest.cores(), len(manifest.gpus()) if on_gpu else 0
     resolved = share(wanted, cores=cores, gpus=cards, on_gpu=on_gpu)
-    context = ray.init(
+    context = _patient_init(
         address="local",
         num_cpus=max(1, cores),
         num_gpus=cards,
