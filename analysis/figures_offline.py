@@ -28,8 +28,8 @@ def offline_accuracy(results: Sequence[Results], style: Style) -> Figure | Skipp
     fig.update_layout(title_text=title)
     caption = (
         f"Mean over the seeds of each confirmed point ({several(panels, lambda p: _words(p.info))}) and its "
-        "95 % interval (t, from 10 seeds on bootstrap), also written in the bars; no interval for one seed. Points by method, then "
-        "by bytes of support set."
+        "95 % interval (t, from 10 seeds on bootstrap), also written in the bars; no interval for one seed. Points by "
+        "method, then by bytes of support set."
     )
     return Figure(name, title, caption, finish(fig, style, results, wide=True), frame(panels, lambda p: _rows(p.info)))
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from analysis import figure_data as data
 from analysis import style as looks
 from analysis.load import Results
-from analysis.panels import Panel, bars, collect, counts, finish, frame, grid, score_title, several
+from analysis.panels import Panel, bars, collect, counts, finish, frame, grid, rgba, score_title, several
 from analysis.registry import Figure, Skipped
 from analysis.statistics import Interval
 from analysis.style import Style
@@ -42,8 +42,8 @@ def _add_curve(
     if (curve.n > 1).any():
         for bound, fill in ((curve.high, None), (curve.low, "tonexty")):
             fig.add_scatter(
-                x=x, y=bound, mode="lines", line={"width": 0}, fill=fill, fillcolor=_faded(colour), hoverinfo="skip",
-                legendgroup=group, showlegend=False, **where,
+                x=x, y=bound, mode="lines", line={"width": 0}, fill=fill, fillcolor=rgba(colour, 0.16),
+                hoverinfo="skip", legendgroup=group, showlegend=False, **where,
             )  # fmt: skip
     mode = "lines" if len(x) > 1 else "markers"
     fig.add_scatter(
@@ -51,11 +51,6 @@ def _add_curve(
         marker={"color": colour}, legendgroup=group, showlegend=legend, customdata=curve.n,
         hovertemplate=f"{name}<br>epoch %{{x}}: %{{y:.2f}}, n = %{{customdata}}<extra></extra>", **where,
     )  # fmt: skip
-
-
-def _faded(code: str, opacity: float = 0.16) -> str:
-    code = code.lstrip("#")
-    return f"rgba({int(code[:2], 16)},{int(code[2:4], 16)},{int(code[4:], 16)},{opacity})"
 
 
 def _curve_rows(curves: data.Curves) -> list[dict]:
