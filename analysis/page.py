@@ -28,14 +28,15 @@ nav { font-size:.9rem; margin:1em 0; } nav a { margin-right:1.1em; white-space:n
 .banner { background:#fff3e6; color:var(--warn); border:1px solid #e8b98c; padding:.6em 1em; font-weight:bold; }
 .rehearsal { color:var(--warn); }
 .meta, .caption, .note { color:var(--soft); font-size:.9rem; } .caption { margin:.3em 0 1.2em; }
-.table, pre { overflow-x:auto; }
+.table, pre, .wide { overflow-x:auto; } .wide .live { min-width:640px; }
 table { border-collapse:collapse; font-size:.9rem; font-variant-numeric:tabular-nums; width:100%; }
 th { text-align:right; border-bottom:1.5px solid var(--ink); border-top:1.5px solid var(--ink); padding:.35em .6em; }
 td { text-align:right; padding:.3em .6em; border-bottom:1px solid var(--line); }
-th:first-child, td:first-child, table.plain td, table.plain th { text-align:left; }
+td { white-space:nowrap; } th:first-child, td:first-child, .text, table.plain td { text-align:left; }
+td.text, table.plain td { white-space:normal; }
 table.plain td { vertical-align:top; overflow-wrap:anywhere; } table.plain td:first-child { white-space:nowrap; }
 pre { background:var(--tint); padding:.8em 1em; font-size:.82rem; line-height:1.4; }
-figure { margin:0; } .live { width:100%; } .still { display:none; width:100%; }
+figure { margin:1.8em 0 0; } figure h3 { margin-top:0; } .live { width:100%; } .still { display:none; width:100%; }
 summary { cursor:pointer; }
 @media (max-width:600px) { main { padding:14px 12px 40px; } body { font-size:15px; } h1 { font-size:1.4rem; }
   table.plain td:first-child { white-space:normal; } }
@@ -43,12 +44,15 @@ summary { cursor:pointer; }
   @page { size:A4; margin:16mm 14mm; }
   body { font-size:10.5pt; } main { max-width:none; padding:0; } nav { display:none; }
   h2, h3 { break-after:avoid; } figure, tr, .answer { break-inside:avoid; }
-  .has-still .live { display:none; } .still { display:block; }
+  .has-still .live, .has-still h3 { display:none; }
+  .still { display:block; width:auto; max-width:100%; max-height:92mm; margin:0 auto; } details pre { columns:2; }
   .table, pre { overflow:visible; } pre { white-space:pre-wrap; overflow-wrap:anywhere; font-size:7.5pt; }
   table { font-size:8.5pt; } a { color:inherit; text-decoration:none; }
 }
 """
 SCRIPT = """
+const small = innerWidth < 600 ? {"font.size": 11, "legend.font.size": 11} : null;
+if (small) document.querySelectorAll(".js-plotly-plot").forEach(plot => Plotly.relayout(plot, small));
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(d => { d.open = true; }));
 """
 

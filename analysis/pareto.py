@@ -50,7 +50,8 @@ class Reference(NamedTuple):
     def words(self) -> str:
         """For captions."""
         scale = "log10(1 + bytes)" if self.log else "cost"
-        return f"reference point: accuracy {self.y:g} %, cost {self.x:.4g}; axes: accuracy in %, {scale}"
+        cost = bytes_in_words(self.x) if self.log else f"{self.x:.3g}"
+        return f"reference point: accuracy {self.y:g} %, cost {cost}; axes: accuracy in %, {scale}"
 
 
 def reference_for(axis: Axis, x: Sequence[float]) -> Reference:
@@ -258,11 +259,11 @@ def _axes(fig: go.Figure, info: ParetoInfo, style: looks.Style) -> None:
         return
     values, texts = byte_ticks(low if info.zero_at is None else _slot_edge(info), high)
     if info.zero_at is not None:
-        values, texts = [info.zero_at, *values], ["0<br>no support set", *texts]
+        values, texts = [info.zero_at, *values], ["0<br>(none)", *texts]
         fig.add_vrect(x0=low, x1=_slot_edge(info), fillcolor=looks.GRID, opacity=0.55, line_width=0, layer="below")
     fig.update_xaxes(
         title_text=f"{info.axis.title} ({unit})", type="log", range=[math.log10(low), math.log10(high)],
-        tickvals=values, ticktext=texts,
+        tickvals=values, ticktext=texts, tickangle=0,
     )  # fmt: skip
 
 

@@ -141,17 +141,17 @@ def _embedded(figure: Figure, number: int, stills: Path | None) -> str:
     div = live.to_html(
         full_html=False, include_plotlyjs=False, div_id=f"figure-{number}", default_width="100%",
         default_height=f"{live.layout.height or 480}px",
-        config={"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["lasso2d", "select2d"]},
+        config={"displayModeBar": False, "responsive": True},
     )  # fmt: skip
     still = stills / f"{figure.name}.svg" if stills else None
     picture = ""
     if still is not None and still.is_file():
         code = base64.b64encode(still.read_bytes()).decode()
         picture = f'<img class="still" alt="{esc(figure.title)}" src="data:image/svg+xml;base64,{code}">'
-    kind = ' class="has-still"' if picture else ""
+    kinds = ["has-still"] * bool(picture) + ["wide"] * ("xaxis2" in live.layout)
     return (
-        f'<h3 id="{esc(figure.name)}">{esc(figure.title)}</h3><figure{kind}><div class="live">{div}</div>{picture}'
-        f'</figure><p class="caption">{esc(figure.caption)}</p>'
+        f'<figure id="{esc(figure.name)}" class="{" ".join(kinds)}"><h3>{esc(figure.title)}</h3>'
+        f'<div class="live">{div}</div>{picture}</figure><p class="caption">{esc(figure.caption)}</p>'
     )
 
 
@@ -176,7 +176,8 @@ def _page(
         body.append('<h2 id="tables">Tables</h2>')
         body += _shown(results, found, ("offline", "paired"))
     body.append('<h2 id="figures">Figures</h2>')
-    body += [code for name, code in figures.items() if name != "pareto"]
+    doubled = {"curves"} if "accuracy_per_epoch" in figures else set()
+    body += [code for name, code in figures.items() if name not in {"pareto", *doubled}]
     if skipped:
         items = "".join(f"<li>{esc(s.name)}: {esc(s.reason)}</li>" for s in skipped)
         body.append(f'<p class="note">Figures that these results do not allow:</p><ul class="note">{items}</ul>')
@@ -191,7 +192,7 @@ def _head(results: Sequence[Results]) -> str:
     banner = f'<p class="banner">{esc(label)}.</p>' if label else ""
     links = (("answer", "Answer"), ("front", "Front"), ("figures", "Figures"), ("methods", "Methods and settings"),
              ("reproduce", "Reproduce"), ("failed", "Failed trials"))  # fmt: skip
-    nav = "".join(f'<a href="#{target}">{text}</a>' for target, text in links)
+    nav = " ".join(f'<a href="#{target}">{text}</a>' for target, text in links)
     questions = dict.fromkeys(str(r.manifest["question"]) for r in results if r.manifest["question"])
     asked = "".join(f'<p class="question">{esc(q)}</p>' for q in questions)
     return f"{banner}<h1>{esc(', '.join(r.name for r in results))}</h1>{asked}<nav>{nav}</nav>"

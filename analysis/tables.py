@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -187,8 +188,9 @@ def paired_table(results: Results) -> Table | None:
 
 
 def reference_point(table: pd.DataFrame) -> pd.Series:
-    """Of confirmed points: the queue that holds the most vectors, else the point of the highest mean."""
+    """Of confirmed points: the queue that holds the most vectors (a baseline if there is one), else the best point."""
     queues = table[table["method"] == "nnclr"]
+    queues = queues[queues["baseline"]] if queues["baseline"].any() else queues
     if len(queues):
         return queues.sort_values(["vectors", "y"]).iloc[-1]
     return table.loc[table["y"].idxmax()]
@@ -232,8 +234,8 @@ TEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_"
 
 
 def tex(text: object) -> str:
-    """Text with LaTeX's special characters escaped."""
-    return "".join(TEX.get(c, c) for c in str(text))
+    """Text with LaTeX's special characters escaped and minus signs of numbers set as such."""
+    return re.sub(r"(^|[\[ ])-(?=\d)", r"\1$-$", "".join(TEX.get(c, c) for c in str(text)))
 
 
 def to_latex(table: Table) -> str:
@@ -250,11 +252,16 @@ def to_latex(table: Table) -> str:
     )
 
 
+def _is_text(column: pd.Series) -> bool:
+    return not any(str(cell)[:1].isdigit() or str(cell)[:1] == "-" for cell in column)
+
+
 def to_html(table: Table) -> str:
     """A table element in a scrolling box, with its caption."""
-    head = "".join(f"<th>{html.escape(str(c))}</th>" for c in table.rows.columns)
+    kinds = [' class="text"' if _is_text(table.rows[c]) else "" for c in table.rows.columns]
+    head = "".join(f"<th{k}>{html.escape(str(c))}</th>" for k, c in zip(kinds, table.rows.columns, strict=True))
     body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in row) + "</tr>"
+        "<tr>" + "".join(f"<td{k}>{html.escape(str(c))}</td>" for k, c in zip(kinds, row, strict=True)) + "</tr>"
         for row in table.rows.itertuples(index=False)
     )
     label = f'<strong class="rehearsal">{html.escape(table.label)}.</strong> ' if table.label else ""

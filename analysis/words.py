@@ -9,7 +9,7 @@ import pandas as pd
 from analysis import points
 from analysis.load import Results
 from analysis.pareto import cost_in_words
-from analysis.statistics import Interval, paired_difference, paired_ratio
+from analysis.statistics import paired_difference, paired_ratio
 from analysis.tables import number, reference_point, seeds_in_words, with_interval
 from analysis.units import bytes_in_words
 from study import schema
@@ -53,10 +53,15 @@ def name_of(row: pd.Series) -> str:
     return f"the {vectors}-queue ({size})" if kind == "queue" else "no support set"
 
 
-def _ratio_words(ratio: Interval) -> str:
-    return with_interval(100 * ratio.mean, 100 * ratio.low, 100 * ratio.high, 1).replace(" [", " % [") + (
-        "" if math.isfinite(ratio.low) else " %"
-    )
+def _percent(mean: float, low: float, high: float, digits: int, factor: float = 1.0) -> str:
+    """`98.9 % [97.9, 99.8]`, or `98.9 %` without an interval."""
+    text = with_interval(factor * mean, factor * low, factor * high, digits)
+    return text.replace(" [", " % [") if "[" in text else f"{text} %"
+
+
+def _chosen(group: pd.DataFrame) -> str:
+    """Says that a best point was picked among several, which flatters it."""
+    return f", the best of {len(group)} points," if len(group) > 1 else ""
 
 
 def _n(n: int) -> str:
@@ -74,19 +79,20 @@ def _against_queue(table: pd.DataFrame, score: points.Score) -> list[str]:
         return []
     best = prototypes.loc[prototypes["y"].idxmax()]
     ratio = ratios[best["point"]]
+    share = _percent(*ratio[:3], 1, 100)
     sentences = [
-        f"{name_of(best)} reach {_ratio_words(ratio)} of the accuracy of {name_of(queue)}: {number(best['y'])} % "
+        f"{name_of(best)}{_chosen(prototypes)} reach {share} of the accuracy of {name_of(queue)}: {number(best['y'])} % "
         f"against {number(queue['y'])} % ({score.title.removesuffix(' (%)')}; {_n(ratio.n)}, paired)."
     ]
     enough = prototypes[[ratios[p].n > 0 and ratios[p].mean >= ON_PAR for p in prototypes["point"]]]
     if not len(enough):
-        return [*sentences, f"No number of prototypes tried reaches {100 * ON_PAR:g} % of it."]
+        return [*sentences, f"No number of prototypes tried reaches {100 * ON_PAR:g} % of it in the mean."]
     fewest = enough.sort_values(["support_bytes", "vectors"]).iloc[0]
     if fewest["support_bytes"] < best["support_bytes"]:
         ratio = ratios[fewest["point"]]
         sentences.append(
-            f"The smallest set with at least {100 * ON_PAR:g} % of it holds {name_of(fewest)}: {_ratio_words(ratio)} "
-            f"({_n(ratio.n)}, paired)."
+            f"The smallest set with at least {100 * ON_PAR:g} % of it holds {name_of(fewest)}: "
+            f"{_percent(*ratio[:3], 1, 100)} ({_n(ratio.n)}, paired)."
         )
     return sentences
 
@@ -105,8 +111,8 @@ def _against_none(table: pd.DataFrame, score: points.Score) -> list[str]:
             what = "prototypes add" if method == "kmclr" else "a queue adds"
             parts.append(f"{what} at best {with_interval(gain.mean, gain.low, gain.high)} percentage points")
             counts.append(gain.n)
-    value = with_interval(bare["y"], bare["low"], bare["high"])
-    text = f"Without a support set the same heads reach {value} %"
+    value = _percent(bare["y"], bare["low"], bare["high"], 2)
+    text = f"Without a support set the same heads reach {value}"
     return [f"{text}; {', '.join(parts)} ({seeds_in_words(counts)}, paired)." if parts else f"{text}."]
 
 

@@ -42,7 +42,8 @@ def final_accuracy(params: Mapping[str, Any]) -> float:
 
 def label(params: Mapping[str, Any]) -> str:
     short = {"temperature": "t", "forget_every": "f", "queue_size": "queue"}
-    rest = [f"{short.get(n, n)}={v:.3g}" for n, v in params.items() if n != "method"]
+    shown = {n: f"{v:.3g}" if isinstance(v, float) else v for n, v in params.items() if n != "method"}
+    rest = [f"{short.get(n, n)}={v}" for n, v in shown.items()]
     return " ".join([str(params["method"]), *rest])
 
 
@@ -52,7 +53,7 @@ def sample(rng: np.random.Generator, method: str) -> dict[str, Any]:
         point["k"] = round(10 ** rng.uniform(1.4, 3.3))
         point["forget_every"] = int(rng.choice([1, 3, 10]))
     if method == "nnclr":
-        point["queue_size"] = round(10 ** rng.uniform(2.4, 5.0))
+        point["queue_size"] = round(10 ** rng.uniform(2.4, 4.9))
     return point
 
 
