@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +20,8 @@ from study import schema
 
 MIN_TRIALS = 8
 """Completed trials (of a method) from which an importance is computed."""
+MIN_PARAMETERS = 2
+"""Of a single parameter the importance is 1, whatever it does."""
 
 
 class Importances(NamedTuple):
@@ -49,24 +53,30 @@ def read_study(folder: Path, objectives: list[str]) -> optuna.Study:
     path = Path(folder) / schema.OPTUNA_FILE
     if not path.exists():
         raise NotEnough(f"no {schema.OPTUNA_FILE} in the results folder")
+    return _read(path, path.stat().st_mtime_ns, tuple(objectives))
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, changed: int, objectives: tuple[str, ...]) -> optuna.Study:
+    """`changed`: when the file was, so that a running study is read again."""
     with quiet(), tempfile.TemporaryDirectory() as scratch:
         try:
-            trials, directions = _copy_and_read(path, Path(scratch) / "copy.db", objectives)
+            trials, directions = _copy_and_read(path, Path(scratch) / "copy.db", len(objectives))
         except (sqlite3.DatabaseError, optuna.exceptions.StorageInternalError, RuntimeError, KeyError) as error:
             raise NotEnough(f"{schema.OPTUNA_FILE} cannot be read ({str(error).splitlines()[0]})") from None
         study = optuna.create_study(directions=directions)
-        study.set_metric_names(objectives)
+        study.set_metric_names(list(objectives))
         study.add_trials([t for t in trials if "duplicate_of" not in t.user_attrs])
     return study
 
 
-def _copy_and_read(path: Path, copy: Path, objectives: list[str]) -> tuple[list[FrozenTrial], list]:
+def _copy_and_read(path: Path, copy: Path, objectives: int) -> tuple[list[FrozenTrial], list]:
     uri = f"{path.resolve().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, timeout=30)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
     storage = optuna.storages.RDBStorage(f"sqlite:///{copy}")
     try:
-        found = [s for s in storage.get_all_studies() if len(s.directions) == len(objectives)]
+        found = [s for s in storage.get_all_studies() if len(s.directions) == objectives]
         if not found:
             raise KeyError("it holds no study with this study's objectives")
         biggest = max(found, key=lambda s: storage.get_n_trials(s._study_id))
@@ -96,9 +106,9 @@ def only(study: optuna.Study, method: str, parameters: list[str] | None = None) 
     return part
 
 
-def _with(trial: FrozenTrial, names: list[str]) -> FrozenTrial:
+def _with(trial: FrozenTrial, names: list[str], values: list[float] | None = None) -> FrozenTrial:
     return optuna.trial.create_trial(
-        values=trial.values,
+        values=values or trial.values,
         params={n: v for n, v in trial.params.items() if n in names},
         distributions={n: d for n, d in trial.distributions.items() if n in names},
         user_attrs=trial.user_attrs,
@@ -112,6 +122,7 @@ def shared_parameters(study: optuna.Study) -> list[str]:
     return sorted(n for n in names if len({t.params[n] for t in trials}) > 1)
 
 
+@lru_cache(maxsize=8)
 def importances(study: optuna.Study, accuracy: int = 0) -> Importances:
     """fANOVA (seed 0) of value number `accuracy`, per group of MIN_TRIALS trials, over the parameters that vary.
 
@@ -131,7 +142,7 @@ def importances(study: optuna.Study, accuracy: int = 0) -> Importances:
     if not shares:
         most = max((len(done(part)) for part in groups.values()), default=0)
         raise NotEnough(
-            f"importances need {MIN_TRIALS} completed trials of one method with at least one parameter that varies; "
+            f"importances need {MIN_TRIALS} completed trials of one method with at least two parameters that vary; "
             f"the largest group has {most}"
         )
     return Importances(shares, counts)
@@ -139,9 +150,21 @@ def importances(study: optuna.Study, accuracy: int = 0) -> Importances:
 
 def _fanova(part: optuna.Study, accuracy: int) -> dict[str, float]:
     names, trials = shared_parameters(part), done(part)
-    if len(trials) < MIN_TRIALS or not names or len({t.values[accuracy] for t in trials}) < 2:
+    if len(trials) < MIN_TRIALS or len(names) < MIN_PARAMETERS or len({t.values[accuracy] for t in trials}) < 2:
         return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    return optuna.importance.get_param_importances(
+    found = optuna.importance.get_param_importances(
         part, evaluator=evaluator, params=names, target=lambda t: t.values[accuracy]
     )
+    return {name: float(share) for name, share in found.items()}
+
+
+def in_decades(study: optuna.Study, cost: int, name: str) -> optuna.Study:
+    """The completed trials with value number `cost` as log10(1 + value): the same ranks, a readable axis."""
+    with quiet():
+        part = optuna.create_study(directions=study.directions)
+        part.set_metric_names([name if i == cost else n for i, n in enumerate(study.metric_names or [])])
+        for trial in done(study):
+            values = [math.log10(1 + v) if i == cost else v for i, v in enumerate(trial.values)]
+            part.add_trial(_with(trial, list(trial.params), values))
+    return part

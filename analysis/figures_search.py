@@ -30,8 +30,8 @@ def rung_survival(results: Sequence[Results], style: Style) -> Figure | Skipped:
     fig.update_layout(title_text=title)
     caption = (
         f"Search trials that ended, stacked by method ({several(panels, lambda p: counts(p.info.trials))}). Left: "
-        "trials that reached an epoch at which the scheduler decides, and the full budget; right: epochs trained from one to "
-        "the next. Declared baselines always go on."
+        "trials that reached an epoch at which the scheduler decides, and the full budget; right: epochs trained "
+        "from one to the next. Declared baselines always go on."
     )
     table = frame(panels, lambda p: _rung_rows(p.info))
     return Figure(name, title, caption, finish(fig, style, results, wide=True), table)
@@ -106,8 +106,8 @@ def hypervolume_over_time(results: Sequence[Results], style: Style) -> Figure | 
     caption = (
         "Hypervolume of validation accuracy against support bytes (higher is better) after each completed search trial "
         f"({several(panels, lambda p: f'n = {len(p.info[ALL].hypervolume)} completed')}); {reference.words}. Right: "
-        "without the methods that store nothing, whose single step hides the rest. Epochs count all trials of the search, "
-        "stopped ones included. One search: no interval."
+        "without the methods that store nothing, whose single step hides the rest. Epochs count all trials of the "
+        "search, stopped ones included. One search: no interval."
     )
     table = frame(panels, lambda p: _volume_rows(p.info))
     return Figure(name, title, caption, finish(fig, style, results, wide=len(_groups(panels)) > 1), table)
@@ -173,8 +173,8 @@ def rank_agreement(results: Sequence[Results], style: Style) -> Figure | Skipped
     caption = (
         f"{several(panels, lambda p: agreement_words(p.info))} Rank correlation of accuracy at an epoch with accuracy "
         "at the last epoch over the same trials; bands: approximate 95 % intervals (Fisher's z). Dotted lines: rungs. "
-        "Only completed trials have a final accuracy, and the scheduler chose them by these very ranks where it stopped "
-        "others, so the picture holds for survivors."
+        "Only completed trials have a final accuracy, and the scheduler chose them by these very ranks where it "
+        "stopped others, so the picture holds for survivors."
     )
     table = frame(panels, lambda p: _agreement_rows(p.info))
     return Figure(name, title, caption, finish(fig, style, results, wide=True), table)
