@@ -80,9 +80,10 @@ def _against_queue(table: pd.DataFrame, score: points.Score) -> list[str]:
     best = prototypes.loc[prototypes["y"].idxmax()]
     ratio = ratios[best["point"]]
     share = _percent(*ratio[:3], 1, 100)
+    values = f"{number(best['y'])} % against {number(queue['y'])} %"
     sentences = [
-        f"{name_of(best)}{_chosen(prototypes)} reach {share} of the accuracy of {name_of(queue)}: {number(best['y'])} % "
-        f"against {number(queue['y'])} % ({score.title.removesuffix(' (%)')}; {_n(ratio.n)}, paired)."
+        f"{name_of(best)}{_chosen(prototypes)} reach {share} of the accuracy of {name_of(queue)}: {values} "
+        f"({score.title.removesuffix(' (%)')}; {_n(ratio.n)}, paired)."
     ]
     enough = prototypes[[ratios[p].n > 0 and ratios[p].mean >= ON_PAR for p in prototypes["point"]]]
     if not len(enough):
