@@ -54,8 +54,8 @@ def parameter_importance(results: Sequence[Results], style: Style) -> Figure | S
     caption = (
         "Share of the variance of validation accuracy that fANOVA (Optuna's, forest of 64 trees) gives to a parameter, "
         f"over completed search trials ({several(panels, lambda p: counts(p.info.n))}); shares of a group sum to 1. "
-        "all: parameters that every method has. The forest is fitted once per group; with few trials the shares are rough, "
-        "and no interval is known."
+        "all: parameters that every method has. The forest is fitted once per group; with few trials the shares are "
+        "rough, and no interval is known."
     )
     table = frame(panels, lambda p: _importance_rows(p.info))
     return Figure(name, title, caption, finish(fig, style, results), table)
@@ -197,7 +197,7 @@ def _axes(fig: go.Figure, source: go.Figure, style: Style) -> None:
             bgcolor="rgba(255,255,255,0.8)", borderpad=1,
         )  # fmt: skip
     fig.update_xaxes(
-        tickvals=source.layout.xaxis.tickvals, ticktext=texts, range=[-0.45, len(texts) - 0.8], showgrid=False,
+        tickvals=source.layout.xaxis.tickvals, ticktext=texts, range=[-0.45, len(texts) - 0.62], showgrid=False,
         showline=False, tickfont=small,
     )  # fmt: skip
     fig.update_yaxes(range=[-0.08, 1.08], visible=False, fixedrange=True)
