@@ -91,14 +91,17 @@ def _free_port(first: int = 8265) -> int:
 
 
 def _patient_init(**options: Any) -> Any:
-    """ray.init, tried again where a busy machine did not get it up within Ray's fixed 30 s."""
+    """ray.init, tried again where a busy machine did not get it up in Ray's fixed 30 s or the port was just taken."""
     for left in range(START_TRIES - 1, -1, -1):
         try:
             return ray.init(**options)
         except Exception as error:
             ray.shutdown()
-            if "timed out during startup" not in str(error) or not left:
+            taken = "already occupied" in str(error)  # another study took the port since we looked
+            if not (taken or "timed out during startup" in str(error)) or not left:
                 raise
+            if taken:
+                options["dashboard_port"] = _free_port(options["dashboard_port"] + 1)
     raise AssertionError("unreachable")
 
 
