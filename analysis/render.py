@@ -17,6 +17,8 @@ import plotly.graph_objects as go
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
+from analysis.svg_fonts import embed
+
 OPEN_S, IMAGE_S = 60, 60
 """Seconds to wait for the browser to start, and for one image."""
 GIF_FRAMES = 60
@@ -31,7 +33,7 @@ class Job(NamedTuple):
     figure: go.Figure
     path: Path
     scale: float = 1.0
-    """PNG and GIF: pixels per CSS pixel."""
+    """PNG and GIF: pixels per CSS pixel. PDF and SVG always keep the figure's own size."""
     frame_ms: int = 200
     """GIF: time of a frame."""
 
@@ -78,7 +80,9 @@ async def _draw_all(jobs: Sequence[Job], problems: list[str]) -> None:
 async def _draw(browser: Any, job: Job) -> bytes:
     kind = job.path.suffix.lstrip(".")
     if kind != "gif":
-        return await browser.calc_fig(job.figure.to_dict(), opts={"format": kind, "scale": job.scale})
+        scale = job.scale if kind == "png" else 1.0
+        drawn = await browser.calc_fig(job.figure.to_dict(), opts={"format": kind, "scale": scale})
+        return embed(drawn) if kind == "svg" else drawn
     frames = []
     for figure in frames_of(job.figure):
         raw = await browser.calc_fig(figure.to_dict(), opts={"format": "png", "scale": job.scale})
