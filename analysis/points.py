@@ -155,7 +155,8 @@ def check_axis(results: Sequence[Results], x: str) -> None:
     if x not in pareto.AXES:
         raise ValueError(f"--x: expected one of {', '.join(pareto.AXES)}, got {x!r}")
     for one in results:
-        if len(one.trials) and one.trials[x].isna().all():
+        with_result = one.trials[one.trials["accuracy"].notna()]
+        if len(with_result) and with_result[x].isna().all():
             why = "it ran on a CPU" if x == "gpu_hours" else "no trial reports it"
             raise ValueError(
                 f"--x {x}: {one.folder} has no value of it ({why}); choose another of {', '.join(pareto.AXES)}"

@@ -111,7 +111,11 @@ def frames_of(figure: go.Figure) -> list[go.Figure]:
 
 def gif(frames: Sequence[Image.Image], frame_ms: int) -> bytes:
     """An endless GIF whose last frame stays for two seconds; one palette for all frames, so that colours hold still."""
-    palette = frames[-1].quantize(128, method=Image.Quantize.MEDIANCUT)
+    shown = [f.reduce(2) for f in frames[:: max(1, len(frames) // 6)]] + [frames[-1].reduce(2)]
+    together = Image.new("RGB", (max(f.width for f in shown), sum(f.height for f in shown)))
+    for number, frame in enumerate(shown):
+        together.paste(frame, (0, number * frame.height))
+    palette = together.quantize(128, method=Image.Quantize.MEDIANCUT)
     drawn = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
     times = [frame_ms] * (len(drawn) - 1) + [2000]
     out = io.BytesIO()
