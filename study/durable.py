@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,27 +46,34 @@ class Durable:
     """Mixed in before a class Trainable; see the module's docstring."""
 
     _fault_error: BaseException | None = None
+    _building = False
 
     def setup(self, config: dict[str, Any]) -> None:
-        self._task = config
-        self._fault_error = None
-        try:
+        if self._building:  # a trainable whose reset_config calls setup
             super().setup(config)
-            self._resume()
-        except Exception as error:
-            self._note(error)
+        else:
+            self._begin_task(config, lambda: super(Durable, self).setup(config))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Always True: Tune fails the next trial otherwise; a trainable that cannot be reset is set up anew."""
-        self._task = new_config
+        self._begin_task(new_config, self._rebuild)
+        return True
+
+    def _begin_task(self, config: dict[str, Any], build: Callable[[], object]) -> None:
+        self._task = config
         self._fault_error = None
+        self._building = True
         try:
-            if not super().reset_config(new_config):
-                super().setup(new_config)
-            self._resume()
+            build()
+            self._fall_back(list(config.get("resume_from", ())))
         except Exception as error:
             self._note(error)
-        return True
+        finally:
+            self._building = False
+
+    def _rebuild(self) -> None:
+        if not super().reset_config(self._task):
+            super().setup(self._task)
 
     def _note(self, error: BaseException) -> None:
         self._fault_error = error
@@ -97,9 +104,6 @@ class Durable:
         """Load, or fall back to an older checkpoint of this trial, or start over."""
         self._fall_back([str(checkpoint), *self._older(Path(checkpoint)), *self._task.get("resume_from", ())])
 
-    def _resume(self) -> None:
-        self._fall_back(list(self._task.get("resume_from", ())))
-
     def _fall_back(self, candidates: list[str]) -> None:
         for path in candidates:
             try:
@@ -108,8 +112,12 @@ class Durable:
             except Exception as error:
                 print(f"checkpoint {path} cannot be loaded ({describe(error)})", file=sys.stderr)
         self._iteration = 0
-        if candidates and not super().reset_config(self._task):
-            super().setup(self._task)
+        if candidates:
+            self._building = True
+            try:
+                self._rebuild()
+            finally:
+                self._building = False
 
     def _load(self, path: str) -> None:
         """Raises if nothing was loaded: the trainable sets `_iteration` to the epochs that the checkpoint holds."""

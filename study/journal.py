@@ -49,6 +49,11 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+def _stamped(line: Mapping[str, Any]) -> dict[str, Any]:
+    """The line as plain values, with the schema version first."""
+    return {"schema": schema.SCHEMA_VERSION, **{k: v for k, v in plain(line).items() if k != "schema"}}
+
+
 def _parse(path: Path, number: int, text: str) -> dict[str, Any]:
     try:
         line = json.loads(text)
@@ -132,7 +137,7 @@ class Journal:
         key = (line["trial_id"], int(line["epoch"]))
         if key in self._seen:
             return False
-        record = plain({"schema": schema.SCHEMA_VERSION, **line})
+        record = _stamped(line)
         self._write(schema.REPORTS_FILE, record)
         self._remember_report(record)
         return True
@@ -144,10 +149,20 @@ class Journal:
         missing = [f for f in schema.TRIAL_FIELDS if f not in line and f != "schema"]
         assert not missing, f"trial end without {missing}"
         assert line["status"] in schema.STATUSES, line["status"]
-        record = plain({"schema": schema.SCHEMA_VERSION, **line})
+        record = _stamped(line)
         self._write(schema.TRIALS_FILE, record)
         self.ends[record["trial_id"]] = record
         return True
+
+    def append_picture(self, trial_id: str, line: Mapping[str, Any]) -> None:
+        """Write one epoch's picture to projections/<trial_id>.jsonl; of an epoch that comes again the last counts."""
+        folder = self.folder / schema.PROJECTIONS_DIR
+        name = f"{schema.PROJECTIONS_DIR}/{trial_id}.jsonl"
+        if name not in self._files:
+            folder.mkdir(exist_ok=True)
+            read_lines(self.folder / name, repair=True)
+            self._files[name] = (self.folder / name).open("ab", buffering=0)
+        self._write(name, _stamped({"trial_id": trial_id, **line}))
 
     def ended(self, trial_id: str) -> bool:
         """True once the trial has a final end."""

@@ -76,6 +76,8 @@ class Ledger:
             "time": now(),
             **metrics_of(result, METRIC_NAMES),
         }
+        if result.get("projection"):
+            self.journal.append_picture(task.trial_id, result["projection"])
         fresh = self.journal.append_report(line)
         if fresh:
             self._seconds += float(line.get("epoch_s") or 0)

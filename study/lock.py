@@ -6,6 +6,7 @@ systems without locks the pid alone decides.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -75,5 +76,9 @@ class FolderLock:
     def __exit__(self, *_: object) -> None:
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
+            with contextlib.suppress(OSError):
+                if [p.name for p in self.path.parent.iterdir()] == [self.path.name]:  # nothing was begun
+                    self.path.unlink()
+                    self.path.parent.rmdir()
             os.close(self._descriptor)
             self._descriptor = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import signal
 import sys
@@ -15,13 +16,13 @@ from study import display, manifest, results_folder, schema, tracking
 from study.budget import Budget
 from study.config import StudyConfig
 from study.interrupt import Interrupted, StopSignals, StudyStopped
-from study.journal import Journal
+from study.journal import Journal, JournalWriteError
 from study.ledger import Ledger
 from study.lock import FolderLock
 from study.pareto_asha import make_rungs
 from study.quiet import before_ray, hush
 
-OK = 0
+OK, FAILED = 0, 1
 
 
 def describe_data(study: StudyConfig) -> dict[str, Any]:
@@ -82,6 +83,7 @@ def run(
     """
     if stage not in (None, *schema.STAGES):
         raise ValueError(f"--stage: expected one of {', '.join(schema.STAGES)}, got {stage!r}")
+    address = address or os.environ.get("RAY_ADDRESS")
     options = Options(Path(out), resume, stage, quiet, address, storage, **more)
     folder = options.out / loaded.name_on_disk
     going_on = results_folder.check_target(folder, resume, stage)
@@ -162,6 +164,10 @@ class StudyRun:
             self._close("finished", stop.reason)
             self.screen.say(f"{stop.reason}: stopped; raise it and continue with: {self._resume_command()}")
             return OK
+        except JournalWriteError as error:
+            self._failed(error)
+            print(f"Stopped: {error}\nContinue with: {self._resume_command()}", file=sys.stderr)
+            return FAILED
         except BaseException as error:
             self._failed(error)
             raise
@@ -177,12 +183,13 @@ class StudyRun:
         return shlex.join(["python", Path(self.options.argv[0]).name, *rest, "--resume"])
 
     def _interrupted(self, signum: int) -> int:
-        if self.ledger is not None:
-            running = self.ledger.interrupt()
-            self._close("interrupted", signal.Signals(signum).name)
-            self.screen.say(
-                f"Stopped by {signal.Signals(signum).name}; {running} running trials will go on from there."
-            )
+        name = signal.Signals(signum).name
+        if self.ledger is None:
+            self.screen.say(f"Stopped by {name} before the first trial; start again with the same command.")
+            return 128 + signum
+        running = self.ledger.interrupt()
+        self._close("interrupted", name)
+        self.screen.say(f"Stopped by {name}; {running} running trials will go on from their last checkpoint.")
         self.screen.say(f"Continue with: {self._resume_command()}")
         return 128 + signum
 
@@ -216,20 +223,15 @@ class StudyRun:
         rungs = self.rungs if name == stages.SEARCH else None
         if name == stages.SEARCH:
             searcher, unfinished = engine.make_search(self.study, self.folder, self.journal, self.ledger)
+            planned = self.study.search.trials
         else:
-            points = stages.confirm_points(
-                self.journal.final_ends(stages.SEARCH), self.study.objectives, self.study.confirm.max_points
-            )
-            if not points:
-                raise ValueError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")
-            tasks = stages.confirm_tasks(self.study, points)
+            tasks = self._confirm_tasks()
+            searcher, unfinished = TaskList([]), [t for t in tasks if not self.journal.ended(t.trial_id)]
             planned = len(tasks)
-            unfinished = [t for t in tasks if not self.journal.ended(t.trial_id)]
-            searcher = TaskList([])
             self.ledger.tell = None
         stopped = engine.replay(rungs, self.journal)
         searcher.queue.tasks = engine.settle(unfinished, stopped, self.ledger, checkpoints)
-        self.screen.stage(name, self.study.search.trials if name == stages.SEARCH else planned)
+        self.screen.stage(name, planned)
         engine.run_stage(
             f"{name}-{len(self.record['sessions'])}",
             searcher,
@@ -241,3 +243,14 @@ class StudyRun:
             stop=self._stop_reason,
             study=self.study,
         )
+
+    def _confirm_tasks(self) -> list[Any]:
+        from study import stages
+
+        ends = self.journal.final_ends(stages.SEARCH)
+        points = stages.confirm_points(ends, self.study.objectives, self.study.confirm.max_points)
+        if not points:
+            raise ValueError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")
+        if self.options.stage and len(ends) < self.study.search.trials:
+            self.screen.say(f"The search stage has {len(ends)} of {self.study.search.trials} trials; confirming these.")
+        return stages.confirm_tasks(self.study, points)

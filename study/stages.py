@@ -57,7 +57,7 @@ def confirm_tasks(study: StudyConfig, points: Sequence[Mapping[str, Any]]) -> li
             tasks.append(
                 Task(
                     stage=CONFIRM,
-                    trial_id=f"{CONFIRM}-{len(tasks):04d}",
+                    trial_id=f"{CONFIRM}-{end['number']:04d}-{seed}",  # whatever else is confirmed
                     number=len(tasks),
                     label=end["label"],
                     method=run.method,

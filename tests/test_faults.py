@@ -1,4 +1,4 @@
-"""Every way a trial can go wrong ends as its own recorded status, and the study goes on. Processes are really killed."""
+"""Every way a trial can go wrong ends as its own recorded status, and the study goes on. Processes are killed."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def start(out: Path, *, seconds: float, resume: bool = False, changes: dict = CO
     )
 
 
-def finish(process: subprocess.Popen, timeout: float = 200) -> tuple[int, str, str]:
+def finish(process: subprocess.Popen, timeout: float = 250) -> tuple[int, str, str]:
     printed, errors = process.communicate(timeout=timeout)
     return process.returncode, printed, errors
 

@@ -293,9 +293,9 @@ def test_confirm_takes_the_front_and_the_baselines(bench) -> None:
     study = make_study(confirm={"seeds": (7, 8), "epochs": 20})
     tasks = stages.confirm_tasks(study, ends[1:3])
     assert [(t.trial_id, t.point, t.seed, t.max_epochs) for t in tasks] == [
-        ("confirm-0000", "s1", 7, 20),
-        ("confirm-0001", "s2", 7, 20),
-        ("confirm-0002", "s1", 8, 20),
-        ("confirm-0003", "s2", 8, 20),
+        ("confirm-0001-7", "s1", 7, 20),
+        ("confirm-0002-7", "s2", 7, 20),
+        ("confirm-0001-8", "s1", 8, 20),
+        ("confirm-0002-8", "s2", 8, 20),
     ]
     assert tasks[0].run["seed"] == 7

@@ -1,0 +1,348 @@
+"""The ledger, Tune's callback and the durable trainable, without a cluster."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from study import pareto_asha, schema
+from study.callbacks import StudyCallback
+from study.checkpoints import Checkpoints
+from study.durable import durable
+from study.engine import replay, settle
+from study.interrupt import StopSignals, StudyStopped
+from study.journal import Journal, read_lines
+from study.ledger import Ledger
+from study.tasks import Task, from_config, point_key
+
+BOTH = {"accuracy": "max", "support_bytes": "min"}
+
+
+def task(number=0, **more) -> Task:
+    params = {"method": "kmclr", "k": 50}
+    fixed = {"label": "kmclr k=50", "method": "kmclr", "seed": 0, "max_epochs": 4, "params": params, "run": {"seed": 0}}
+    return Task(**{"stage": "search", "trial_id": f"search-{number:04d}", "number": number, **fixed, **more})
+
+
+def result(epoch, accuracy=50.0, **more) -> dict:
+    return {"epoch": epoch, "accuracy": accuracy, "support_bytes": 10, "epoch_s": 2.0, "config": {}, **more}
+
+
+class Witness:
+    """A listener that writes everything down."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple] = []
+
+    def started(self, task) -> None:
+        self.seen.append(("started", task.trial_id))
+
+    def reported(self, task, line) -> None:
+        self.seen.append(("reported", line["epoch"]))
+
+    def ended(self, task, line) -> None:
+        self.seen.append(("ended", line["status"]))
+
+    def tick(self) -> None:
+        self.seen.append(("tick",))
+
+    def close(self, hurry) -> None:
+        self.seen.append(("close", hurry))
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    made = Ledger(Journal(tmp_path), BOTH, gpus_per_trial=0.5)
+    made.listeners = [Witness()]
+    yield made
+    made.journal.close()
+
+
+def test_task_survives_tune_s_config() -> None:
+    one = task(extra={"linear_epochs": 7}, resume_from=("a", "b"))
+    config = json.loads(json.dumps(one.config())) | {"threads": 1}
+    assert config["linear_epochs"] == 7
+    assert from_config(config) == one
+    assert point_key({"a": 1, "b": 2}) == point_key({"b": 2, "a": 1})
+
+
+def test_events_become_lines_and_reach_listeners(ledger, tmp_path) -> None:
+    told = []
+    ledger.tell = lambda task, line: told.append((line["status"], (tmp_path / "trials.jsonl").stat().st_size > 0))
+    ledger.start(task())
+    assert ledger.report(task(), result(1))
+    assert not ledger.report(task(), result(1))
+    ledger.tick()
+    assert ledger.end(task(), schema.STOPPED, checkpoint="ray/x")
+    assert not ledger.end(task(), schema.COMPLETED)
+    ledger.finish(hurry=True)
+    assert ledger.listeners[0].seen == [
+        ("started", "search-0000"),
+        ("reported", 1),
+        ("tick",),
+        ("ended", "stopped"),
+        ("close", True),
+    ]
+    assert told == [("stopped", True)]
+    (end,) = read_lines(tmp_path / schema.TRIALS_FILE)
+    assert set(end) == set(schema.TRIAL_FIELDS)
+    assert (end["epochs"], end["metrics"]["accuracy"], end["checkpoint"]) == (1, 50.0, "ray/x")
+    assert ledger.epochs_done == 1
+    assert ledger.gpu_hours == pytest.approx(2.0 * 0.5 / 3600)
+
+
+def test_a_listener_that_fails_is_switched_off(ledger) -> None:
+    class Broken(Witness):
+        def started(self, task) -> None:
+            raise RuntimeError("no screen")
+
+    ledger.listeners.insert(0, Broken())
+    with pytest.warns(UserWarning, match="Broken switched off after an error: no screen"):
+        ledger.start(task())
+    ledger.report(task(), result(1))
+    assert ledger.listeners[0].seen == [("started", "search-0000"), ("reported", 1)]
+
+
+@pytest.mark.parametrize(
+    ("last", "status"),
+    [
+        (result(4), schema.COMPLETED),
+        (result(2), schema.STOPPED),
+        (result(2, float("nan")), schema.DIVERGED),
+        ({"epoch": 2, "accuracy": 1.0}, schema.DIVERGED),
+        ({"status": "timed_out", "error": "x"}, schema.TIMED_OUT),
+        (result(4, status="out_of_memory"), schema.OUT_OF_MEMORY),
+    ],
+)
+def test_verdicts(ledger, last, status) -> None:
+    assert ledger.verdict(task(), last) == status
+
+
+def test_interrupting_records_who_was_running(ledger) -> None:
+    ledger.start(task(0))
+    ledger.start(task(1))
+    ledger.report(task(1), result(1))
+    ledger.end(task(0), schema.COMPLETED)
+    ledger.tell = lambda *_: pytest.fail("the searcher must not hear of interrupted trials")
+    assert ledger.interrupt() == 1
+    assert ledger.journal.ends["search-0001"]["status"] == schema.INTERRUPTED
+    assert ledger.interrupt() == 0
+
+
+def test_pictures_go_to_their_own_file(ledger, tmp_path) -> None:
+    picture = {"epoch": 1, "vectors": [[0, 1]], "sample": [], "labels": []}
+    ledger.report(task(), result(1, projection=picture))
+    assert read_lines(tmp_path / "projections" / "search-0000.jsonl") == [
+        {"schema": 1, "trial_id": "search-0000", **picture}
+    ]
+    assert "projection" not in read_lines(tmp_path / schema.REPORTS_FILE)[0]
+
+
+# --- Tune's callback ---
+def make_callback(ledger, reasons=()) -> StudyCallback:
+    queue = list(reasons)
+    folder = ledger.journal.folder
+    return StudyCallback(ledger, Checkpoints(folder, None), lambda: queue.pop(0) if queue else None)
+
+
+def tune_trial(one: Task, last: dict | None = None, error: BaseException | None = None) -> SimpleNamespace:
+    state = SimpleNamespace(ray_actor=None)
+    return SimpleNamespace(
+        config=one.config(),
+        last_result=last,
+        temporary_state=state,
+        get_pickled_error=lambda: error,
+        get_error=lambda: error,
+    )
+
+
+def test_callback_records_what_tune_says(ledger, tmp_path) -> None:
+    callback = make_callback(ledger)
+    trial = tune_trial(task(), result(1))
+    callback.on_trial_start(0, [], trial)
+    callback.on_trial_result(0, [], trial, result(1))
+    callback.on_trial_result(0, [], trial, result(2, float("nan")))
+    callback.on_trial_complete(0, [], tune_trial(task(), result(2, float("nan"))))
+    other = tune_trial(task(1), error=RuntimeError("boom"))
+    callback.on_trial_start(0, [], other)
+    callback.on_trial_error(0, [], other)
+    ends = read_lines(tmp_path / schema.TRIALS_FILE)
+    assert [(e["status"], e["epochs"], e["error"]) for e in ends] == [
+        ("diverged", 1, None),
+        ("failed", 0, "RuntimeError: boom"),
+    ]
+
+
+def test_callback_stops_when_asked(ledger, tmp_path) -> None:
+    callback = make_callback(ledger, [None, "budget"])
+    trial = tune_trial(task(), result(1))
+    callback.on_trial_start(0, [trial], trial)
+    callback.on_step_end(0, [trial])
+    with pytest.raises(StudyStopped, match="budget"):
+        callback.on_step_end(0, [trial])
+    callback.on_trial_error(0, [trial], trial)  # what Tune does to killed actors does not count
+    callback.on_trial_complete(0, [trial], trial)
+    callback.on_step_end(0, [trial])
+    assert read_lines(tmp_path / schema.TRIALS_FILE) == []
+
+
+def checkpoint(folder: Path, session: str, trial_id: str, index: int, state: object) -> Path:
+    path = folder / "ray" / session / trial_id / f"checkpoint_{index:06d}"
+    path.mkdir(parents=True)
+    (path / "state.json").write_text(state if isinstance(state, str) else json.dumps(state))
+    return path
+
+
+def test_checkpoints_are_found_over_sessions_and_tidied(tmp_path) -> None:
+    checkpoints = Checkpoints(tmp_path, None)
+    assert checkpoints.of(task()) == []
+    made = [
+        checkpoint(tmp_path, "search-2", "search-0000", 1, {}),
+        checkpoint(tmp_path, "search-2", "search-0000", 0, {}),
+        checkpoint(tmp_path, "search-1", "search-0000", 9, {}),
+    ]
+    other = [
+        checkpoint(tmp_path, "search-10", "search-0001", 0, {}),
+        checkpoint(tmp_path, "confirm-3", "search-0000", 0, {}),
+    ]
+    assert checkpoints.of(task()) == [str(p) for p in made]
+    assert checkpoints.tidy(task(), keep=1) == "ray/search-2/search-0000/checkpoint_000001"
+    assert checkpoints.of(task()) == [str(made[0])]
+    assert checkpoints.tidy(task(), keep=0) is None
+    assert [p.exists() for p in [*made, *other]] == [False, False, False, True, True]
+
+
+def test_checkpoints_below_a_uri(tmp_path) -> None:
+    (tmp_path / "results").mkdir()
+    checkpoint(tmp_path, "search-1", "search-0000", 0, {})
+    checkpoints = Checkpoints(tmp_path / "results", f"file://{tmp_path}/ray/")
+    assert checkpoints.of(task()) == [f"file://{tmp_path}/ray/search-1/search-0000/checkpoint_000000"]
+
+
+def test_settle_ends_what_the_journal_has_decided(ledger, tmp_path) -> None:
+    """Killed between the last report and the end's line."""
+    rungs = pareto_asha.Rungs({"accuracy": "max"}, 1, 2, 4)
+    for number, accuracy in ((0, 50.0), (1, 40.0), (2, 30.0)):
+        ledger.report(task(number), result(1, accuracy))
+    for epoch in (2, 3, 4):
+        ledger.report(task(0), result(epoch))
+    tasks = [task(0), task(1), task(2, baseline=True), task(3)]
+    kept = checkpoint(tmp_path, "search-1", "search-0002", 0, {})
+    stopped = replay(rungs, ledger.journal)
+    assert stopped == {"search-0001", "search-0002"}
+    going_on = settle(tasks, stopped, ledger, Checkpoints(tmp_path, None))
+    assert [(t.number, t.resume_from) for t in going_on] == [(2, (str(kept),)), (3, ())]
+    assert {i: e["status"] for i, e in ledger.journal.ends.items()} == {
+        "search-0000": "completed",
+        "search-0001": "stopped",
+    }
+
+
+# --- the durable trainable ---
+@pytest.fixture
+def make_trial(tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    from tests.fake_trainable import FakeTrial
+
+    monkeypatch.setenv("FAKE_FAULTS", str(tmp_path / "faults"))
+    monkeypatch.setenv("TUNE_RESULT_DIR", "")
+    monkeypatch.delenv("TUNE_RESULT_DIR")
+    (tmp_path / "faults").mkdir()
+    cls = durable(FakeTrial)
+    monkeypatch.setattr(cls, "_setup_logdir", lambda self: setattr(self, "_logdir", str(tmp_path)))
+
+    def make(**more):
+        return cls(config={**task().config(), **more})
+
+    return make
+
+
+def test_durable_keeps_the_name_and_runs(make_trial) -> None:
+    trial = make_trial()
+    assert type(trial).__name__ == "FakeTrial"
+    assert [trial.step()["epoch"] for _ in range(2)] == [1, 2]
+    assert repr(trial) == "kmclr k=50"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "error"),
+    [
+        ("diverge", "diverged", "Diverged: loss is nan"),
+        ("memory", "out_of_memory", "MemoryError: cannot allocate 10 GB"),
+        ("error", "failed", "KeyError: 'a bug'"),
+    ],
+)
+def test_durable_ends_with_a_status_and_can_be_reused(make_trial, tmp_path, capsys, kind, status, error) -> None:
+    fault = tmp_path / "faults" / "search-0000.1"
+    fault.write_text(kind)
+    trial = make_trial()
+    assert trial.step() == {"done": True, "status": status, "error": error}
+    assert trial.step()["status"] == status
+    assert "Traceback" in capsys.readouterr().err
+    fault.unlink()
+    assert trial.reset_config(task(1).config())
+    assert trial.step()["epoch"] == 1
+
+
+def test_durable_sets_up_anew_what_cannot_be_set_up(make_trial, monkeypatch, capsys) -> None:
+    from tests.fake_trainable import FakeTrial
+
+    def broken(self, config):
+        raise RuntimeError("no data")
+
+    monkeypatch.setattr(FakeTrial, "setup", broken)
+    trial = make_trial()
+    assert trial.step() == {"done": True, "status": "failed", "error": "RuntimeError: no data"}
+    assert "no data" in capsys.readouterr().err
+
+
+def test_durable_goes_on_from_the_newest_checkpoint_that_loads(make_trial, tmp_path, capsys) -> None:
+    good = checkpoint(tmp_path, "search-1", "search-0000", 1, {"epoch": 2, "total": 5.0})
+    cut = checkpoint(tmp_path, "search-1", "search-0000", 2, '{"epo')
+    missing = tmp_path / "nowhere"
+    trial = make_trial(resume_from=[str(missing), str(cut), str(good)])
+    assert trial.step()["epoch"] == 3
+    assert capsys.readouterr().err.count("cannot be loaded") == 2
+    assert make_trial(resume_from=[str(cut)]).step()["epoch"] == 1
+
+
+def test_durable_falls_back_within_a_session(make_trial, tmp_path, capsys) -> None:
+    checkpoint(tmp_path, "search-1", "search-0000", 1, {"epoch": 2, "total": 5.0})
+    cut = checkpoint(tmp_path, "search-1", "search-0000", 2, '{"epo')
+    trial = make_trial()
+    trial.step()
+    trial.load_checkpoint(str(cut))
+    assert trial.step()["epoch"] == 3
+    assert "cannot be loaded" in capsys.readouterr().err
+
+
+def test_durable_survives_a_checkpoint_that_cannot_be_written(make_trial, tmp_path, capsys) -> None:
+    (tmp_path / "faults" / "search-0000.1").write_text("disk")
+    trial = make_trial()
+    trial.step()
+    assert trial.save(str(tmp_path / "checkpoint")).checkpoint is None
+    assert trial.step()["error"] == "disk full: [Errno 28] No space left on device"
+    assert "No space left" in capsys.readouterr().err
+
+
+# --- signals ---
+def test_signals_raise_first_and_only_flag_later() -> None:
+    import os
+    import signal
+
+    from study.interrupt import Interrupted
+
+    before = signal.getsignal(signal.SIGTERM)
+    with StopSignals() as signals:
+        with pytest.raises(Interrupted, match="SIGTERM"):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.reason() == "SIGTERM"
+    with StopSignals() as signals:
+        signals.listen()
+        assert signals.reason() is None
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signals.reason() == "SIGINT"
+    assert signal.getsignal(signal.SIGTERM) == before
