@@ -43,6 +43,15 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def prepare(device: torch.device) -> None:
+    """Settings of the process for training on a GPU: cuDNN times its convolutions once per shape and keeps the best.
+
+    Matrix products in float32 stay float32 (no TF32): loss, k-means, look-up and probe rely on it.
+    """
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+
+
 def autocast(cfg: TrainConfig, device: torch.device) -> AbstractContextManager:
     """The context of the networks' forward: bfloat16 where `train.precision` says so (auto: on CUDA only)."""
     wanted = cfg.precision == "bfloat16" or (cfg.precision == "auto" and device.type == "cuda")
@@ -109,9 +118,28 @@ def to_device(images_u8: np.ndarray, labels: np.ndarray, ids: np.ndarray, device
         return OnDevice(*(torch.from_numpy(np.asarray(array)).to(device) for array in (images_u8, labels, ids)))
 
 
+COMPILE_BACKEND = "inductor"
+"""What torch.compile uses; a test replaces it by one that needs no compiler."""
+
+
 def compile_networks(cfg: TrainConfig, networks: torch.nn.Module, device: torch.device) -> None:
-    """Compile the networks in place as `train.compile` says; names in their state stay as they are."""
+    """Compile the networks in place as `train.compile` says; names in their state stay as they are.
+
+    `compile`: fused kernels. `cuda_graphs`: the same, and the forwards and backwards are replayed as CUDA graphs.
+    Augmentation, loss, support set and optimiser stay eager: they hold what changes from step to step on the host
+    (ring positions, the learning rate), and their launches overlap the graphs. Evaluation calls the encoder alone,
+    which is not compiled. Raises ValueError for cuda_graphs on a CPU.
+    """
     if cfg.compile == "cuda_graphs" and device.type != "cuda":
         raise ValueError(f"train.compile: cuda_graphs needs a CUDA device, this trial runs on {device.type}; use none")
-    if cfg.compile != "none":
-        networks.compile(mode="reduce-overhead" if cfg.compile == "cuda_graphs" else "default")
+    if cfg.compile == "none":
+        return
+    mode = "reduce-overhead" if cfg.compile == "cuda_graphs" else None
+    # dynamic=False: another batch size is compiled anew; a kernel for any size would be slower for all.
+    networks.compile(mode=mode, backend=COMPILE_BACKEND, dynamic=False)
+
+
+def begin_step(cfg: TrainConfig) -> None:
+    """Tell CUDA graphs that the tensors they gave out in the step before are not needed any more."""
+    if cfg.compile == "cuda_graphs":
+        torch.compiler.cudagraph_mark_step_begin()

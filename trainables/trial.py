@@ -52,6 +52,7 @@ class Trial:
         self.device = devices.pick_device(cfg.device) if device is None else torch.device(device)
         self.peak_memory = devices.PeakMemory(self.device)
         self.peak_memory.start()
+        devices.prepare(self.device)
         devices.seed_everything(cfg.seed)
         self.dataset = load_dataset(cfg.data) if dataset is None else dataset
         self.train_data = devices.to_device(*self.dataset.train, self.device)
@@ -152,6 +153,7 @@ class Trial:
             total_steps=self.total_steps,
             base=1.0,
         )
+        devices.begin_step(self.cfg.train)
         labels, ids = self.train_data.labels[index_B], self.train_data.ids[index_B]
         views = self.views.both(self.train_data.images[index_B], self.generator)
         with devices.autocast(self.cfg.train, self.device):
