@@ -111,7 +111,7 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     placed = np.array([float(wanted[i]) for i in order])
     for i in range(1, len(placed)):
         placed[i] = max(placed[i], placed[i - 1] + gap)
-    placed -= max(0.0, placed[-1] - high) if len(placed) else 0.0
+    placed[-1:] = np.minimum(placed[-1:], high)
     for i in range(len(placed) - 2, -1, -1):
         placed[i] = min(placed[i], placed[i + 1] - gap)
     placed += max(0.0, low - placed[0]) if len(placed) else 0.0

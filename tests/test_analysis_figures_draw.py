@@ -1,0 +1,212 @@
+"""Every figure is drawn or skipped with a reason, whatever the results folder holds; Optuna's storage; GIFs."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from analysis import animation, render
+from analysis import style as looks
+from analysis.load import Results, load
+from analysis.registry import Figure, Skipped
+from analysis.style import get_style
+from study import schema
+from tests.figure_inputs import full_results, write_optuna
+from tests.synthetic_results import write_results
+
+MODULES = ("training", "offline", "space", "search", "optuna", "prototypes")
+ALL = {
+    "accuracy_per_epoch", "acc5_per_epoch", "forgetting_interval", "support_diagnostics", "offline_accuracy",
+    "accuracy_vs_k", "temperature_map", "rung_survival", "hypervolume_over_time", "rank_agreement",
+    "parameter_importance", "parallel_coordinates", "prototypes", "prototypes_animated",
+}  # fmt: skip
+
+
+def make_all(
+    results: list[Results], style: str = "web", modules: tuple[str, ...] = MODULES
+) -> tuple[dict[str, Figure], dict[str, Skipped]]:
+    found = [importlib.import_module(f"analysis.figures_{name}") for name in modules]
+    drawn = [maker(results, get_style(style)) for module in found for maker in module.MAKERS]
+    figures = {f.name: f for f in drawn if isinstance(f, Figure)}
+    return figures, {s.name: s for s in drawn if isinstance(s, Skipped)}
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory) -> Results:
+    return full_results(tmp_path_factory.mktemp("results") / "k_sweep")
+
+
+@pytest.fixture(scope="module")
+def drawn(full: Results) -> dict[str, Figure]:
+    figures, skipped = make_all([full])
+    assert not skipped
+    return figures
+
+
+def test_a_whole_study_gives_every_figure(drawn: dict[str, Figure]) -> None:
+    assert set(drawn) == ALL
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_a_figure_names_its_axes_states_n_and_carries_its_numbers(drawn: dict[str, Figure], name: str) -> None:
+    figure = drawn[name]
+    assert "n = " in figure.caption
+    assert len(figure.data)
+    assert set(figure.data["study"]) == {"k_sweep"}
+    if name == "parallel_coordinates":
+        assert "accuracy<br>(%)" in figure.figure.layout.xaxis.ticktext
+        return
+    axes = list(figure.figure.select_xaxes())
+    assert all(axis.title.text for axis in axes)
+    titles = [axis.title.text for axis in figure.figure.select_yaxes() if axis.title.text]
+    assert titles or name in ("offline_accuracy", "parameter_importance")  # bars with names for ticks
+
+
+def test_one_colour_per_method_in_every_figure(drawn: dict[str, Figure]) -> None:
+    for figure in drawn.values():
+        for trace in figure.figure.data:
+            colour = (trace.line.color if getattr(trace, "line", None) else None) or (
+                trace.marker.color if getattr(trace, "marker", None) else None
+            )
+            if trace.name in looks.COLOURS and isinstance(colour, str):
+                assert colour == looks.COLOURS[trace.name], (figure.name, trace.name)
+
+
+def test_captions_state_intervals(drawn: dict[str, Figure]) -> None:
+    for name in ("accuracy_per_epoch", "offline_accuracy", "forgetting_interval", "accuracy_vs_k", "rank_agreement"):
+        assert "95 %" in drawn[name].caption
+    for name in ("hypervolume_over_time", "parameter_importance"):
+        assert "no interval" in drawn[name].caption
+
+
+def test_two_studies_share_a_figure_and_a_rehearsal_is_labelled(full: Results, tmp_path) -> None:
+    write_results(tmp_path / "wide-rehearsal", seed=3, trials=14, rehearsal=True)
+    figures, skipped = make_all([full, load(tmp_path / "wide-rehearsal")], "paper")
+    assert set(figures) == ALL
+    assert not skipped
+    both = figures["accuracy_per_epoch"]
+    assert list(both.data["study"].unique()) == ["k_sweep", "wide-rehearsal"]
+    texts = [note.text for note in both.figure.layout.annotations]
+    assert "<b>wide-rehearsal</b>" in texts
+    assert any("Rehearsal" in text for text in texts)
+    assert not any("Rehearsal" in note.text for note in figures["prototypes"].figure.layout.annotations)
+
+
+def test_a_study_without_trials_gives_reasons_only(tmp_path) -> None:
+    write_results(tmp_path / "empty", trials=0, confirm_seeds=())
+    figures, skipped = make_all([load(tmp_path / "empty")])
+    assert not figures
+    assert set(skipped) == ALL
+    assert all(s.reason and "\n" not in s.reason for s in skipped.values())
+
+
+@pytest.mark.parametrize("trials", [1, 3, 6])
+def test_few_trials_give_figures_or_reasons(tmp_path, trials: int) -> None:
+    write_results(tmp_path / "few", trials=trials, confirm_seeds=(), epochs=3)
+    figures, skipped = make_all([load(tmp_path / "few")])
+    assert set(figures) | set(skipped) == ALL
+    assert "accuracy_per_epoch" in figures
+    assert "offline_accuracy" in skipped
+
+
+def test_a_running_study_and_a_single_seed(tmp_path) -> None:
+    write_results(tmp_path / "running", trials=10, confirm_seeds=(1,), running=3)
+    figures, _ = make_all([load(tmp_path / "running")])
+    assert "(n = 1)" in "".join(map(str, figures["offline_accuracy"].figure.data[0].text))
+
+
+def test_methods_without_support_set_alone(tmp_path) -> None:
+    write_results(tmp_path / "bare", trials=9, methods=("none",))
+    figures, skipped = make_all([load(tmp_path / "bare")])
+    assert {"accuracy_per_epoch", "offline_accuracy", "hypervolume_over_time"} <= set(figures)
+    assert skipped["support_diagnostics"].reason == "no trial with a support set reported its diagnostics"
+    assert set(figures["hypervolume_over_time"].data["group"]) == {"all methods"}
+
+
+# --- Optuna ---
+
+
+def test_importances_are_shares_per_method_over_parameters_it_has(drawn: dict[str, Figure]) -> None:
+    table = drawn["parameter_importance"].data
+    assert table.groupby("group")["importance"].sum().to_numpy() == pytest.approx(1)
+    assert set(table.loc[table["group"] == "kmclr", "parameter"]) == {"k", "temperature", "forget_every"}
+    assert set(table.loc[table["group"] == "nnclr", "parameter"]) == {"queue_size", "temperature"}
+    assert set(table.loc[table["group"] == "all", "parameter"]) == {"method", "temperature"}
+    kmclr = table[table["group"] == "kmclr"].set_index("parameter")["importance"]
+    assert kmclr.idxmax() == "k"  # by far the largest effect in the made-up accuracies
+
+
+def test_reading_the_storage_leaves_it_alone(full: Results) -> None:
+    from analysis.figure_data_optuna import done, read_study
+
+    path = full.folder / schema.OPTUNA_FILE
+    before = path.read_bytes(), sorted(p.name for p in full.folder.iterdir())
+    study = read_study(full.folder, list(full.manifest["objectives"]))
+    completed = full.trials[(full.trials["stage"] == "search") & (full.trials["status"] == schema.COMPLETED)]
+    assert len(done(study)) == len(completed)
+    assert (path.read_bytes(), sorted(p.name for p in full.folder.iterdir())) == before
+
+
+def test_a_damaged_or_foreign_storage_is_a_reason(full: Results, tmp_path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(full.folder, folder)
+    (folder / schema.OPTUNA_FILE).write_bytes(b"not a database" * 100)
+    _, skipped = make_all([load(folder)], modules=("optuna",))
+    assert "cannot be read" in skipped["parallel_coordinates"].reason
+    write_results(tmp_path / "few", trials=6)
+    write_optuna(tmp_path / "few")
+    _, skipped = make_all([load(tmp_path / "few")], modules=("optuna",))
+    assert "importances need 8 completed trials" in skipped["parameter_importance"].reason
+
+
+# --- animations ---
+
+
+def test_the_animation_ends_where_the_picture_stands(drawn: dict[str, Figure]) -> None:
+    figure = drawn["prototypes_animated"].figure
+    assert [frame.name for frame in figure.frames] == [str(e) for e in range(1, 13)]
+    np.testing.assert_array_equal(figure.frames[-1].data[1].x, figure.data[1].x)
+    stills = render.frames_of(figure)
+    assert len(stills) == 12
+    assert not np.array_equal(stills[0].data[1].x, stills[-1].data[1].x)
+
+
+def test_gifs_have_a_frame_per_epoch_and_show_the_methods_colour(full: Results, tmp_path) -> None:
+    written, skipped = animation.write_gifs([full], tmp_path)
+    assert [p.name for p in written] == ["accuracy_per_epoch.gif", "prototypes.gif"]
+    assert not skipped
+    for path, frames in zip(written, (18, 12), strict=True):
+        with Image.open(io.BytesIO(path.read_bytes())) as picture:
+            assert picture.n_frames == frames
+            picture.seek(frames - 1)
+            pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3).astype(int)
+        blue = np.array([0x00, 0x72, 0xB2])
+        assert (np.abs(pixels - blue).max(axis=1) < 12).sum() > 50
+
+
+def test_gifs_that_cannot_be_made_say_why(tmp_path) -> None:
+    write_results(tmp_path / "empty", trials=0, confirm_seeds=())
+    written, skipped = animation.write_gifs([load(tmp_path / "empty")], tmp_path)
+    assert not written
+    assert {s.name for s in skipped} == {"accuracy_per_epoch.gif", "prototypes.gif"}
+    assert not list(tmp_path.glob("*.gif*"))
+
+
+def test_labels_are_spread_within_their_limits() -> None:
+    found = animation.spread([50, 51, 10, 52], 10, 0, 60)
+    assert found[2] == 10
+    assert sorted(found) == [found[i] for i in (2, 0, 1, 3)]
+    assert np.diff(sorted(found)).min() >= 10 - 1e-9
+    assert max(found) <= 60
+    assert animation.spread([], 10, 0, 60) == []
+
+
+def test_ticks_are_round_and_inside() -> None:
+    assert animation.nice_ticks(0, 18) == [0, 5, 10, 15]
+    assert animation.nice_ticks(9.7, 61.2) == [10, 20, 30, 40, 50, 60]
+    assert animation.nice_ticks(-0.3, 0.3) == [-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3]
