@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from study import loading, space
+from study import estimates, loading, space
 from study.config import RangeSpec, StudyConfig
 from study.loading import Loaded
 from study.pareto_asha import make_rungs
@@ -41,7 +41,7 @@ class Plan:
     concurrent: int
     rungs: tuple[int, ...]
     worst_epochs: int
-    halved_epochs: int
+    expected_epochs: int
     confirm_trials: int
     confirm_epochs: int
     cost: Cost
@@ -49,9 +49,13 @@ class Plan:
 
     @property
     def hours(self) -> tuple[float, float]:
-        """Wall hours if rungs halve exactly, and if nobody is stopped; both stages."""
-        each = self.cost.epoch_s / 3600 / self.concurrent
-        return tuple(each * (epochs + self.confirm_epochs) for epochs in (self.halved_epochs, self.worst_epochs))
+        """Wall hours of both stages as expected, and at worst, if nobody is stopped."""
+        trials = self.loaded.study.search.trials + self.confirm_trials
+        expected, worst = (
+            estimates.wall_hours(epochs + self.confirm_epochs, trials, self.cost.epoch_s, self.concurrent)
+            for epochs in (self.expected_epochs, self.worst_epochs)
+        )
+        return expected, worst
 
     @property
     def disk_bytes(self) -> int:
@@ -89,15 +93,6 @@ def measure(study: StudyConfig, sizes: Any) -> Cost:
     return Cost(found.epoch_s, found.peak_memory_bytes, found.checkpoint_bytes)
 
 
-def halved(trials: int, rungs: tuple[int, ...], full: int, eta: int) -> int:
-    """Epochs of `trials` if exactly 1/eta of them go on at each rung."""
-    total, before, going_on = 0.0, 0, float(trials)
-    for rung in (*rungs, full):
-        total += going_on * (rung - before)
-        before, going_on = rung, max(1.0, going_on / eta)
-    return math.ceil(total)
-
-
 def _image_bytes(sizes: Any) -> int:
     count = getattr(sizes, "sizes", None)
     images = sum(v or 0 for v in count.values()) if count else sizes.train + sizes.validation
@@ -123,7 +118,7 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results") -> Plan:
         concurrent=share(study.resources, cores=cores, gpus=gpus, on_gpu=on_gpu).concurrent,
         rungs=epochs,
         worst_epochs=study.search.trials * study.train.epochs,
-        halved_epochs=halved(study.search.trials, epochs, study.train.epochs, study.scheduler.reduction_factor),
+        expected_epochs=estimates.expected_epochs(study),
         confirm_trials=confirm_trials,
         confirm_epochs=confirm_trials * (study.confirm.epochs or study.train.epochs),
         cost=measure(study, sizes),
@@ -197,9 +192,10 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
         "seeds",
         f"search {study.search.seed}, trials {study.seed}, confirm {', '.join(map(str, study.confirm.seeds))}",
     )
-    yield "epochs", f"search {plan.halved_epochs} to {plan.worst_epochs} at worst, confirm up to {plan.confirm_epochs}"
+    searched = f"search about {plan.expected_epochs} (at worst {plan.worst_epochs})"
+    yield "epochs", f"{searched}, confirm up to {plan.confirm_epochs}"
     yield "device", f"{plan.device}, {plan.concurrent} trials at once"
-    yield "time", f"{low} to {high} ({cost.epoch_s:.2g} s an epoch, timed now on this machine)"
+    yield "time", f"about {low}, at worst {high} ({cost.epoch_s:.2g} s an epoch, timed now on this machine)"
     yield "memory", f"about {bytes_text(cost.memory_bytes)} a trial"
     yield "disk", f"about {bytes_text(plan.disk_bytes)} at most"
     yield "results", str(plan.folder)
