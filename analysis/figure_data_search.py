@@ -120,7 +120,8 @@ def agreement(early: Sequence[float], final: Sequence[float]) -> Agreement:
     """Kendall's tau-b and Spearman's rho of two scorings of the same trials (1: same ranking, 0: unrelated).
 
     Intervals by Fisher's z with the variances of Fieller, Hartley and Pearson 1957 (0.437 / (n - 4), 1.06 / (n - 3)):
-    approximate, for continuous scores. Pairs with a NaN are left out.
+    approximate, for continuous scores; a perfect correlation counts half a pair short of it. Pairs with a NaN are left
+    out.
     """
     pair = np.array([early, final], float)
     pair = pair[:, np.isfinite(pair).all(axis=0)]
@@ -129,13 +130,14 @@ def agreement(early: Sequence[float], final: Sequence[float]) -> Agreement:
         return Agreement(nan, nan, nan, nan, nan, nan, n)
     tau = float(stats.kendalltau(*pair).statistic)
     rho = float(stats.spearmanr(*pair).statistic)
-    return Agreement(tau, *_fisher(tau, 0.437 / (n - 4)), rho, *_fisher(rho, 1.06 / (n - 3)), n)
+    return Agreement(tau, *_fisher(tau, 0.437 / (n - 4), n), rho, *_fisher(rho, 1.06 / (n - 3), n), n)
 
 
-def _fisher(correlation: float, variance: float) -> tuple[float, float]:
+def _fisher(correlation: float, variance: float, n: int) -> tuple[float, float]:
     half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * np.sqrt(variance)
-    z = np.arctanh(np.clip(correlation, -1 + 1e-9, 1 - 1e-9))
-    return float(np.tanh(z - half)), float(np.tanh(z + half))
+    edge = 1 - 2 / (n * (n - 1))
+    z = np.arctanh(np.clip(correlation, -edge, edge))
+    return min(float(np.tanh(z - half)), correlation), max(float(np.tanh(z + half)), correlation)
 
 
 def rank_agreement(

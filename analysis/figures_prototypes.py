@@ -151,6 +151,7 @@ def prototype_animation(results: Sequence[Results], style: Style) -> Figure | Sk
     finish(fig, style, [panel.results])
     fig.update_xaxes(ticks="").update_yaxes(ticks="")
     fig.update_layout(margin_b=fig.layout.margin.b + 5.5 * style.font)
+    _keep_notes(fig)
     return Figure(name, title, _caption(panel, len(results) > 1), fig, frame([panel], lambda p: _rows(p.info)))
 
 
@@ -164,7 +165,6 @@ def draw_animation(info: data.Movement, style: Style) -> go.Figure:
             name=str(p.epoch),
             data=[go.Scatter(**_dots(p, style)), go.Scatter(**_rings(p, info.method, style))],
             traces=[0, 1],
-            layout={"annotations": [_epoch_note(p.epoch, style)]},
         )
         for p in info.pictures
     ]
@@ -186,14 +186,23 @@ def _epoch_note(epoch: int, style: Style) -> dict:
     }  # fmt: skip
 
 
+def _keep_notes(fig: go.Figure) -> None:
+    """A frame replaces all notes: each gets the figure's own (the rehearsal label), with its epoch."""
+    notes = [note.to_plotly_json() for note in fig.layout.annotations]
+    for frame_ in fig.frames:
+        own = [note | {"text": f"epoch {frame_.name}"} if note.get("name") == "epoch" else note for note in notes]
+        frame_.layout = {"annotations": own}
+
+
 def _controls(pictures: Sequence[data.Picture], style: Style) -> dict:
     """Slider and play button below the drawing."""
     how = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}, "transition": {"duration": 0}}
     play = {"fromcurrent": True, "frame": {"duration": 250, "redraw": False}, "transition": {"duration": 200}}
+    left = 0.26 if style.width < 600 else 0.16
     steps = [{"label": str(p.epoch), "method": "animate", "args": [[str(p.epoch)], how]} for p in pictures]
     slider = {
-        "active": len(steps) - 1, "steps": steps, "x": 0.16, "len": 0.84, "y": 0, "pad": {"t": 4.2 * style.font},
-        "currentvalue": {"prefix": "epoch ", "font": {"size": style.font}}, "ticklen": 3,
+        "active": len(steps) - 1, "steps": steps, "x": left, "len": 1 - left, "y": 0, "pad": {"t": 5.2 * style.font},
+        "currentvalue": {"visible": False}, "ticklen": 3,
         "font": {"size": round(0.8 * style.font)},
     }  # fmt: skip
     button = {

@@ -177,7 +177,8 @@ def rank_agreement(results: Sequence[Results], style: Style) -> Figure | Skipped
         "stopped others, so the picture holds for survivors."
     )
     table = frame(panels, lambda p: _agreement_rows(p.info))
-    return Figure(name, title, caption, finish(fig, style, results, wide=True), table)
+    wide = any(panel.info.by_method for panel in panels)
+    return Figure(name, title, caption, finish(fig, style, results, wide=wide), table)
 
 
 def agreement_words(info: data.RankAgreement) -> str:
@@ -198,7 +199,9 @@ def _agreement_rows(info: data.RankAgreement) -> list[dict]:
 
 def draw_agreement(panels: Sequence[Panel], style: Style) -> go.Figure:
     """Left: tau and rho over all trials; right: tau within each method."""
-    fig = grid(panels, ["all methods", "within a method (τ)"], style, height=0.95)
+    titles = ["all methods", "within a method (τ)"]
+    within = any(panel.info.by_method for panel in panels)
+    fig = grid(panels, titles if within else [""], style, height=0.95)
     named: set[str] = set()
     for row, panel in enumerate(panels, 1):
         info = panel.info
@@ -211,7 +214,7 @@ def draw_agreement(panels: Sequence[Panel], style: Style) -> go.Figure:
                 method not in named,
             )  # fmt: skip
             named.add(method)
-        for column in (1, 2):
+        for column in (1, 2) if within else (1,):
             rung_lines(fig, info.rungs, row, column, style)
             fig.update_xaxes(title_text="Epoch", rangemode="tozero", row=row, col=column)
             fig.update_yaxes(range=[-1.05, 1.05], dtick=0.5, row=row, col=column)

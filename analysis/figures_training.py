@@ -42,7 +42,7 @@ def _add_curve(
     if (curve.n > 1).any():
         for bound, fill in ((curve.high, None), (curve.low, "tonexty")):
             fig.add_scatter(
-                x=x, y=bound, mode="lines", line={"width": 0}, fill=fill, fillcolor=rgba(colour, 0.16),
+                x=x, y=bound, mode="lines", line={"width": 0}, fill=fill, fillcolor=rgba(colour, 0.13),
                 hoverinfo="skip", legendgroup=group, showlegend=False, **where,
             )  # fmt: skip
     mode = "lines" if len(x) > 1 else "markers"
@@ -51,6 +51,14 @@ def _add_curve(
         marker={"color": colour}, legendgroup=group, showlegend=legend, customdata=curve.n,
         hovertemplate=f"{name}<br>epoch %{{x}}: %{{y:.2f}}, n = %{{customdata}}<extra></extra>", **where,
     )  # fmt: skip
+
+
+def value_range(curves: data.Curves, most: float = 100.0) -> list[float]:
+    """Of the values themselves, within what is possible: the band of two values may be far wider and is cut off."""
+    values = np.concatenate([values for curve in curves.curves for _, values in curve.members])
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    pad = max(0.08 * (high - low), 0.005 * most)
+    return [max(low - pad, -0.02 * most), min(high + pad, 1.02 * most)]
 
 
 def _curve_rows(curves: data.Curves) -> list[dict]:
@@ -70,9 +78,9 @@ def curves_in_words(curves: data.Curves) -> str:
 
 
 CURVES_CAPTION = (
-    "Thick lines: mean over trials; bands: 95 % t-interval of that mean over trials, none where n = 1; thin lines: the "
-    "points of the search space, each the mean over its seeds. A method's points differ in their other parameters, so "
-    "the band holds the spread of points as well as of seeds."
+    "Thick lines: mean over trials; bands: 95 % t-interval of that mean over trials, none where n = 1, cut off where "
+    "it leaves the range of the values; thin lines: the points of the search space, each the mean over its seeds. A "
+    "method's points differ in their other parameters, so the band holds the spread of points as well as of seeds."
 )
 
 
@@ -83,7 +91,7 @@ def _curves_figure(name: str, title: str, metric: str, results: Sequence[Results
     fig = draw_curves(panels, style)
     for row, panel in enumerate(panels, 1):
         text = score_title(panel.results) if metric == schema.ACCURACY else "Linear probe acc@5,<br>validation (%)"
-        fig.update_yaxes(title_text=text, row=row, col=1)
+        fig.update_yaxes(title_text=text, range=value_range(panel.info), row=row, col=1)
     fig.update_layout(title_text=title)
     caption = f"{several(panels, lambda p: curves_in_words(p.info))} {CURVES_CAPTION}"
     return Figure(name, title, caption, finish(fig, style, results), frame(panels, lambda p: _curve_rows(p.info)))
@@ -174,17 +182,9 @@ def draw_forgetting(panels: Sequence[Panel], style: Style) -> go.Figure:
         fig.update_xaxes(
             title_text="Forgetting interval f (epochs)", type="category", range=[-0.5, count - 0.5], row=row, col=2
         )
-        fig.update_yaxes(title_text=score_title(panel.results), range=_range(info.curves), row=row, col=1)
+        fig.update_yaxes(title_text=score_title(panel.results), range=value_range(info.curves), row=row, col=1)
         fig.update_yaxes(title_text="the same at<br>the last epoch (%)", row=row, col=2)
     return fig
-
-
-def _range(curves: data.Curves) -> list[float]:
-    """Of the values themselves: the band of two values may be far wider and is cut off."""
-    values = np.concatenate([values for curve in curves.curves for _, values in curve.members])
-    low, high = np.nanmin(values), np.nanmax(values)
-    pad = 0.08 * max(high - low, 1.0)
-    return [float(low - pad), float(high + pad)]
 
 
 def _add_mean(
@@ -240,7 +240,8 @@ def draw_diagnostics(panels: Sequence[Panel], style: Style) -> go.Figure:
                     dash=looks.DASHES.get(curve.group, "solid"), legend=curve.group not in named,
                 )  # fmt: skip
                 named.add(curve.group)
-            fig.update_yaxes(title_text=DIAGNOSTICS[metric][1], rangemode="tozero", row=row, col=column)
+            top = value_range(panel.info[metric], 1.0)[1] if metric in panel.info else 1.0
+            fig.update_yaxes(title_text=DIAGNOSTICS[metric][1], range=[-0.02 * top, top], row=row, col=column)
             fig.update_xaxes(title_text="Epoch", rangemode="tozero", row=row, col=column)
     return fig
 

@@ -77,6 +77,15 @@ def test_one_colour_per_method_in_every_figure(drawn: dict[str, Figure]) -> None
                 assert colour == looks.COLOURS[trace.name], (figure.name, trace.name)
 
 
+def test_axes_of_percentages_and_shares_stay_possible(tmp_path) -> None:
+    write_results(tmp_path / "two", trials=5, confirm_seeds=(1, 2))
+    figures, _ = make_all([load(tmp_path / "two")], modules=("training",))
+    low, high = figures["acc5_per_epoch"].figure.layout.yaxis.range
+    assert low >= -2
+    assert high <= 102
+    assert max(figures["support_diagnostics"].figure.layout.yaxis3.range) <= 1.02
+
+
 def test_captions_state_intervals(drawn: dict[str, Figure]) -> None:
     for name in ("accuracy_per_epoch", "offline_accuracy", "forgetting_interval", "accuracy_vs_k", "rank_agreement"):
         assert "95 %" in drawn[name].caption
