@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import socket
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 from ray import tune
 
@@ -90,13 +92,23 @@ def _free_port(first: int = 8265) -> int:
     return first
 
 
+def _end_half_started(before: set[int]) -> None:
+    """End what a failed ray.init has started in this process; Ray itself leaves it running."""
+    for child in psutil.Process().children(recursive=True):
+        if child.pid not in before and not any(parent.pid in before for parent in child.parents()):
+            with contextlib.suppress(psutil.Error):
+                child.kill()
+
+
 def _patient_init(**options: Any) -> Any:
     """ray.init, tried again where a busy machine did not get it up in Ray's fixed 30 s or the port was just taken."""
+    ours = {child.pid for child in psutil.Process().children()}
     for left in range(START_TRIES - 1, -1, -1):
         try:
             return ray.init(**options)
         except Exception as error:
             ray.shutdown()
+            _end_half_started(ours)
             taken = "already occupied" in str(error)  # another study took the port since we looked
             if not (taken or "timed out during startup" in str(error)) or not left:
                 raise
