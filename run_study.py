@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -20,9 +21,8 @@ exit codes: 0 done, 1 failed, 2 something to put right (one line says what), 130
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="run_study.py", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    shape = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("run_study.py", None, __doc__, EXAMPLES, formatter_class=shape, allow_abbrev=False)
     parser.add_argument("config", help="the study, a YAML file (see configs/)")
     parser.add_argument("--plan", action="store_true", help="print the plan and stop")
     parser.add_argument("--rehearse", action="store_true", help="apply the file's rehearsal: section")
@@ -32,7 +32,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="go on where the study was stopped")
     parser.add_argument("--stage", choices=["search", "confirm", "report"], help="only this stage (default: all)")
     parser.add_argument("--quiet", action="store_true", help="print only warnings, errors and the result")
-    parser.add_argument("--address", help="existing Ray cluster (default: $RAY_ADDRESS, else a local one)")
+    cluster = os.environ.get("RAY_ADDRESS")
+    parser.add_argument("--address", default=cluster, help="existing Ray cluster (default: $RAY_ADDRESS, else local)")
     parser.add_argument("--storage", help="shared folder or URI for checkpoints, needed on a cluster")
     return parser.parse_args(argv)
 
@@ -43,16 +44,19 @@ def load(args: argparse.Namespace):
     from study.loading import load_study
 
     loaded = load_study(args.config, rehearse=args.rehearse, overrides=args.set, device=args.device)
-    study = loaded.study
-    if args.rehearse or study.device != "auto" or not study.rehearsal or args.address or plan.has_gpu():
+    if args.rehearse or loaded.study.device != "auto" or not loaded.study.rehearsal or args.address:
         return loaded
-    hours = plan.make_plan(loaded, out=args.out).hours
-    print(
-        f"No GPU here: the real study would take {plan.hours_text(hours[0])} to {plan.hours_text(hours[1])} on this "
-        f"machine, so this is its rehearsal, on embedded data (--device cpu insists on the real one).",
-        flush=True,
-    )
-    return load_study(args.config, rehearse=True, overrides=args.set)
+    if (args.stage == "report" and (Path(args.out) / loaded.name_on_disk).exists()) or plan.has_gpu():
+        return loaded
+    rehearsed = load_study(args.config, rehearse=True, overrides=args.set)
+    if args.stage != "report" and not args.resume:
+        low, high = map(plan.hours_text, plan.make_plan(loaded, out=args.out).hours)
+        print(
+            f"No GPU here: the real study would take {low} to {high} on this machine, so this is its rehearsal, "
+            f"on embedded data (--device cpu insists on the real one).",
+            flush=True,
+        )
+    return rehearsed
 
 
 def report(folder: Path, quiet: bool) -> None:
@@ -65,8 +69,9 @@ def report(folder: Path, quiet: bool) -> None:
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     try:
-        from study import plan, runner
+        from study import plan, quiet, runner
 
+        quiet.before_ray(local=args.address is None)  # before the plan: it imports Ray
         loaded = load(args)
         folder = Path(args.out) / loaded.name_on_disk
         if args.plan or not (args.quiet or args.stage == "report" or args.resume):
@@ -80,9 +85,11 @@ def main(argv: list[str] | None = None) -> int:
         if code == 0 and args.stage != "search":
             report(folder, args.quiet)
         return code
-    except ValueError as error:
+    except (ValueError, PermissionError, NotADirectoryError, FileExistsError, ConnectionError) as error:
         print(f"run_study.py: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

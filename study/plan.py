@@ -20,6 +20,7 @@ from trainables import yaml_edge
 from trainables.presets import PRESETS
 
 WEEK_H = 168.0
+PIPE_WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -255,4 +256,7 @@ def show(loaded: Loaded, *, out: Path | str = "results") -> None:
     from trainables.data import check_available
 
     check_available(loaded.study.data, test=loaded.study.confirm.enabled)
-    render(make_plan(loaded, out=out), Console(highlight=False))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    render(make_plan(loaded, out=out), console)

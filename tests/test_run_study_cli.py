@@ -1,0 +1,241 @@
+"""The command line: what it decides, what it hands on, its exit codes, and that nobody sees a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import run_study
+from study import plan, quiet, runner
+
+ROOT = Path(__file__).resolve().parents[1]
+K_SWEEP = str(ROOT / "configs" / "k_sweep.yaml")
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
+    """The command line on a machine without a GPU, with nothing run: what it asked for is kept."""
+    found = SimpleNamespace(runs=[], plans=[], reports=[], code=0, before_ray=[])
+
+    def run(loaded, **options):
+        found.runs.append((loaded, options))
+        return found.code
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(plan, "has_gpu", lambda: False)
+    monkeypatch.setattr(plan, "make_plan", lambda loaded, out: SimpleNamespace(hours=(300.0, 2000.0)))
+    monkeypatch.setattr(plan, "show", lambda loaded, out: found.plans.append(loaded.name_on_disk))
+    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr(run_study, "report", lambda folder, quiet: found.reports.append((str(folder), quiet)))
+    monkeypatch.setattr(quiet, "before_ray", lambda local: found.before_ray.append(local))
+    return found
+
+
+# --- what is run ---
+
+
+def test_without_a_gpu_it_says_how_long_and_rehearses(calls, capsys) -> None:
+    assert run_study.main([K_SWEEP]) == 0
+    (loaded, options), *_ = calls.runs
+    assert (loaded.name_on_disk, loaded.rehearsal) == ("k_sweep-rehearsal", True)
+    assert options == {
+        "out": "results",
+        "resume": False,
+        "stage": None,
+        "quiet": False,
+        "address": None,
+        "storage": None,
+    }
+    assert calls.plans == ["k_sweep-rehearsal"]
+    assert calls.reports == [("results/k_sweep-rehearsal", False)]
+    said = capsys.readouterr().out
+    assert "No GPU here: the real study would take 1.8 weeks to 11.9 weeks on this machine" in said
+    assert "--device cpu" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["--rehearse"], "k_sweep-rehearsal"),
+        (["--device", "cpu"], "k_sweep"),
+        (["--set", "device=cpu"], "k_sweep"),
+        (["--device", "cpu", "--rehearse"], "k_sweep-rehearsal"),
+        (["--address", "auto"], "k_sweep"),
+    ],
+)
+def test_what_is_asked_for_is_run_without_a_word(calls, capsys, arguments: list[str], name: str) -> None:
+    assert run_study.main([K_SWEEP, *arguments]) == 0
+    assert [loaded.name_on_disk for loaded, _ in calls.runs] == [name]
+    assert "No GPU" not in capsys.readouterr().out
+
+
+def test_with_a_gpu_the_real_study_is_run(calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "has_gpu", lambda: True)
+    assert run_study.main([K_SWEEP]) == 0
+    assert calls.runs[0][0].name_on_disk == "k_sweep"
+
+
+def test_ray_address_of_the_environment_counts_as_given(calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert run_study.main([K_SWEEP]) == 0
+    loaded, options = calls.runs[0]
+    assert (loaded.rehearsal, options["address"]) == (False, "10.0.0.1:6379")
+    assert calls.before_ray == [False]
+
+
+def test_rays_settings_come_before_anything_that_imports_ray(calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "show", lambda loaded, out: calls.plans.append(list(calls.before_ray)))
+    assert run_study.main([K_SWEEP, "--rehearse"]) == 0
+    assert calls.plans == [[True]]
+
+
+def test_options_are_handed_on(calls) -> None:
+    arguments = ["--rehearse", "--out", "there", "--resume", "--stage", "confirm", "--quiet", "--storage", "s3://b/c"]
+    assert run_study.main([K_SWEEP, *arguments, "--set", "train.epochs=16", "--set", "search.trials=5"]) == 0
+    loaded, options = calls.runs[0]
+    assert (loaded.study.train.epochs, loaded.study.search.trials) == (16, 5)
+    assert (options["out"], options["resume"], options["stage"]) == ("there", True, "confirm")
+    assert (options["quiet"], options["storage"]) == (True, "s3://b/c")
+    assert calls.plans == [], "quiet and resumed runs print no plan"
+    assert calls.reports == [("there/k_sweep-rehearsal", True)]
+
+
+def test_resume_without_a_gpu_does_not_time_the_machine_again(calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "make_plan", lambda loaded, out: pytest.fail("timed"))
+    assert run_study.main([K_SWEEP, "--resume"]) == 0
+    assert calls.runs[0][0].name_on_disk == "k_sweep-rehearsal"
+
+
+def test_plan_alone_runs_nothing(calls) -> None:
+    assert run_study.main([K_SWEEP, "--plan", "--quiet"]) == 0
+    assert (calls.plans, calls.runs, calls.reports) == (["k_sweep-rehearsal"], [], [])
+
+
+@pytest.mark.parametrize(("there", "reported"), [("k_sweep", "k_sweep"), ("k_sweep-rehearsal", "k_sweep-rehearsal")])
+def test_report_alone_takes_the_folder_that_is_there(calls, there: str, reported: str) -> None:
+    Path("results", there).mkdir(parents=True)
+    assert run_study.main([K_SWEEP, "--stage", "report"]) == 0
+    assert (calls.plans, calls.runs, calls.reports) == ([], [], [(f"results/{reported}", False)])
+
+
+def test_search_alone_makes_no_report(calls) -> None:
+    assert run_study.main([K_SWEEP, "--rehearse", "--stage", "search"]) == 0
+    assert len(calls.runs) == 1
+    assert calls.reports == []
+
+
+@pytest.mark.parametrize("code", [1, 130, 143])
+def test_exit_code_of_a_study_that_did_not_finish(calls, code: int) -> None:
+    calls.code = code
+    assert run_study.main([K_SWEEP, "--rehearse"]) == code
+    assert calls.reports == []
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "space: {tempurature: [1]}\nname: s",
+            "s.yaml: space.tempurature is not a known parameter; did you mean",
+        ),
+        (
+            "space: {k: [5, 50]}\nname: s\ntrain: {epochs: many}",
+            "s.yaml: train.epochs must be a whole number, got",
+        ),
+        ("space: {queue_size: [5]}\nname: s", "s.yaml: space.queue_size has no effect: it applies to nnclr"),
+        ("", "s.yaml: the file is empty"),
+        ("- a", "s.yaml: the top level must be a mapping of settings (key: value), got a list"),
+        ("a: [", "s.yaml, line 1, column 5: "),
+        (None, "s.yaml: no such file"),
+    ],
+)
+def test_wrong_configs_get_one_line_and_exit_code_2(calls, capsys, content: str | None, message: str) -> None:
+    if content is not None:
+        Path("s.yaml").write_text(content)
+    assert run_study.main(["s.yaml"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"run_study.py: {message}")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("put this right"), PermissionError(13, "put this right"), ConnectionError("put this right")],
+)
+def test_errors_of_the_user_from_deeper_down(calls, capsys, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(runner, "run", fail)
+    assert run_study.main([K_SWEEP, "--rehearse"]) == 2
+    assert "put this right" in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_keeps_its_traceback(calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_, **__):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(runner, "run", fail)
+    with pytest.raises(KeyError, match="a bug"):
+        run_study.main([K_SWEEP, "--rehearse"])
+
+
+def test_interrupted_while_planning(calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plan, "show", stop)
+    assert run_study.main([K_SWEEP, "--rehearse"]) == 130
+
+
+@pytest.mark.parametrize("arguments", [[], [K_SWEEP, "--stage", "x"], [K_SWEEP, "--rehears"], [K_SWEEP, "--nope"]])
+def test_bad_arguments_exit_with_2(calls, capsys, arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run_study.main(arguments)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("run_study.py: error: ")
+
+
+# --- as a program ---
+
+
+def program(*arguments: str, folder: Path) -> subprocess.CompletedProcess:
+    env = {**os.environ, "KMCLR_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, str(ROOT / "run_study.py"), *arguments]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=280)
+
+
+def test_help_has_examples(tmp_path: Path) -> None:
+    done = program("--help", folder=tmp_path)
+    assert done.returncode == 0
+    assert "examples:" in done.stdout
+    assert "exit codes:" in done.stdout
+    for option in ("--plan", "--rehearse", "--device", "--set", "--out", "--resume", "--stage", "--quiet", "--address"):
+        assert option in done.stdout
+
+
+def test_plan_as_a_program_trains_nothing_and_leaves_no_folder(tmp_path: Path) -> None:
+    done = program(K_SWEEP, "--rehearse", "--plan", "--out", "there", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "k_sweep-rehearsal (a rehearsal)" in done.stdout
+    assert "timed now on this machine" in done.stdout
+    assert not (tmp_path / "there").exists()
+
+
+def test_missing_data_names_places_ways_and_the_rehearsal(tmp_path: Path) -> None:
+    overrides = ["--set", "data.root=nowhere", "--set", "data.download=false"]
+    done = program(K_SWEEP, "--device", "cpu", *overrides, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("run_study.py: cifar100 was not found in ")
+    assert "nowhere" in done.stderr
+    assert "--rehearse" in done.stderr
+    assert "Traceback" not in done.stderr
