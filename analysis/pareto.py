@@ -172,7 +172,7 @@ def draw_pareto(info: ParetoInfo, style: looks.Style) -> go.Figure:
     studies = list(dict.fromkeys(info.points["study"]))
     for number, study in enumerate(studies):
         steps = info.steps[info.steps["study"] == study]
-        name = "front" if len(studies) == 1 else f"front: {study}"
+        name = "front" if len(studies) == 1 else f"front: {study} ({STUDY_MARKS[number % 5][1]})"
         if len(steps):
             line = {"color": looks.INK, "width": style.line, "shape": "hv", "dash": _dash(number)}
             fig.add_scatter(x=steps["x_drawn"], y=steps["y"], mode="lines", line=line, name=name, hoverinfo="skip")
@@ -184,6 +184,10 @@ def draw_pareto(info: ParetoInfo, style: looks.Style) -> go.Figure:
     return fig
 
 
+STUDY_MARKS = (("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up", "▲"), ("cross", "✚"))
+"""Symbol of each study's points where several are drawn (one study: a symbol per method), and it in a legend."""
+
+
 def _dash(number: int) -> str:
     return ("solid", "dash", "dot", "dashdot", "longdash")[number % 5]
 
@@ -191,7 +195,7 @@ def _dash(number: int) -> str:
 def _symbol(method: str | None, number: int | None) -> str:
     if number is None:
         return looks.SYMBOLS.get(str(method), "circle")
-    return ("circle", "square", "diamond", "triangle-up", "cross")[number % 5]
+    return STUDY_MARKS[number % 5][0]
 
 
 def _add_points(

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from analysis import page, points, registry, render, tables, words
+from analysis.animation import write_gifs
 from analysis.load import Results, load
 from analysis.page import esc
 from analysis.registry import Figure, Skipped
@@ -53,6 +54,8 @@ def make_report(
     made, skipped = draw_all(results, look, progress)
     page_made = made if style == "web" else draw_all(results, dataclasses.replace(get_style("web"), x=x), progress)[0]
     _write_figures(made, target / schema.FIGURES_DIR, look, images, progress)
+    if images == "all":
+        write_gifs(results, target / schema.FIGURES_DIR)
     found = [(r, t) for r in results for t in _tables(r, x)]
     for one, table in found:
         tables.write(table, target / schema.TABLES_DIR, f"{one.name}-" if len(results) > 1 else "")
@@ -124,10 +127,8 @@ def _write_figures(
         render.write_html(figure.figure, folder / f"{figure.name}.html", alone=figure.name in MAIN)
         if images == "all" or (images == "main" and figure.name in MAIN):
             jobs += [render.Job(figure.figure, folder / f"{figure.name}{s}", style.scale) for s in FORMATS]
-            if figure.figure.frames and images == "all":
-                jobs.append(render.Job(figure.figure, folder / f"{figure.name}.gif", 1.0))
         else:
-            for suffix in (*FORMATS, ".gif"):
+            for suffix in FORMATS:
                 (folder / f"{figure.name}{suffix}").unlink(missing_ok=True)
     render.write_images(jobs, progress)
 
