@@ -53,10 +53,12 @@ def paired(
     calls: int = 1,
     warm_up: int = 2,
     wait: Callable[[], None] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Timing]:
     """Times the candidates in turns: seconds per call, `repeats` values each, every value over `calls` calls.
 
     The order is reversed every other repeat. `wait` (e.g. torch.cuda.synchronize) is called before each reading.
+    `clock`: wall time, or time.process_time (CPU time of all threads), which leaves out waiting for a shared core.
     """
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(warm_up):
@@ -66,19 +68,26 @@ def paired(
     for repeat in range(repeats):
         order = list(candidates) if repeat % 2 == 0 else list(reversed(candidates))
         for name in order:
-            seconds[name].append(_time(candidates[name], calls, wait))
+            seconds[name].append(_time(candidates[name], calls, wait, clock))
     return {name: Timing(values) for name, values in seconds.items()}
 
 
-def _time(run: Callable[[], object], calls: int, wait: Callable[[], None] | None) -> float:
+def _time(run: Callable[[], object], calls: int, wait: Callable[[], None] | None, clock: Callable[[], float]) -> float:
     if wait is not None:
         wait()
-    start = time.perf_counter()
+    start = clock()
     for _ in range(calls):
         run()
     if wait is not None:
         wait()
-    return (time.perf_counter() - start) / calls
+    return (clock() - start) / calls
+
+
+CLOCKS = {
+    "cpu": (time.process_time, "CPU time of all threads (waiting for a shared core is left out)"),
+    "wall": (time.perf_counter, "wall time"),
+}
+"""Choices of a benchmark's --clock, and how its text names them."""
 
 
 def ratio(slow: Timing, fast: Timing) -> Timing:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from sklearn.cluster import MiniBatchKMeans
 
-from benchmarks.common import describe, environment, paired, ratio, table, write_result
+from benchmarks.common import CLOCKS, describe, environment, paired, ratio, table, write_result
 from trainables.config import PositivesConfig, SupportConfig
 from trainables.support_sets import SupportSet, build
 
@@ -86,7 +86,7 @@ def turning(step: Callable[[torch.Tensor], torch.Tensor], batches: list[torch.Te
     return run
 
 
-def measure(k: int, batch: int, repeats: int, calls: int) -> list[list[str]]:
+def measure(k: int, batch: int, repeats: int, calls: int, clock: str) -> list[list[str]]:
     generator = torch.Generator().manual_seed(k + batch)
     start = embeddings(k, generator)
     batches = [embeddings(2 * batch, generator) for _ in range(BATCHES)]
@@ -96,7 +96,8 @@ def measure(k: int, batch: int, repeats: int, calls: int) -> list[list[str]]:
         EUCLIDEAN: Ours(start, "euclidean"),
         COSINE: Ours(start, "cosine"),
     }
-    times = paired({name: turning(m.step, batches) for name, m in models.items()}, repeats=repeats, calls=calls)
+    steps = {name: turning(model.step, batches) for name, model in models.items()}
+    times = paired(steps, repeats=repeats, calls=calls, clock=CLOCKS[clock][0])
     fresh = embeddings(2 * batch, generator)
     reference = models[FLOAT64]
     wanted, rows = reference.centres(), []
@@ -120,11 +121,12 @@ def main() -> None:
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes, prints only")
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--repeats", type=int, default=21)
     parser.add_argument("--calls", type=int, default=5, help="steps per timed value")
+    parser.add_argument("--clock", choices=CLOCKS, default="cpu", help="cpu: fair on shared cores; wall: idle ones")
     args = parser.parse_args()
     sizes = [(50, 64)] if args.quick else [(k, batch) for batch in (64, 256, 1024) for k in (50, 400, 2000)]
-    rows = [row for k, batch in sizes for row in measure(k, batch, args.repeats, args.calls)]
+    rows = [row for k, batch in sizes for row in measure(k, batch, args.repeats, args.calls, args.clock)]
     header = ["k", "batch", "k-means", "ms a step", "sklearn f64 / this", "sklearn f32 / this", "centres apart"]
     text = "\n\n".join(
         [
@@ -132,8 +134,9 @@ def main() -> None:
             environment(("torch", "scikit-learn", "numpy"))
             + f"\n- torch threads: {torch.get_num_threads()}; D = {DIM}",
             table([*header, "same neighbours"], rows),
-            f"Medians of n = {args.repeats} values of {args.calls} steps each (first to third quartile), candidates in "
-            "turns; `/ this`: how many times longer scikit-learn took. Centres apart: largest difference of an entry "
+            f"{CLOCKS[args.clock][1]}: medians of n = {args.repeats} values of "
+            f"{args.calls} steps each (first to third quartile), candidates in turns; "
+            "`/ this`: how many times longer scikit-learn took. Centres apart: largest difference of an entry "
             "from scikit-learn's in float64 after the run's steps; same neighbours: share of a fresh batch's queries.",
         ]
     )

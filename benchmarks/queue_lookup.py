@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from benchmarks.common import describe, environment, paired, ratio, table, write_result
+from benchmarks.common import CLOCKS, describe, environment, paired, ratio, table, write_result
 from trainables.config import PositivesConfig, SupportConfig
 from trainables.support_sets import SupportSet, build
 
@@ -95,13 +95,14 @@ def agreement(steps: dict[str, Callable], batches: list) -> dict[str, float]:
     return same
 
 
-def measure(size: int, batch: int, repeats: int) -> list[list[str]]:
+def measure(size: int, batch: int, repeats: int, clock: str) -> list[list[str]]:
     steps, batches = candidates(size, batch), batches_of(size, batch)
     same = agreement(steps, batches)
     if min(same["ours, float32"], same[RENORMALISING]) < 0.999:
         raise SystemExit(f"neighbours differ from lightly's at size {size}, batch {batch}: {same}")
     view1, view2 = batches[0]
-    times = paired({name: lambda s=step: s(view1, view2) for name, step in steps.items()}, repeats=repeats, warm_up=1)
+    runs = {name: lambda step=step: step(view1, view2) for name, step in steps.items()}
+    times = paired(runs, repeats=repeats, warm_up=1, clock=CLOCKS[clock][0])
     rows = []
     for name, timing in times.items():
         against = [describe(ratio(times[peer], timing)) for peer in (LIGHTLY, RENORMALISING)]
@@ -113,9 +114,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes, prints only")
     parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--clock", choices=CLOCKS, default="cpu", help="cpu: fair on shared cores; wall: idle ones")
     args = parser.parse_args()
     sizes = [(4096, 64)] if args.quick else [(98304, 64), (98304, 256), (98304, 1024), (4096, 64), (4096, 256)]
-    rows = [row for size, batch in sizes for row in measure(size, batch, args.repeats)]
+    rows = [row for size, batch in sizes for row in measure(size, batch, args.repeats, args.clock)]
     text = "\n\n".join(
         [
             "# Queue: look-up of both views and enqueue, per step",
@@ -125,7 +127,8 @@ def main() -> None:
                 ["rows", "batch", "queue", "ms a step", "lightly / this", "re-normalised / this", "same neighbour"],
                 rows,
             ),
-            f"Medians of n = {args.repeats} repeats (first to third quartile), candidates in turns within a repeat; "
+            f"{CLOCKS[args.clock][1]}: medians of n = {args.repeats} repeats (first to third quartile), candidates in "
+            "turns within a repeat; "
             "`/ this`: how many times longer the other took. Same neighbour: share of queries over 8 steps for "
             "which the row drawn is lightly's.",
         ]

@@ -6,6 +6,7 @@ The rule: look up first, then `update` once a step with the first view only.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -27,6 +28,11 @@ class LookUp(NamedTuple):
     """Row of the support set nearest to each query (int64); zeros while not valid."""
     valid: bool
     """False until the support set is ready: then take the other view as the positive."""
+
+
+def full_precision(device_type: str) -> AbstractContextManager:
+    """Switches autocast off where it is on."""
+    return torch.autocast(device_type, enabled=False) if torch.is_autocast_enabled(device_type) else nullcontext()
 
 
 class SupportSet(nn.Module):
@@ -104,7 +110,7 @@ class SupportSet(nn.Module):
         `ids_N` (image ids) are needed for mask_same_image, and with `labels_N` serve the diagnostics; both are
         optional otherwise.
         """
-        with torch.autocast(queries_ND.device.type, enabled=False):
+        with full_precision(queries_ND.device.type):
             queries_ND = queries_ND.detach().float()
             if not self.ready:
                 zeros_N = torch.zeros(len(queries_ND), dtype=torch.int64, device=queries_ND.device)

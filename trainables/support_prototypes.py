@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trainables import kmeans
-from trainables.support_base import SupportSet
+from trainables.support_base import SupportSet, full_precision
 from trainables.support_diagnostics import PrototypeDiagnostics
 from trainables.support_queue import DTYPES, ring_slices, ring_write
 
@@ -79,7 +79,7 @@ class Prototypes(SupportSet):
     ) -> None:
         """One mini-batch k-means step. `assignment_B`: the keys' part of this step's `look_up(...).index_B`, which
         saves a search (the centres have not moved since); balance=sinkhorn makes its own."""
-        with torch.autocast(keys_BD.device.type, enabled=False):
+        with full_precision(keys_BD.device.type):
             x_BD = keys_BD.detach().float()
             if self.metric == "cosine":
                 x_BD = kmeans.normalise(x_BD)
