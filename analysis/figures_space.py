@@ -41,7 +41,8 @@ def saturation_words(found: data.Saturation) -> str:
     fitted = f"a = {top.mean:.1f} % [{top.low:.1f}, {top.high:.1f}], c = {found.c:.2f}"
     if found.status == data.NOT_REACHED:
         return f"Saturation is not reached: {found.reason} ({fitted})."
-    return f"Saturates at k = {found.k:.0f} [{found.k_low:.0f}, {found.k_high:.3g}] ({fitted}; 95 % intervals)."
+    where = f"k = {_whole(found.k)} [{_whole(found.k_low)}, {_whole(found.k_high)}]"
+    return f"Saturates at {where} ({fitted}; 95 % intervals)."
 
 
 def by_k_words(info: data.AccuracyByK) -> str:
@@ -129,14 +130,19 @@ def _draw_saturation(fig: go.Figure, info: data.AccuracyByK, style: Style, where
     low, high = max(found.k_low, info.sizes[0] / 1.25), min(found.k_high, info.sizes[-1] * 1.25)
     fig.add_vrect(x0=low, x1=high, fillcolor=looks.faded("kmclr", 0.12), line_width=0, layer="below", **where)
     fig.add_vline(x=found.k, line={"color": looks.colour("kmclr"), "width": style.line, "dash": "dot"}, **where)
-    _note(fig, f"saturates at k = {found.k:.0f} [{found.k_low:.0f}, {found.k_high:.3g}]", style, where)
+    _note(fig, f"saturates at k = {_whole(found.k)} [{_whole(found.k_low)}, {_whole(found.k_high)}]", style, where)
 
 
 def _note(fig: go.Figure, text: str, style: Style, where: dict) -> None:
+    """Above the panel, right: nothing of the drawing is there."""
     fig.add_annotation(
-        text=text, x=0.98, xref="x domain", y=0.04, yref="y domain", xanchor="right", yanchor="bottom", showarrow=False,
-        font={"size": round(0.9 * style.font)}, bgcolor="rgba(255,255,255,0.75)", **where,
+        text=text, x=1, xref="x domain", y=1, yref="y domain", xanchor="right", yanchor="bottom", showarrow=False,
+        yshift=0.3 * style.font, font={"size": style.font, "color": looks.INK}, name="panel", **where,
     )  # fmt: skip
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"
 
 
 # --- temperature x size ---

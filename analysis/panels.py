@@ -99,8 +99,8 @@ def rung_lines(fig: go.Figure, rungs: Sequence[int], row: int, column: int, styl
 
 
 def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Ticks at 1, 2 and 5 times powers of ten within the limits (1 only over more than two decades)."""
-    factors = (1, 2, 5) if high / low < 100 else (1,)
+    """Ticks at 1, 2 and 5 times powers of ten within the limits; 1 and 3 over two decades, 1 over more than three."""
+    factors = (1, 2, 5) if high / low < 100 else (1, 3) if high / low < 1000 else (1,)
     values = [f * 10.0**d for d in range(-12, 13) for f in factors if low <= f * 10.0**d <= high]
     return values, [f"{v:,.0f}" if v >= 1 else f"{v:g}" for v in values]
 
