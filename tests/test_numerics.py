@@ -92,7 +92,8 @@ def test_fifty_compiled_steps_equal_eager_ones(method: str, monkeypatch: pytest.
 @pytest.mark.slow
 def test_fifty_steps_of_fused_kernels_stay_near_eager_ones():
     eager, compiled = fifty_steps("none"), fifty_steps("none", compile="compile", channels_last=False)
-    assert torch.allclose(eager.losses_S, compiled.losses_S, atol=0.02)
+    assert torch.allclose(eager.losses_S[:10], compiled.losses_S[:10], atol=0.01)
+    assert last(compiled) == pytest.approx(last(eager), rel=0.02)
     assert furthest(eager, compiled) < furthest(eager, fifty_steps("none", seed=1)) / 10
 
 
