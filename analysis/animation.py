@@ -135,7 +135,7 @@ def accuracy_frames(results: Results) -> list[Image.Image]:
 
 def _who(curves: data.Curves) -> str:
     trials = ", ".join(f"{c.group} {c.n.max()}" for c in curves.curves)
-    return f"Epoch   (mean and 95 % interval over trials of the {curves.stage} stage; n: {trials})"
+    return f"Epoch   (mean and 95 % interval over points of the {curves.stage} stage; trials: {trials})"
 
 
 def _curves_box(sheet: Image.Image, curves: data.Curves, last: int) -> Box:

@@ -1,7 +1,9 @@
 """Numbers behind the figures over training: curves by group, forgetting interval, offline bars. No drawing here.
 
 Accuracies are in %, shares in 0-1, sizes in bytes. Intervals of single means are those of `analysis.statistics`; bands
-over epochs are 95 % t-intervals, NaN for n < 2. `trials` and `reports` are the frames of `analysis.load.Results`.
+over epochs are 95 % t-intervals, NaN for n < 2. Where a group holds several points of the search space, the unit of an
+interval is the point (mean of its seeds): seeds of one point are no independent draws of its group. `trials` and
+`reports` are the frames of `analysis.load.Results`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ class NotEnough(ValueError):
 
 
 class Curve(NamedTuple):
-    """Mean over trials per epoch with interval; `n` trials per epoch; `members`: one (label, values) per point."""
+    """Mean per epoch with interval over points (over trials if there is one point); see the module's head.
+
+    n: trials per epoch; members: one (label, values) per point.
+    """
 
     group: str
     epochs: np.ndarray
@@ -84,20 +89,21 @@ def ordered_methods(methods: Iterable[str]) -> list[str]:
 
 def curve(wide: pd.DataFrame, group: str, points: dict[str, str]) -> Curve:
     """`wide`: a metric with one row per epoch and one column per trial id. points: trial id -> what a person reads."""
-    n = wide.notna().sum(axis=1).to_numpy()
-    mean = wide.mean(axis=1).to_numpy()
-    spread = wide.std(axis=1, ddof=1).to_numpy()
+    members = wide.T.groupby([points[t] for t in wide.columns]).mean().T
+    units = members if members.shape[1] > 1 else wide
+    n = units.notna().sum(axis=1).to_numpy()
+    mean = units.mean(axis=1).to_numpy()
+    spread = units.std(axis=1, ddof=1).to_numpy()
     half = np.full(len(mean), np.nan)
     some = n > 1
     half[some] = stats.t.ppf((1 + CONFIDENCE) / 2, n[some] - 1) * spread[some] / np.sqrt(n[some])
-    members = wide.T.groupby([points[t] for t in wide.columns]).mean().T
     return Curve(
         group,
         wide.index.to_numpy(),
         mean,
         mean - half,
         mean + half,
-        n,
+        wide.notna().sum(axis=1).to_numpy(),
         tuple((str(label), members[label].to_numpy()) for label in members),
     )
 
@@ -152,6 +158,7 @@ def diagnostics(trials: pd.DataFrame, reports: pd.DataFrame, metrics: Iterable[s
 def forgetting(trials: pd.DataFrame, reports: pd.DataFrame) -> Forgetting:
     """Effect of the forgetting interval over completed kmclr trials, of the confirm stage if it holds several values.
 
+    last: means and intervals over points (over trials where an interval has one point); dots: every trial.
     Raises NotEnough with fewer than two intervals.
     """
     if "p_forget_every" not in trials:
@@ -167,7 +174,14 @@ def forgetting(trials: pd.DataFrame, reports: pd.DataFrame) -> Forgetting:
     lines = curves(trials, reports, schema.ACCURACY, by="p_forget_every", chosen=chosen)
     values = tuple(sorted(int(v) for v in chosen["p_forget_every"].unique()))
     dots = tuple(chosen.loc[chosen["p_forget_every"] == v, schema.ACCURACY].to_numpy(float) for v in values)
-    return Forgetting(lines, values, tuple(mean_interval(d) for d in dots), dots)
+    last = tuple(over_points(chosen[chosen["p_forget_every"] == v]) for v in values)
+    return Forgetting(lines, values, last, dots)
+
+
+def over_points(trials: pd.DataFrame) -> Interval:
+    """Mean accuracy with interval over the points of these trials, over the trials themselves if there is one point."""
+    means = trials.groupby("label")[schema.ACCURACY].mean()
+    return mean_interval(means if len(means) > 1 else trials[schema.ACCURACY])
 
 
 def offline_bars(trials: pd.DataFrame) -> tuple[Bar, ...]:

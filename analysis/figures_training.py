@@ -78,9 +78,9 @@ def curves_in_words(curves: data.Curves) -> str:
 
 
 CURVES_CAPTION = (
-    "Thick lines: mean over trials; bands: 95 % t-interval of that mean over trials, none where n = 1, cut off where "
-    "it leaves the range of the values; thin lines: the points of the search space, each the mean over its seeds. A "
-    "method's points differ in their other parameters, so the band holds the spread of points as well as of seeds."
+    "Thin lines: the points of the search space, each the mean over its seeds; thick lines: mean over points; bands: "
+    "95 % t-interval of that mean over points (over seeds where a method has one point), none for n = 1, cut off where "
+    "it leaves the range of the values. Points differ in their other parameters, so a band is mostly their spread."
 )
 
 
@@ -135,10 +135,11 @@ def forgetting_interval(results: Sequence[Results], style: Style) -> Figure | Sk
     fig = draw_forgetting(panels, style)
     fig.update_layout(title_text=title)
     caption = (
-        f"{several(panels, lambda p: _forgetting_words(p.info))} Left: mean over trials with its 95 % t-interval "
-        "(cut off where it leaves the range of the values); right: every trial's last accuracy (dots), mean and "
-        "95 % interval (t, from 10 trials on bootstrap; none for n = 1). "
-        "Trials of one interval also differ in their other parameters unless the study fixes them."
+        f"{several(panels, lambda p: _forgetting_words(p.info))} Left: mean over points (each the mean of its "
+        "seeds) with its 95 % t-interval, cut off where it leaves the range of the values; right: every trial's last "
+        "accuracy (dots), mean over points and 95 % interval (t, from 10 on bootstrap; none for n = 1; over seeds "
+        "where there is one point). Points of one interval also differ in their other parameters unless "
+        "the study fixes them."
     )
     table = frame(panels, lambda p: _forgetting_rows(p.info))
     return Figure(name, title, caption, finish(fig, style, results, wide=True), table)

@@ -74,6 +74,28 @@ def test_curves_prefer_confirm_and_average_the_seeds_of_a_point() -> None:
     np.testing.assert_allclose(curve.members[0][1], [11, 22])
 
 
+def test_interval_is_over_points_not_over_their_seeds() -> None:
+    """Many seeds of two points say little about a third point: the band must not shrink with the number of seeds."""
+    seeds = [
+        (trial_row(f"{p}{s}", stage="confirm", label=p), [at]) for p, at in (("p", 10.0), ("q", 14.0)) for s in "ab"
+    ]
+    (curve,) = training.curves(*tables(*seeds), "accuracy").curves
+    np.testing.assert_allclose([curve.mean[0], curve.n[0]], [12, 4])
+    np.testing.assert_allclose(curve.high - curve.mean, stats.t.ppf(0.975, 1) * 2.0)
+    one_point = tables(*((trial_row(s, stage="confirm", label="p"), [at]) for s, at in (("a", 10.0), ("b", 14.0))))
+    (curve,) = training.curves(*one_point, "accuracy").curves
+    np.testing.assert_allclose(curve.high - curve.mean, stats.t.ppf(0.975, 1) * 2.0)
+
+
+def test_forgetting_interval_is_over_points() -> None:
+    rows = [(f"{p}{s}", p, f, at) for p, f, at in (("p", 3, 10.0), ("q", 3, 14.0), ("r", 10, 9.0)) for s in "ab"]
+    pairs = [(trial_row(i, label=p, p_forget_every=float(f), accuracy=at), [at]) for i, p, f, at in rows]
+    found = training.forgetting(*tables(*pairs))
+    assert [i.n for i in found.last] == [2, 2]
+    assert [len(d) for d in found.dots] == [4, 2]
+    assert found.last[0].high - found.last[0].mean == pytest.approx(stats.t.ppf(0.975, 1) * 2.0)
+
+
 def test_curves_of_a_study_without_completed_trials_say_so() -> None:
     trials, reports = tables(
         (trial_row("a", status="stopped"), [10.0]), (trial_row("b", status="failed"), [12.0, 13.0])
