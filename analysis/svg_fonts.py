@@ -1,47 +1,72 @@
 """Fonts inside SVG files, so that a figure looks the same on a machine that lacks them.
 
-The browser writes only the names of fonts into an SVG file (into a PDF file it embeds them). Arimo has the widths of
-Arial and Liberation Sans, with which the figures are laid out, so nothing moves. It is shipped in `analysis/data` in
-two parts (Latin, Greek) under the SIL Open Font License 1.1, which is beside it.
+The browser writes only the names of fonts into an SVG file (into a PDF file it embeds them). Here the font it laid the
+figure out with, as fontconfig names it, is cut down to the characters of the figure and put inside. Without fontconfig
+or a scalable font the file keeps the names alone.
 """
 
 from __future__ import annotations
 
 import base64
 import functools
-from importlib import resources
+import html
+import io
+import re
+import shutil
+import subprocess
+from pathlib import Path
 
-FAMILY = "Arimo"
-PARTS = {
-    "latin": "U+0000-00FF,U+0131,U+0152-0153,U+02DA,U+2000-206F,U+20AC,U+2122,U+2191,U+2193,U+2212,U+2215",
-    "greek": "U+0370-03FF",
-}
-"""Characters that each file holds, as its publisher states them."""
+from fontTools import subset
+from fontTools.ttLib import TTFont, TTLibError
+
+ASKED_FOR = "Helvetica"
+"""First name in style.FONTS; fontconfig answers with what the browser takes for it."""
+FAMILY = "Figure"
 
 
 @functools.cache
-def font_faces() -> str:
-    """CSS that defines the font, its files inside as data URIs."""
-    rules = []
-    for part, characters in PARTS.items():
-        raw = (resources.files("analysis") / "data" / f"arimo-{part}-400-normal.woff2").read_bytes()
-        code = base64.b64encode(raw).decode()
-        rules.append(
-            f'@font-face{{font-family:{FAMILY};src:url("data:font/woff2;base64,{code}") format("woff2");'
-            f"unicode-range:{characters}}}"
-        )
-    return "".join(rules)
+def font_file() -> Path | None:
+    """The TrueType or OpenType file that stands for ASKED_FOR on this machine, or None."""
+    if shutil.which("fc-match") is None:
+        return None
+    answer = subprocess.run(
+        ["fc-match", "-f", "%{file}", ASKED_FOR], capture_output=True, text=True, timeout=30, check=False
+    )
+    path = Path(answer.stdout.strip())
+    return path if path.suffix.lower() in (".ttf", ".otf") and path.is_file() else None
 
 
-def embed(svg: bytes) -> bytes:
-    """An SVG file as plotly.js writes it, with the font inside and named first in every list of fonts.
+def font_face(characters: str, path: Path) -> str:
+    """CSS that defines FAMILY with these characters of the font at `path`, as a WOFF data URI."""
+    options = subset.Options(flavor="woff", notdef_outline=True, layout_features=["kern"])
+    font = TTFont(path)
+    cutter = subset.Subsetter(options)
+    cutter.populate(text=characters)
+    cutter.subset(font)
+    font.flavor = "woff"
+    raw = io.BytesIO()
+    font.save(raw)
+    code = base64.b64encode(raw.getvalue()).decode()
+    return f'@font-face{{font-family:{FAMILY};src:url("data:font/woff;base64,{code}") format("woff")}}'
 
-    Raises ValueError for text that does not start with an svg element.
+
+def embed(svg: bytes, path: Path | None = None) -> bytes:
+    """An SVG file as plotly.js writes it, with the font (`path`, default `font_file()`) inside and named first.
+
+    Unchanged if there is no usable font. Raises ValueError for text that does not start with an svg element.
     """
     text = svg.decode("utf-8")
     start = text.find("<svg")
     end = text.find(">", start)
     if start < 0 or end < 0:
         raise ValueError("expected an svg element")
-    body = text[end + 1 :].replace("font-family: Helvetica,", f"font-family: {FAMILY}, Helvetica,")
-    return f"{text[: end + 1]}<style>{font_faces()}</style>{body}".encode()
+    path = path or font_file()
+    if path is None:
+        return svg
+    used = "".join(sorted(set(html.unescape(re.sub(r"<[^>]*>", "", text[end + 1 :])))))
+    try:
+        face = font_face(used, path)
+    except (TTLibError, OSError):
+        return svg
+    body = text[end + 1 :].replace(f"font-family: {ASKED_FOR},", f"font-family: {FAMILY}, {ASKED_FOR},")
+    return f"{text[: end + 1]}<style>{face}</style>{body}".encode()
