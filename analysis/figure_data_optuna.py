@@ -1,4 +1,7 @@
-"""What Optuna's own storage in a results folder says: its study, read without touching the file, and importances."""
+"""What Optuna's own storage in a results folder says: its study, read without touching the file, and importances.
+
+Optuna is imported where it is used: it takes seconds, and an analysis without a storage does without it.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
-
-import optuna
-from optuna.trial import FrozenTrial, TrialState
+from typing import TYPE_CHECKING, NamedTuple
 
 from analysis.figure_data import NotEnough, ordered_methods
 from study import schema
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
 
 MIN_TRIALS = 8
 """Completed trials (of a method) from which an importance is computed."""
@@ -35,6 +39,8 @@ class Importances(NamedTuple):
 @contextmanager
 def quiet() -> Iterator[None]:
     """Optuna without its log lines and its warnings about experimental features; restores the level of its log."""
+    import optuna
+
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -59,6 +65,8 @@ def read_study(folder: Path, objectives: list[str]) -> optuna.Study:
 @lru_cache(maxsize=8)
 def _read(path: Path, changed: int, objectives: tuple[str, ...]) -> optuna.Study:
     """`changed`: when the file was, so that a running study is read again."""
+    import optuna
+
     with quiet(), tempfile.TemporaryDirectory() as scratch:
         try:
             trials, directions = _copy_and_read(path, Path(scratch) / "copy.db", len(objectives))
@@ -71,6 +79,8 @@ def _read(path: Path, changed: int, objectives: tuple[str, ...]) -> optuna.Study
 
 
 def _copy_and_read(path: Path, copy: Path, objectives: int) -> tuple[list[FrozenTrial], list]:
+    import optuna
+
     uri = f"{path.resolve().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, timeout=30)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
@@ -88,7 +98,9 @@ def _copy_and_read(path: Path, copy: Path, objectives: int) -> tuple[list[Frozen
 
 def done(study: optuna.Study) -> list[FrozenTrial]:
     """Trials with values at full budget."""
-    return [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.COMPLETE]
+    import optuna
+
+    return [t for t in study.get_trials(deepcopy=False) if t.state == optuna.trial.TrialState.COMPLETE]
 
 
 def method_of(trial: FrozenTrial) -> str:
@@ -98,6 +110,8 @@ def method_of(trial: FrozenTrial) -> str:
 
 def only(study: optuna.Study, method: str, parameters: list[str] | None = None) -> optuna.Study:
     """The completed trials of one method as a study of their own, without `method` (or with these parameters only)."""
+    import optuna
+
     part = optuna.create_study(directions=study.directions)
     part.set_metric_names(list(study.metric_names or []) or None)
     for trial in done(study):
@@ -107,6 +121,8 @@ def only(study: optuna.Study, method: str, parameters: list[str] | None = None) 
 
 
 def _with(trial: FrozenTrial, names: list[str], values: list[float] | None = None) -> FrozenTrial:
+    import optuna
+
     return optuna.trial.create_trial(
         values=values or trial.values,
         params={n: v for n, v in trial.params.items() if n in names},
@@ -149,6 +165,8 @@ def importances(study: optuna.Study, accuracy: int = 0) -> Importances:
 
 
 def _fanova(part: optuna.Study, accuracy: int) -> dict[str, float]:
+    import optuna
+
     names, trials = shared_parameters(part), done(part)
     if len(trials) < MIN_TRIALS or len(names) < MIN_PARAMETERS or len({t.values[accuracy] for t in trials}) < 2:
         return {}
@@ -161,6 +179,8 @@ def _fanova(part: optuna.Study, accuracy: int) -> dict[str, float]:
 
 def in_decades(study: optuna.Study, cost: int, name: str) -> optuna.Study:
     """The completed trials with value number `cost` as log10(1 + value): the same ranks, a readable axis."""
+    import optuna
+
     with quiet():
         part = optuna.create_study(directions=study.directions)
         part.set_metric_names([name if i == cost else n for i, n in enumerate(study.metric_names or [])])

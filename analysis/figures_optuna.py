@@ -1,6 +1,6 @@
 """Optuna's views of the search: hyperparameter importance and parallel coordinates, from optuna.db. Drawing only.
 
-Optuna is imported when a storage is there to be read, not before: it takes seconds.
+Optuna is imported when a storage is there to be read, not before.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from analysis import figure_data_optuna
 from analysis import style as looks
 from analysis.figure_data import NotEnough
 from analysis.load import Results
@@ -27,10 +28,9 @@ def _read(results: Results) -> tuple[Any, Any]:
     if not (results.folder / schema.OPTUNA_FILE).exists():
         raise NotEnough(f"no {schema.OPTUNA_FILE} in the results folder")
     try:
-        from analysis import figure_data_optuna
+        return figure_data_optuna, figure_data_optuna.read_study(results.folder, list(results.manifest["objectives"]))
     except ImportError:
         raise NotEnough("optuna is not installed") from None
-    return figure_data_optuna, figure_data_optuna.read_study(results.folder, list(results.manifest["objectives"]))
 
 
 def _objective(results: Results, name: str) -> int:
