@@ -189,7 +189,7 @@ def interval(values_S: np.ndarray) -> str:
 
 
 def table(shares: dict[str, np.ndarray], epochs: int, budgets: list[int]) -> str:
-    """Markdown: a row per strategy, a column per budget, and the paired difference to plain ASHA at the second budget."""
+    """Markdown: a row per strategy, a column per budget, and the paired difference to plain ASHA at one budget."""
     head = ["strategy", *[f"{b} trainings" for b in budgets], f"minus asha + tpe at {budgets[1]}"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     base = shares["asha + tpe"][:, budgets[1] * epochs - 1]
