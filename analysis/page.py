@@ -45,7 +45,7 @@ summary { cursor:pointer; }
   body { font-size:10.5pt; } main { max-width:none; padding:0; } nav { display:none; }
   h2, h3 { break-after:avoid; } figure, tr, .answer { break-inside:avoid; }
   .has-still .live, .has-still h3 { display:none; }
-  .still { display:block; width:auto; max-width:100%; max-height:92mm; margin:0 auto; } details pre { columns:2; }
+  .still { display:block; width:auto; max-width:100%; max-height:84mm; margin:0 auto; } details pre { columns:2; }
   .table, pre { overflow:visible; } pre { white-space:pre-wrap; overflow-wrap:anywhere; font-size:7.5pt; }
   table { font-size:8.5pt; } a { color:inherit; text-decoration:none; }
 }

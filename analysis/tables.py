@@ -53,6 +53,11 @@ def number(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else "–"
 
 
+def whole(value: float) -> str:
+    """`98,304`; an en dash for NaN."""
+    return f"{value:,.0f}" if math.isfinite(value) else "–"
+
+
 def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
     """`57.20 [56.90, 57.50]`, without brackets where there is no interval."""
     if not math.isfinite(low):
@@ -81,7 +86,7 @@ def front_table(results: Results, x: str = "support_bytes") -> Table | None:
     rows = pd.DataFrame(
         {
             "Point": front["label"],
-            "Vectors": [f"{int(v):,}" for v in vectors],
+            "Vectors": [whole(v) for v in vectors],
             found.axis.title: [cost_in_words(v, found.axis) for v in front[x]],
             found.score.title: [with_interval(*v) for v in zip(front["y"], low, high, strict=True)],
             "n": front["n"],
@@ -138,7 +143,7 @@ def offline_table(results: Results) -> Table | None:
     rows = pd.DataFrame(
         {
             "Point": data["label"],
-            "Vectors": [f"{int(v):,}" for v in data["vectors"]],
+            "Vectors": [whole(v) for v in data["vectors"]],
             "Acc@1 (%)": [with_interval(*v) for v in data[["acc1", "acc1_low", "acc1_high"]].to_numpy()],
             "Acc@5 (%)": [with_interval(*v) for v in data[["acc5", "acc5_low", "acc5_high"]].to_numpy()],
             "n": data["n"],

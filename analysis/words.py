@@ -10,7 +10,7 @@ from analysis import points
 from analysis.load import Results
 from analysis.pareto import cost_in_words
 from analysis.statistics import paired_difference, paired_ratio
-from analysis.tables import number, reference_point, seeds_in_words, with_interval
+from analysis.tables import number, reference_point, seeds_in_words, whole, with_interval
 from analysis.units import bytes_in_words
 from study import schema
 
@@ -46,8 +46,10 @@ def _standing(results: Results) -> list[str]:
 
 def name_of(row: pd.Series) -> str:
     """`400 prototypes (0.41 MB)`, `the 98,304-queue (101 MB)`, `no support set`."""
-    vectors, size = f"{int(row['vectors']):,}", bytes_in_words(float(row["support_bytes"]))
+    vectors, size = whole(row["vectors"]), bytes_in_words(float(row["support_bytes"]))
     kind = schema.SUPPORT_KIND.get(row["method"])
+    if not math.isfinite(row["vectors"]):
+        return f"{row['label']} ({size})"
     if kind == "prototypes":
         return f"{vectors} prototypes ({size})"
     return f"the {vectors}-queue ({size})" if kind == "queue" else "no support set"

@@ -159,6 +159,13 @@ def _has_html_parser() -> bool:
     return importlib.util.find_spec("lxml") is not None
 
 
+def test_studies_that_do_not_report_vectors_still_have_tables_and_an_answer(results):
+    bare = dataclasses.replace(results, trials=results.trials.assign(support_vectors=math.nan))
+    assert set(tables.front_table(bare).rows["Vectors"]) == {"–"}
+    assert set(tables.offline_table(bare).rows["Vectors"]) == {"–"}
+    assert words.answer(bare)[0].startswith("kmclr t=")
+
+
 # --- sentences ---
 
 
