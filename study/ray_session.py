@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import ray
 from ray import tune
 
-from study import manifest
+from study import manifest, ray_start
 from study.config import ResourcesConfig
 
 SLOT = "trial_slot"
-START_TRIES = 4
 OBJECT_STORE_BYTES = 256 * 2**20  # trials share data through memory-mapped files, not through Ray
-SHIPPED = ["/results/", "/data/", "/.git/", "/.venv/", "/wandb/", "**/__pycache__/", "/tests/", "/benchmarks/results/"]
+SHIPPED = ["/results/", "/data/", "/.git/", "/.venv/", "/wandb/", "**/__pycache__/", "/benchmarks/results/"]
 
 
 @dataclass(frozen=True)
@@ -80,48 +76,17 @@ class Session:
             ray.shutdown()
 
 
-def _free_port(first: int = 8265) -> int:
-    for port in range(first, first + 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    return first
-
-
-def _end_half_started(before: set[int]) -> None:
-    """End what a failed ray.init has started in this process; Ray itself leaves it running."""
-    for child in psutil.Process().children(recursive=True):
-        if child.pid not in before and not any(parent.pid in before for parent in child.parents()):
-            with contextlib.suppress(psutil.Error):
-                child.kill()
-
-
-def _patient_init(**options: Any) -> Any:
-    """ray.init, tried again where a busy machine did not get it up in Ray's fixed 30 s or the port was just taken."""
-    ours = {child.pid for child in psutil.Process().children()}
-    for left in range(START_TRIES - 1, -1, -1):
-        try:
-            return ray.init(**options)
-        except Exception as error:
-            ray.shutdown()
-            _end_half_started(ours)
-            taken = "already occupied" in str(error)  # another study took the port since we looked
-            if not (taken or "timed out during startup" in str(error)) or not left:
-                raise
-            if taken:
-                options["dashboard_port"] = _free_port(options["dashboard_port"] + 1)
-    raise AssertionError("unreachable")
-
-
 def _join(address: str, wanted: ResourcesConfig, on_gpu: bool) -> Session:
     worker_env = {k: v for k, v in os.environ.items() if k in ("RAY_CHDIR_TO_TRIAL_DIR", "KMCLR_CACHE")}
     root = str(Path(__file__).resolve().parents[1])
     runtime_env: dict[str, Any] = {"working_dir": root, "excludes": SHIPPED, "env_vars": worker_env}
-    context = ray.init(address=address, runtime_env=runtime_env, log_to_driver=False, logging_level="ERROR")
+    try:
+        context = ray.init(address=address, runtime_env=runtime_env, log_to_driver=False, logging_level="ERROR")
+    except ConnectionError as error:
+        raise ValueError(
+            f"--address {address}: no Ray cluster answers there ({error}); start one with `ray start --head`, "
+            f"or leave --address (and RAY_ADDRESS) away to run on this machine"
+        ) from None
     return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=context.dashboard_url or None, owned=True)
 
 
@@ -145,16 +110,17 @@ def connect(wanted: ResourcesConfig, *, on_gpu: bool, address: str | None, dashb
         return _join(address, wanted, on_gpu)
     cores, cards = manifest.cores(), len(manifest.gpus()) if on_gpu else 0
     resolved = share(wanted, cores=cores, gpus=cards, on_gpu=on_gpu)
-    context = _patient_init(
-        address="local",
-        num_cpus=max(1, cores),
-        num_gpus=cards,
-        resources={SLOT: resolved.concurrent},
-        include_dashboard=dashboard,
-        dashboard_host="127.0.0.1",
-        dashboard_port=_free_port() if dashboard else None,
-        log_to_driver=False,
-        logging_level="ERROR",
-        object_store_memory=OBJECT_STORE_BYTES,
-    )
+    with ray_start.patience():
+        context = ray.init(
+            address="local",
+            num_cpus=max(1, cores),
+            num_gpus=cards,
+            resources={SLOT: resolved.concurrent},
+            include_dashboard=dashboard,
+            dashboard_host="127.0.0.1",
+            dashboard_port=ray_start.free_port(8265) if dashboard else None,
+            log_to_driver=False,
+            logging_level="ERROR",
+            object_store_memory=OBJECT_STORE_BYTES,
+        )
     return Session(resolved, slots=True, dashboard=context.dashboard_url or None, owned=True)

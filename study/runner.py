@@ -130,8 +130,7 @@ class StudyRun:
     def _connect(self) -> Any:
         if self.session is None:
             before_ray(local=self.options.address is None)
-            from study import ray_session
-            from study.ray_metrics import RayMetrics
+            from study import dashboard, ray_session
 
             hush()
             on_gpu = self.record["device"] != "cpu"
@@ -140,7 +139,7 @@ class StudyRun:
             )
             self.ledger.gpus_per_trial = self.session.share.gpu
             self.signals.listen()
-            self.ledger.listeners.append(RayMetrics(self.journal))
+            self.ledger.listeners += [dashboard.Gauges(self.journal), dashboard.Signs()]
             self.screen.connected(self.session.dashboard, self.session.share.concurrent)
         return self.session
 

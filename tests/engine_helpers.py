@@ -69,16 +69,19 @@ def outcome(folder: Path) -> tuple[list[dict], list[dict]]:
 
 
 def main() -> int:
-    """`python -m tests.engine_helpers OUT [--resume] [--set JSON]`: run the fake study in a process of its own."""
+    """`python -m tests.engine_helpers OUT [--set JSON] ...`: run the fake study in a process of its own."""
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--stage")
     parser.add_argument("--dashboard", action="store_true")
+    parser.add_argument("--address")
+    parser.add_argument("--storage")
     parser.add_argument("--set", default="{}")
     given = parser.parse_args()
     study = make_study(**json.loads(given.set))
-    return run_fake(study, given.out, resume=given.resume, stage=given.stage, dashboard=given.dashboard)
+    options = {name: getattr(given, name) for name in ("resume", "stage", "dashboard", "address", "storage")}
+    return run_fake(study, given.out, **options)
 
 
 if __name__ == "__main__":
