@@ -12,12 +12,14 @@ import importlib.metadata
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(os.environ.get("BENCHMARK_RESULTS") or Path(__file__).parent / "results")
+"""Where result files go; benchmarks/gpu_session.py sets another folder."""
 
 
 class Timing(NamedTuple):
@@ -33,6 +35,10 @@ class Timing(NamedTuple):
     def spread(self) -> tuple[float, float]:
         """First and third quartile (both the only value if there is one)."""
         return quartiles(self.seconds)
+
+    def per(self, count: float) -> Timing:
+        """Seconds of one of the `count` things that a call did."""
+        return self.scaled(1 / count)
 
     def scaled(self, factor: float) -> Timing:
         """In another unit, e.g. 1e3 for milliseconds."""
@@ -107,11 +113,21 @@ def environment(packages: Sequence[str] = ("torch",)) -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
     lines = [
         f"- date: {datetime.date.today().isoformat()}",
+        *_gpus(),
         f"- CPU: {_cpu()}, {os.cpu_count()} logical cores, shared with other work (load averages {load})",
         f"- threads: OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}",
         f"- Python {platform.python_version()}, {versions}",
     ]
     return "\n".join(lines)
+
+
+def _gpus() -> list[str]:
+    """A line per kind of GPU that torch sees, if the caller has imported torch."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return []
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return [f"- GPU: {names.count(name)} x {name}, CUDA {torch.version.cuda}" for name in sorted(set(names))]
 
 
 def _cpu() -> str:
@@ -131,7 +147,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def write_result(name: str, text: str) -> Path:
     """Writes benchmarks/results/YYYY-MM-DD-NAME.md; an existing file is never edited: a number is added to the name."""
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     stem = f"{datetime.date.today().isoformat()}-{name}"
     path, number = RESULTS / f"{stem}.md", 2
     while path.exists():
