@@ -23,7 +23,7 @@ PACKAGES = ("trainables", "study", "analysis")
 OWN = (*PACKAGES, "run_study", "benchmarks", "tests")
 MATHS = ("losses", "support_sets", "kmeans", "metrics", "schedules")
 MATHS_FILES = tuple(sorted(p for p in (ROOT / "trainables").glob("*.py") if p.stem.startswith((*MATHS, "support_"))))
-NEEDS_RAY = ("callbacks", "durable", "engine", "ray_metrics", "ray_session", "schedulers", "search")
+NEEDS_RAY = ("callbacks", "dashboard", "durable", "engine", "ray_session", "ray_start", "schedulers", "search")
 """Files of study/ that talk to Ray; every other one imports without it."""
 TOP_LEVEL = {".ci", ".gitignore", "CHANGELOG.md", "README.md", "pyproject.toml", "run_study.py", "uv.lock"} | {
     "analysis",
@@ -219,7 +219,7 @@ def test_methods_are_the_same_everywhere() -> None:
 @pytest.mark.parametrize("method", schema.METHODS)
 def test_schema_names_every_metric_that_a_trial_reports(method: str) -> None:
     from trainables.pretrain import Sizes, Trial
-    from trainables.pretrain import _noise as noise
+    from trainables.pretrain import noise_dataset as noise
 
     run = {
         "method": method,
