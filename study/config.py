@@ -16,7 +16,7 @@ class RangeSpec(Section):
     high: float
     log: bool = False
     step: float | None = Field(None, gt=0)
-    grid: int = Field(4, ge=2)
+    grid: int = Field(4, ge=2, le=1000)
     """Points taken from the range by sampler: grid."""
 
     @model_validator(mode="after")

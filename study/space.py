@@ -8,6 +8,7 @@ prototype_update: ema) is not part of that trial's point.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from study.config import RangeSpec, StudyConfig
 from trainables import yaml_edge
 from trainables.config import RunConfig
 
+MAX_GRID = 100_000
 METHODS = ("kmclr", "nnclr", "none", "simclr", "byol")
 BOTH = ("kmclr", "nnclr")
 Kind = Literal["int", "float", "choice"]
@@ -173,8 +175,11 @@ def levels(name: str, spec: RangeSpec | tuple[Any, ...]) -> list[Any]:
 def grid_points(study: StudyConfig) -> list[dict[str, Any]]:
     """Every combination of the grid's levels that differs in a parameter that applies."""
     names = [name for name in PARAMETERS if name in study.space]
+    axes = [levels(name, study.space[name]) for name in names]
+    if (combinations := math.prod(map(len, axes))) > MAX_GRID:
+        raise yaml_edge.ConfigError(f"the grid of {study.name} has {combinations:,} combinations; at most {MAX_GRID:,}")
     points: dict[str, dict[str, Any]] = {}
-    for values in itertools.product(*(levels(name, study.space[name]) for name in names)):
+    for values in itertools.product(*axes):
         point = fill(study, dict(zip(names, values, strict=True)).__getitem__)
         points.setdefault(repr(sorted(point.items())), point)
     return list(points.values())

@@ -159,6 +159,13 @@ def test_grid_keeps_to_steps() -> None:
     assert values == pytest.approx([0.1, 0.3, 0.5])
 
 
+def test_a_grid_beyond_measure_is_refused_at_once() -> None:
+    floats = [name for name, parameter in space.PARAMETERS.items() if parameter.kind == "float"]
+    spec = {name: {"low": 0.1, "high": 0.5, "grid": 100} for name in floats}
+    with pytest.raises(ConfigError, match=r"the grid of s has [0-9,]+ combinations; at most 100,000"):
+        space.grid_points(study(spec))
+
+
 # --- points ---
 
 
