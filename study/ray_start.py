@@ -1,23 +1,30 @@
 """Starting Ray where Ray's own patience is too short: a busy machine, a cold disk, a laptop.
 
-Ray 2.60 gives a node 15 s to start its Python agents (then the raylet aborts: "Timed out waiting for file
-metrics_agent_port") and 30 s to come up at all; neither can be set. The raylet only waits for ports that it was not
-given, so the agents' ports are chosen here, and the second limit is stretched.
+Ray 2.60 gives a node's Python agents 15 s to write down their ports (then the raylet aborts: "Timed out waiting for
+file metrics_agent_port") and the node 30 s to come up at all; neither can be set. So the agents' ports are chosen and
+written down here before the raylet starts, and the second limit is stretched.
 """
 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import socket
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from ray._private import parameter, services
+from ray import _raylet
+from ray._private import services
 
 PATIENCE_S = 180.0
-AGENT_PORTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+AGENT_PORTS = {
+    "metrics_agent_port": _raylet.METRICS_AGENT_PORT_NAME,
+    "metrics_export_port": _raylet.METRICS_EXPORT_PORT_NAME,
+    "dashboard_agent_listen_port": _raylet.DASHBOARD_AGENT_LISTEN_PORT_NAME,
+    "runtime_env_agent_port": _raylet.RUNTIME_ENV_AGENT_PORT_NAME,
+}
 
 
 def free_port(first: int = 0) -> int:
@@ -35,7 +42,7 @@ def free_port(first: int = 0) -> int:
 def patience() -> Iterator[None]:
     """Within this context a Ray node may take PATIENCE_S to start."""
     os.environ.setdefault("RAY_agent_register_timeout_ms", str(int(PATIENCE_S * 1000)))
-    ask, make = services.get_node, parameter.RayParams
+    ask, start = services.get_node, services.start_raylet
 
     def ask_patiently(*arguments: Any, **named: Any) -> Any:
         deadline = time.monotonic() + PATIENCE_S
@@ -47,15 +54,15 @@ def patience() -> Iterator[None]:
                     raise
                 time.sleep(0.2)
 
-    def with_ports(*arguments: Any, **named: Any) -> Any:
-        params = make(*arguments, **named)
-        for name in AGENT_PORTS:
-            if not getattr(params, name):
-                setattr(params, name, free_port())
-        return params
+    def start_with_ports(*arguments: Any, **named: Any) -> Any:
+        given = inspect.signature(start).bind(*arguments, **named).arguments
+        for name, port_name in AGENT_PORTS.items():
+            named[name] = given.get(name) or free_port()
+            _raylet.persist_port(given["session_dir"], given["node_id"], port_name, named[name])
+        return start(*arguments, **named)
 
-    services.get_node, parameter.RayParams = ask_patiently, with_ports
+    services.get_node, services.start_raylet = ask_patiently, start_with_ports
     try:
         yield
     finally:
-        services.get_node, parameter.RayParams = ask, make
+        services.get_node, services.start_raylet = ask, start
