@@ -37,7 +37,7 @@ def make_report(
 
     out: where to (default: the folder itself; `comparison` beside the first of several). style: paper | slides | web,
     for the files in figures/. x: cost axis of the fronts. images: `main` draws the main figures as SVG, PNG and PDF
-    (seconds), `all` every figure, and animations as GIF; `none` makes HTML alone. Raises ValueError for what the
+    and the animations as GIF (seconds), `all` every figure; `none` makes HTML alone. Raises ValueError for what the
     user can put right: a folder that is none, a broken line, an unknown style or axis.
     """
     if images not in ("main", "all", "none"):
@@ -54,7 +54,7 @@ def make_report(
     made, skipped = draw_all(results, look, progress)
     page_made = made if style == "web" else draw_all(results, dataclasses.replace(get_style("web"), x=x), progress)[0]
     _write_figures(made, target / schema.FIGURES_DIR, look, images, progress)
-    if images == "all":
+    if images != "none":
         write_gifs(results, target / schema.FIGURES_DIR)
     found = [(r, t) for r in results for t in _tables(r, x)]
     for one, table in found:

@@ -11,6 +11,7 @@ import base64
 import functools
 import html
 import io
+import logging
 import re
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from fontTools.ttLib import TTFont, TTLibError
 ASKED_FOR = "Helvetica"
 """First name in style.FONTS; fontconfig answers with what the browser takes for it."""
 FAMILY = "Figure"
+logging.getLogger("fontTools.subset").setLevel(logging.ERROR)  # it warns of tables that it leaves out, as it should
 
 
 @functools.cache

@@ -1,0 +1,114 @@
+"""Every method with every kind of support set, on the same budget: accuracies on test, bytes and speed.
+
+    uv run python -m benchmarks.method_table [--seeds 3] [--set a.b=c ...] [--name digits]
+
+The settings are those of configs/k_sweep.yaml's rehearsal (digits, small encoder); `--set` changes them, for example to
+a subset of CIFAR-100: --set data.name=parquet --set data.root=FOLDER --set data.train_limit=5000. One thread. `random`
+is the untrained encoder. Mean and half-width of the 95 % t interval over seeds, which give weights and batches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from scipy import stats
+
+from benchmarks.common import environment, table, write_result
+from study.config import StudyConfig
+from study.loading import load_study
+from study.space import to_run
+from trainables import yaml_edge
+from trainables.config import RunConfig
+from trainables.data import load_dataset
+from trainables.linear_eval import Frozen, evaluate
+from trainables.trial import Trial
+
+ROOT = Path(__file__).parent.parent
+ARMS = {
+    "random": {"method": "none"},
+    "simclr": {"method": "simclr"},
+    "byol": {"method": "byol"},
+    "none": {"method": "none"},
+    "nnclr, 1,024 float32": {"method": "nnclr", "support": {"queue_size": 1024}},
+    "nnclr, 1,024 float16": {"method": "nnclr", "support": {"queue_size": 1024, "queue_dtype": "float16"}},
+    "nnclr, 1,024 int8": {"method": "nnclr", "support": {"queue_size": 1024, "queue_dtype": "int8"}},
+    "kmclr, k=50 count": {"method": "kmclr", "support": {"k": 50}},
+    "kmclr, k=50 ema": {"method": "kmclr", "support": {"k": 50, "update": "ema"}},
+    "kmclr, k=50 soft": {"method": "kmclr", "support": {"k": 50}, "positives": {"kind": "soft"}},
+    "kmclr, k=200 count": {"method": "kmclr", "support": {"k": 200}},
+}
+ACCURACIES = ("test_knn_acc1", "test_few_shot_acc1", "test_acc1")
+
+
+def run_config(study: StudyConfig, arm: dict, seed: int) -> RunConfig:
+    """The study's shared settings with an arm's method and support set."""
+    settings = to_run(study, {}, seed=seed).model_dump(mode="json")
+    return yaml_edge.validate(RunConfig, yaml_edge.merge(settings, arm), "arm")
+
+
+def measure(cfg: RunConfig, train: bool) -> dict[str, float]:
+    """Train one run (or not at all) and evaluate it offline."""
+    dataset = load_dataset(cfg.data)
+    trial = Trial(cfg, dataset)
+    reports: list[dict] = []
+    while train and not trial.done:
+        reports.append(trial.run_epoch())
+    encoder = trial.method.networks.encoder.eval().requires_grad_(False)
+    frozen = Frozen(encoder, cfg, dataset.mean, dataset.std, dataset.channels, trial.epoch)
+    found = dict(evaluate(frozen, seed=cfg.seed).metrics)
+    found["support_bytes"] = trial.method.support.nbytes if train else 0
+    if train:
+        found["images_per_s"] = statistics.median(r["images_per_s"] for r in reports)
+        found["embedding_std"] = reports[-1]["embedding_std"]
+    trial.close()
+    return found
+
+
+def interval(values: Sequence[float]) -> str:
+    """`mean ± half-width` of the 95 % t interval."""
+    if len(values) < 2:
+        return f"{values[0]:.1f}"
+    half = stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    return f"{statistics.mean(values):.1f} ± {half:.1f}"
+
+
+def row(name: str, runs: Sequence[dict[str, float]]) -> list[str]:
+    cells = [interval([run[metric] for run in runs]) for metric in ACCURACIES]
+    trained = "images_per_s" in runs[0]
+    speed = f"{statistics.median(run['images_per_s'] for run in runs):,.0f}" if trained else "-"
+    spread = f"{min(run['embedding_std'] for run in runs):.2f}" if trained else "-"
+    return [name, *cells, f"{runs[0]['support_bytes']:,.0f}", speed, spread]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=C")
+    parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--name", default="digits")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    study = load_study(ROOT / "configs" / "k_sweep.yaml", rehearse=True, overrides=args.set).study
+    rows = []
+    for name in args.arms:
+        runs = [measure(run_config(study, ARMS[name], seed), name != "random") for seed in range(args.seeds)]
+        rows.append(row(name, runs))
+        print(" | ".join(rows[-1]), flush=True)
+    head = ("arm", "kNN", "5-shot", "linear acc@1", "support bytes", "images/s", "least embedding std")
+    facts = f"{study.train.epochs} epochs, batch {study.train.batch_size}, encoder {study.encoder.name}"
+    text = (
+        f"# Methods and support sets: {args.name}\n\n{environment(('torch', 'scikit-learn'))}\n- torch threads: 1\n"
+        f"- {facts}; overrides: {' '.join(args.set) or 'none'}\n"
+        f"- n = {args.seeds} seeds; test accuracies in %, mean ± half-width of the 95 % t interval; median images/s\n\n"
+        f"{table(head, rows)}\n"
+    )
+    print("written:", write_result(f"method_table-{args.name}", text))
+
+
+if __name__ == "__main__":
+    main()
