@@ -134,6 +134,8 @@ def compile_networks(cfg: TrainConfig, networks: torch.nn.Module, device: torch.
         raise ValueError(f"train.compile: cuda_graphs needs a CUDA device, this trial runs on {device.type}; use none")
     if cfg.compile == "none":
         return
+    # A process that trains one trial after another meets many shapes; past torch's limit of 8 it would go eager.
+    torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
     mode = "reduce-overhead" if cfg.compile == "cuda_graphs" else None
     # dynamic=False: another batch size is compiled anew; a kernel for any size would be slower for all.
     networks.compile(mode=mode, backend=COMPILE_BACKEND, dynamic=False)
