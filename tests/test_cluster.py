@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from tests.test_resume import finish, wait_for_reports
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENT_RAY = "from study.ray_start import patience\nfrom ray.scripts.scripts import main\nwith patience(): main()"
-RAY = [sys.executable, "-c", PATIENT_RAY, "start", "--block", "--num-cpus=1", "--node-ip-address=127.0.0.1"]
+RAY = [sys.executable, "-c", PATIENT_RAY, "start", "--block", "--num-cpus=1", "--disable-usage-stats"]
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 2}
 
 
 def free_port() -> int:
@@ -28,7 +30,7 @@ def free_port() -> int:
 
 
 def node(*arguments: str, log: Path) -> subprocess.Popen:
-    environment = {**os.environ, "FAKE_SECONDS": "0.2", "RAY_CHDIR_TO_TRIAL_DIR": "0"}
+    environment = {**os.environ, **TOKEN, "FAKE_SECONDS": "0.2", "RAY_CHDIR_TO_TRIAL_DIR": "0"}
     with log.open("w") as file:
         return subprocess.Popen([*RAY, *arguments], cwd=ROOT, env=environment, stdout=file, stderr=file)
 
@@ -45,8 +47,9 @@ def started(*arguments: str, log: Path) -> subprocess.Popen:
 @pytest.fixture
 def cluster(tmp_path):
     """(address, process of the second node); what is started here is ended here."""
-    address = f"127.0.0.1:{free_port()}"
-    processes = [started("--head", f"--port={address.split(':')[1]}", "--include-dashboard=false", log=tmp_path / "1")]
+    port = free_port()
+    processes = [started("--head", f"--port={port}", "--include-dashboard=false", log=tmp_path / "1")]
+    address = re.search(r"ray start --address='([^']+)'", (tmp_path / "1").read_text())[1]
     try:
         processes.append(started(f"--address={address}", log=tmp_path / "2"))
         yield address, processes[1]
@@ -63,7 +66,8 @@ def test_study_survives_the_loss_of_a_node(cluster, tmp_path) -> None:
     settings = {"resources": {"max_concurrent": 2}, "scheduler": {"name": "none"}}
     command = [sys.executable, "-m", "tests.engine_helpers", str(out), "--address", address]
     command += ["--storage", str(tmp_path / "shared"), "--set", json.dumps(settings)]
-    process = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **TOKEN}, text=True, **pipes)
     wait_for_reports(out / "fake", 25, process)
     second.kill()
     code, printed, errors = finish(process, timeout=500)
