@@ -19,7 +19,6 @@ from study import pareto, schema
 from study.journal import Journal
 from study.tasks import Task
 
-SIGN_AFTER_S = 15.0
 NAMESPACE = "kmclr"
 SHOWN = ("epoch", schema.ACCURACY, schema.SUPPORT_BYTES, "images_per_s")
 GAUGES = {
@@ -58,7 +57,7 @@ class TrialSign:
 class Signs:
     """A listener of the ledger that keeps one TrialSign per running trial."""
 
-    def __init__(self, after_s: float = SIGN_AFTER_S) -> None:
+    def __init__(self, after_s: float) -> None:
         self.after_s = after_s
         self.kind = ray.remote(num_cpus=0, max_restarts=0)(TrialSign)
         self.began: dict[str, tuple[float, Task]] = {}

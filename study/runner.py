@@ -58,6 +58,8 @@ class Options:
     address: str | None = None
     storage: str | None = None
     dashboard: bool = True
+    sign_after_s: float = 15.0
+    """Seconds a trial runs before the dashboard shows it as an actor of its own name."""
     trainable: Callable[[], type] = default_trainable
     describe: Callable[[StudyConfig], Mapping[str, Any]] = describe_data
     argv: list[str] = field(default_factory=lambda: list(sys.argv))
@@ -139,7 +141,7 @@ class StudyRun:
             )
             self.ledger.gpus_per_trial = self.session.share.gpu
             self.signals.listen()
-            self.ledger.listeners += [dashboard.Gauges(self.journal), dashboard.Signs()]
+            self.ledger.listeners += [dashboard.Gauges(self.journal), dashboard.Signs(self.options.sign_after_s)]
             self.screen.connected(self.session.dashboard, self.session.share.concurrent)
         return self.session
 
