@@ -99,7 +99,7 @@ class Ledger:
         reports = self.journal.reports_of(task.trial_id)
         last = max(reports, key=lambda line: line["epoch"], default={})
         began, origin = self._began.pop(task.trial_id, (reports[0]["time"] if reports else now(), time.monotonic()))
-        if status == schema.OUT_OF_MEMORY:
+        if status == schema.OUT_OF_MEMORY and "train.batch_size" not in (error or ""):
             error = f"{SMALLER} ({error})" if error else SMALLER
         line = {
             "stage": task.stage,

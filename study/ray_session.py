@@ -81,8 +81,9 @@ def _join(address: str, wanted: ResourcesConfig, on_gpu: bool) -> Session:
     root = str(Path(__file__).resolve().parents[1])
     runtime_env: dict[str, Any] = {"working_dir": root, "excludes": SHIPPED, "env_vars": worker_env}
     try:
+        ray_start.check_answers(address)
         context = ray.init(address=address, runtime_env=runtime_env, log_to_driver=False, logging_level="ERROR")
-    except ConnectionError as error:
+    except OSError as error:
         raise ValueError(
             f"--address {address}: no Ray cluster answers there ({error}); start one with `ray start --head`, "
             f"or leave --address (and RAY_ADDRESS) away to run on this machine"

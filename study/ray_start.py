@@ -38,6 +38,13 @@ def free_port(first: int = 0) -> int:
     return first
 
 
+def check_answers(address: str, timeout_s: float = 10.0) -> None:
+    """Raise OSError if `host:port` takes no connection; Ray itself tries for minutes. Others are Ray's affair."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=timeout_s).close()
+
+
 @contextlib.contextmanager
 def patience() -> Iterator[None]:
     """Within this context a Ray node may take PATIENCE_S to start."""
