@@ -1,0 +1,192 @@
+"""Every benchmark's core in a setting of seconds: it runs, counts right, says what it measured. No timed assertions."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks import common, gpu_epoch, gpu_session, packing, startup, study_throughput, support_kernels, train_step
+from benchmarks.machine import Peaks, measure_peaks
+from trainables.config import SupportConfig
+
+CPU = torch.device("cpu")
+PEAKS = Peaks(float32=1e11, bfloat16=4e11, copy=1e10)
+SMALL: dict[str, Any] = {
+    "encoder": {"name": "small_conv", "width": 4},
+    "heads": {"projector_hidden": 8, "embedding_dim": 8, "predictor_hidden": 8},
+}
+TINY = train_step.Setting(device=CPU, batch=8, repeats=2, changes=SMALL)
+
+
+def test_ratios_are_taken_turn_by_turn_and_scaled_times_keep_their_spread():
+    slow, fast = common.Timing([2.0, 6.0, 9.0]), common.Timing([1.0, 2.0, 3.0])
+    assert common.ratio(slow, fast).seconds == [2.0, 3.0, 3.0]
+    assert slow.per(2).seconds == [1.0, 3.0, 4.5]
+    assert common.describe(common.Timing([1.0, 2.0, 3.0]), 1) == "2.0 (1.5-2.5)"
+
+
+def test_candidates_take_turns_in_both_orders():
+    order: list[str] = []
+    common.paired({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, repeats=2, warm_up=1)
+    assert order == ["a", "b", "a", "b", "b", "a"]
+
+
+def test_a_result_file_is_never_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(common, "RESULTS", tmp_path / "results")
+    first, second = common.write_result("x", "one"), common.write_result("x", "two")
+    assert (first.read_text(), second.read_text()) == ("one\n", "two\n")
+    assert second.name == first.stem + "-2.md"
+
+
+def test_measured_peaks_are_rates():
+    peaks = measure_peaks(CPU, side=64, repeats=2)
+    assert min(peaks) > 0
+    assert peaks.bfloat16 == peaks.float32  # a CPU computes in float32
+    assert "GB/s" in peaks.line()
+
+
+def test_training_steps_of_all_arms_and_lightlys_loop_are_timed_with_full_support_sets():
+    arms = {
+        "none": {"method": "none"},
+        "kmclr k=400": {"method": "kmclr", "support": {"k": 20}},
+        "nnclr queue=98,304": {"method": "nnclr", "support": {"queue_size": 30, "queue_dtype": "float16"}},
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lightly's
+        timings = train_step.measure(TINY, arms)
+    assert [len(timing.seconds) for timing in timings.values()] == [2] * 4
+    text = train_step.report(TINY, timings)
+    assert "| none |" in text
+    assert "1.000 (1.000-1.000)" in text
+    assert f"| {train_step.LIGHTLY} |" in text
+
+
+def test_the_flop_count_of_a_step_is_that_of_the_networks():
+    flops = gpu_epoch.step_flops(train_step.Setting(device=CPU, encoder="resnet18"), batch=10)
+    # 3 x (forward of ResNet-18 at 32x32, 1.11 GFLOP, and of the heads, 0.047 GFLOP less what no gradient is needed for)
+    assert flops == pytest.approx(10 * 2 * 3.38e9, rel=0.01)
+
+
+def test_epochs_are_scaled_from_steps_and_set_against_the_floor():
+    cases = [gpu_epoch.Case(8, "none", one_forward) for one_forward in (False, True)]
+    timings = gpu_epoch.measure(cases, TINY)
+    rows = gpu_epoch.rows_of({cases[0]: common.Timing([2.0])}, TINY, PEAKS)
+    flops = gpu_epoch.step_flops(TINY, 8) * 5625  # 45,000 images in batches of 8
+    assert rows[0][-2:] == [f"{flops / 4e11:.3f}", f"{100 * flops / 4e11 / 2:.1f} %"]
+    text = gpu_epoch.report(timings, TINY, PEAKS)
+    assert "convolution" in text  # the profile
+
+
+def test_the_cases_of_an_epoch_are_eager_alone_on_a_cpu():
+    assert {case.compile for case in gpu_epoch.default_cases(False, (64,), ["none", "cuda_graphs"])} == {"none"}
+    on_gpu = gpu_epoch.default_cases(True, (64, 256), ["none", "compile", "cuda_graphs"])
+    assert len(on_gpu) == len(set(on_gpu)) == 10
+
+
+def test_support_sets_are_set_against_their_floor():
+    kernels = support_kernels.kernels(quick=True)
+    assert [kernel.rows for kernel in kernels] == [50, 1024, 1024, 1024]
+    queue = support_kernels.Kernel("queue", "nnclr", SupportConfig(queue_size=1000, queue_dtype="float16"), batch=4)
+    assert queue.flops == 2 * 8 * 1000 * 256
+    assert queue.floor_s(PEAKS) == pytest.approx(max(2 * 8 * 1000 * 256 / 4e11, 1000 * 512 / 1e10))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lightly's
+        rows = [support_kernels.measure(kernel, CPU, PEAKS, repeats=2, calls=1) for kernel in kernels[:2]]
+    assert rows[0][-1] == "-"
+    assert "queue, 1,024 rows, float32" in support_kernels.report(rows, CPU, PEAKS, 2, 1)
+
+
+def test_starting_times_are_of_fresh_processes():
+    found = startup.measure({"python -c pass": ["-c", "pass"], "run_study.py --help": ["run_study.py", "--help"]}, 1)
+    assert all(wall.median > 0 and cpu.median >= 0 for wall, cpu in found.values())
+    assert "below 1 s: " in startup.report(found, 1)
+
+
+def test_the_help_imports_nothing_heavy():
+    code = """
+import runpy, sys
+sys.argv = ["run_study.py", "--help"]
+try:
+    runpy.run_path("run_study.py", run_name="__main__")
+except SystemExit:
+    heavy = {"torch", "ray", "optuna", "pandas", "pydantic", "numpy"}
+    print(sorted(heavy & set(sys.modules)), file=sys.stderr)
+"""
+    options = {"cwd": startup.ROOT, "capture_output": True, "text": True, "check": True}
+    done = subprocess.run([sys.executable, "-c", code], **options)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_packed_trials_are_counted_together():
+    work = packing.Work("cpu", "small_conv", steps=2, warm_up=1, changes=SMALL)
+    cases = [packing.Case(1, 1, 8), packing.Case(2, 1, 8)]
+    found = packing.measure(cases, work, repeats=1)
+    assert "| 8 | none | 2 | 1 |" in packing.report(found, work, 1)
+
+
+def test_gains_of_packing_are_against_one_trial_of_the_same_batch():
+    work = packing.Work("cpu", "small_conv", steps=2, warm_up=1, changes={})
+    found = {packing.Case(1, 1, 8): [100.0], packing.Case(2, 1, 8): [150.0]}
+    assert "1.50 (1.50-1.50)" in packing.report(found, work, 1)
+
+
+def test_trials_without_ray_are_run_one_after_another():
+    measured = study_throughput.without_ray(3, 1, more=("data.train_limit=200",))
+    assert measured.trials == 3
+    assert 0 < measured.epochs_s < measured.total_s
+
+
+def test_overhead_is_the_time_outside_epochs(tmp_path: Path):
+    stamp = "2026-01-01T00:00:{:06.3f}+00:00".format
+    reports = [
+        {"time": stamp(12), "epoch_s": 2.0},
+        {"time": stamp(15), "epoch_s": 2.0},
+        {"time": stamp(19), "epoch_s": 3.0},
+    ]
+    trials = [{"ended": stamp(15.5)}, {"ended": stamp(20)}]
+    for name, lines in (("reports.jsonl", reports), ("trials.jsonl", trials)):
+        (tmp_path / name).write_text("".join(study_throughput.json.dumps(line) + "\n" for line in lines))
+    started = study_throughput._seconds(stamp(4))
+    measured = study_throughput.from_folder(tmp_path, started, total=17.0)
+    assert measured.start_s == pytest.approx(6.0)
+    assert measured.epochs_s == 7.0
+    assert measured.overhead_s == pytest.approx((10 - 7) / 2)
+    assert "| study |" in study_throughput.report({"study": [measured]}, epochs=1)
+
+
+@pytest.mark.slow
+def test_a_study_through_ray_is_measured():
+    measured = study_throughput.with_ray(3, 1, at_once=1, reuse=True, more=("data.train_limit=200",))
+    assert measured.trials == 3
+    assert measured.total_s > measured.start_s > 0
+
+
+def test_a_gpu_session_runs_its_parts_in_time_and_says_how_they_ended(tmp_path: Path):
+    todo = [
+        gpu_session.Part("good", ["-c", "import os; print(os.environ['BENCHMARK_RESULTS'])"], 60),
+        gpu_session.Part("bad", ["-c", "raise SystemExit(3)"], 60),
+        gpu_session.Part("late", ["-c", "import time; time.sleep(60)"], 1),
+    ]
+    rows = gpu_session.session(todo, tmp_path)
+    assert [row[:2] for row in rows] == [["good", "ok"], ["bad", "exit code 3"], ["late", "over its 1 s"]]
+    assert (tmp_path / "good.log").read_text().strip() == str(tmp_path / "results")
+    assert gpu_session.session(todo[:1], tmp_path, total_s=1)[0][1] == "left out: no time"
+    assert "left out: no time" in (tmp_path / "summary.md").read_text()
+
+
+def test_the_gpu_sessions_run_is_a_run_that_the_settings_allow(tmp_path: Path):
+    from trainables.run_file import load_run
+
+    for data in (None, tmp_path):
+        part = next(part for part in gpu_session.parts(tmp_path, data, "cpu") if part.name == "cifar100")
+        overrides = [after for flag, after in zip(part.arguments, part.arguments[1:], strict=False) if flag == "--set"]
+        cfg = load_run(gpu_session.ROOT / part.arguments[2], overrides)
+        assert (cfg.method, cfg.support.k, cfg.train.batch_size, cfg.train.epochs) == ("kmclr", 400, 256, 12)
+        assert cfg.data.name == ("digits" if data is None else "parquet")
