@@ -19,7 +19,16 @@ from tests.test_resume import finish, wait_for_reports
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENT_RAY = "from study.ray_start import patience\nfrom ray.scripts.scripts import main\nwith patience(): main()"
-RAY = [sys.executable, "-c", PATIENT_RAY, "start", "--block", "--num-cpus=1", "--disable-usage-stats"]
+RAY = [
+    sys.executable,
+    "-c",
+    PATIENT_RAY,
+    "start",
+    "--block",
+    "--num-cpus=1",
+    "--node-ip-address=127.0.0.1",
+    "--disable-usage-stats",
+]
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 2}
 
 
