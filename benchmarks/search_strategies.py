@@ -1,6 +1,6 @@
 """Does early stopping that knows two objectives pay? Replays a table of real learning curves against the search.
 
-    uv run python -m benchmarks.search_strategies [--seeds 30] [--curves benchmarks/data/digits_curves.csv]
+    uv run python -m benchmarks.search_strategies [--seeds 20] [--curves benchmarks/data/digits_curves.csv]
 
 The table (made by `benchmarks.record_curves`) holds validation accuracy after each epoch for a grid of points. Each
 strategy draws points with Optuna and decides with `study.pareto_asha`, as a study does, on two asynchronous workers;
@@ -23,7 +23,7 @@ import pandas as pd
 from optuna.trial import TrialState
 from scipy import stats
 
-from benchmarks.common import write_result
+from benchmarks.common import environment, write_result
 from study import pareto
 from study.pareto_asha import Rungs
 
@@ -85,7 +85,7 @@ class Searcher:
         self.told: dict[Point, tuple[TrialState, list[float] | None]] = {}
 
     def ask(self) -> tuple[optuna.Trial | None, Point] | None:
-        for _ in range(20 if self.study else 0):
+        for _ in range(5 if self.study else 0):
             trial = self.study.ask()
             point = self.draw(trial)
             if point in self.left:
@@ -146,7 +146,7 @@ def strategies(epochs: int, grace: int, eta: int) -> dict[str, tuple[Callable, C
         return lambda: Rungs(objectives, grace_period=grace, reduction_factor=eta, max_epochs=epochs)
 
     def tpe(seed: int) -> optuna.samplers.BaseSampler:
-        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=10, multivariate=True, group=True)
+        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=10)  # as study.optuna_storage.make_sampler
 
     def shuffled(seed: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.RandomSampler(seed=seed)
@@ -203,16 +203,17 @@ def table(shares: dict[str, np.ndarray], epochs: int, budgets: list[int]) -> str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--curves", type=Path, default=HERE / "data" / "digits_curves.csv")
-    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--grace", type=int, default=2, help="first rung, epochs")
     parser.add_argument("--eta", type=int, default=3, help="reduction factor")
     args = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     curves = load_curves(args.curves)
     epochs = len(next(iter(curves.values())).accuracy_E)
-    budgets = [3, 6, 12, 24]
+    budgets = [3, 6, 9, 12]
     shares = run(curves, args.seeds, budgets[-1], args.grace, args.eta)
     text = (
+        f"# Search strategies\n\n{environment(('optuna', 'numpy'))}\n\n"
         f"Replay of {len(curves)} recorded points x {epochs} epochs ({args.curves.name}); n = {args.seeds} seeds, "
         f"{WORKERS} workers, grace {args.grace}, eta {args.eta}.\nHypervolume of fully trained points, % of the whole "
         f"table's, mean ± half-width of the 95 % t interval,\nby budget in full trainings ({epochs} epochs each).\n\n"
