@@ -204,17 +204,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--curves", type=Path, default=HERE / "data" / "digits_curves.csv")
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--methods", nargs="*", help="only these arms of the table (default: all)")
     parser.add_argument("--grace", type=int, default=2, help="first rung, epochs")
     parser.add_argument("--eta", type=int, default=3, help="reduction factor")
     args = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    curves = load_curves(args.curves)
+    curves = {p: c for p, c in load_curves(args.curves).items() if not args.methods or p[0] in args.methods}
+    if not curves:
+        parser.error(f"{args.curves} has no point of {', '.join(args.methods)}")
     epochs = len(next(iter(curves.values())).accuracy_E)
     budgets = [3, 6, 9, 12]
     shares = run(curves, args.seeds, budgets[-1], args.grace, args.eta)
     text = (
         f"# Search strategies\n\n{environment(('optuna', 'numpy'))}\n\n"
-        f"Replay of {len(curves)} recorded points x {epochs} epochs ({args.curves.name}); n = {args.seeds} seeds, "
+        f"Replay of {len(curves)} recorded points ({', '.join(sorted({p[0] for p in curves}))}) x {epochs} epochs "
+        f"({args.curves.name}); n = {args.seeds} seeds, "
         f"{WORKERS} workers, grace {args.grace}, eta {args.eta}.\nHypervolume of fully trained points, % of the whole "
         f"table's, mean ± half-width of the 95 % t interval,\nby budget in full trainings ({epochs} epochs each).\n\n"
     )
