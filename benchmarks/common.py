@@ -118,6 +118,8 @@ def environment(packages: Sequence[str] = ("torch",)) -> str:
         f"- threads: OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}",
         f"- Python {platform.python_version()}, {versions}",
     ]
+    if sys.dont_write_bytecode:
+        lines.append("- PYTHONDONTWRITEBYTECODE is set: modules may be compiled anew in every process")
     return "\n".join(lines)
 
 
