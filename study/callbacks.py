@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ray
-from ray import tune
+from ray import cloudpickle, tune
 
 from study import pareto, schema
 from study.checkpoints import Checkpoints
@@ -15,6 +15,23 @@ from study.durable import failure_of
 from study.interrupt import StudyStopped
 from study.ledger import Ledger
 from study.tasks import Task, from_config
+
+
+def _error_of(trial: Any) -> BaseException | None:
+    """The error that Tune gave a trial up for, None if it kept none.
+
+    From the files Tune has just written on the driver's disk: `Trial.get_pickled_error` reads their copies in the
+    storage, which follow later and so are sometimes not there yet.
+    """
+    pickled, text = trial.pickled_error_file, trial.error_file
+    try:
+        if pickled is not None and Path(pickled).exists():
+            return cloudpickle.loads(Path(pickled).read_bytes())
+        if text is not None and Path(text).exists():
+            return RuntimeError(Path(text).read_text().strip().splitlines()[-1])
+    except Exception as error:  # half written (disk full), or an exception that cannot be unpickled here
+        return RuntimeError(f"its error could not be read ({error})")
+    return None
 
 
 class StudyCallback(tune.Callback):
@@ -54,8 +71,7 @@ class StudyCallback(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         if self._stopping:
             return
-        error = copy.copy(trial.get_pickled_error() or trial.get_error())
-        self._end(from_config(trial.config), *failure_of(error))
+        self._end(from_config(trial.config), *failure_of(_error_of(trial)))
 
     def _end(self, task: Task, status: str, error: str | None) -> None:
         kept = self.checkpoints.tidy(task, keep=0 if status == schema.STOPPED else 1)

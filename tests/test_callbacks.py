@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from ray import cloudpickle
 
 from study import pareto_asha, schema
 from study.callbacks import StudyCallback
@@ -148,15 +149,17 @@ def make_callback(ledger, reasons=()) -> StudyCallback:
     return StudyCallback(ledger, Checkpoints(folder, None), lambda: queue.pop(0) if queue else None)
 
 
-def tune_trial(one: Task, last: dict | None = None, error: BaseException | None = None) -> SimpleNamespace:
+def tune_trial(
+    one: Task, last: dict | None = None, pickled: Path | None = None, text: Path | None = None
+) -> SimpleNamespace:
     state = SimpleNamespace(ray_actor=None)
-    return SimpleNamespace(
-        config=one.config(),
-        last_result=last,
-        temporary_state=state,
-        get_pickled_error=lambda: error,
-        get_error=lambda: error,
-    )
+    files = {"pickled_error_file": pickled and str(pickled), "error_file": text and str(text)}
+    return SimpleNamespace(config=one.config(), last_result=last, temporary_state=state, **files)
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
 
 
 def test_callback_records_what_tune_says(ledger, tmp_path) -> None:
@@ -166,14 +169,25 @@ def test_callback_records_what_tune_says(ledger, tmp_path) -> None:
     callback.on_trial_result(0, [], trial, result(1))
     callback.on_trial_result(0, [], trial, result(2, float("nan")))
     callback.on_trial_complete(0, [], tune_trial(task(), result(2, float("nan"))))
-    other = tune_trial(task(1), error=RuntimeError("boom"))
-    callback.on_trial_start(0, [], other)
-    callback.on_trial_error(0, [], other)
     ends = read_lines(tmp_path / schema.TRIALS_FILE)
-    assert [(e["status"], e["epochs"], e["error"]) for e in ends] == [
-        ("diverged", 1, None),
-        ("failed", 0, "RuntimeError: boom"),
-    ]
+    assert [(e["status"], e["epochs"], e["error"]) for e in ends] == [("diverged", 1, None)]
+
+
+def test_a_given_up_trial_s_error_is_read_where_tune_wrote_it(ledger, tmp_path) -> None:
+    """Tune copies its error files to the storage later: what counts are the ones on the driver's disk."""
+    pickled = write(tmp_path / "error.pkl", cloudpickle.dumps(MemoryError("cannot allocate 10 GB")))
+    torn = write(tmp_path / "torn.pkl", cloudpickle.dumps(MemoryError("x"))[:10])
+    text = write(tmp_path / "error.txt", b"Failure # 1 (occurred at ...)\nThe actor died.\n")
+    callback = make_callback(ledger)
+    for number, files in enumerate([(pickled, text), (tmp_path / "gone.pkl", text), (torn, text), (None, None)]):
+        callback.on_trial_error(0, [], tune_trial(task(number), None, *files))
+    ends = read_lines(tmp_path / schema.TRIALS_FILE)
+    assert [(e["status"], e["epochs"]) for e in ends] == [("out_of_memory", 0), *[("failed", 0)] * 3]
+    errors = [e["error"] for e in ends]
+    assert errors[0].startswith("out of memory: shrink train.batch_size")
+    assert errors[1] == "RuntimeError: The actor died."
+    assert errors[2].startswith("RuntimeError: its error could not be read (")
+    assert errors[3] == "unknown error"
 
 
 def test_callback_stops_when_asked(ledger, tmp_path) -> None:
