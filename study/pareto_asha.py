@@ -91,8 +91,8 @@ class Rungs:
         """Indices of the best ceil(n / eta), and with several objectives of the whole first front.
 
         Stopping a trial that no other beats makes a hole in the front that the study is after, and while a rung is
-        small would stop the cheap ones. MO-ASHA keeps exactly 1/eta; in replays of searches the whole front was better
-        at every budget (benchmarks, search_strategies), though it stops fewer trials.
+        small would stop the cheap ones. MO-ASHA keeps exactly 1/eta; in replays of searches the whole front was better,
+        though it stops fewer trials (benchmarks/README.md).
         """
         order = pareto.preference_order(costs_NM, self.tie_break)
         keep = math.ceil(len(order) / self.reduction_factor)
