@@ -69,7 +69,7 @@ def report(folder: Path, quiet: bool) -> None:
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     try:
-        from study import plan, quiet, runner
+        from study import plan, quiet, runner, user_errors
 
         quiet.before_ray(local=args.address is None)  # before the plan: it imports Ray
         loaded = load(args)
@@ -86,6 +86,8 @@ def main(argv: list[str] | None = None) -> int:
             report(folder, args.quiet)
         return code
     except (ValueError, PermissionError, NotADirectoryError, FileExistsError, ConnectionError) as error:
+        if not user_errors.deliberate(error):
+            raise
         print(f"run_study.py: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,230 +1,160 @@
-"""Does early stopping that knows two objectives pay? Replays a table of real learning curves against the search.
+"""Does early stopping that knows two objectives pay? Replays searches against known learning curves.
 
-    uv run python -m benchmarks.search_strategies [--seeds 20] [--curves benchmarks/data/digits_curves.csv]
+    uv run python -m benchmarks.search_strategies [--curves benchmarks/data/digits_curves.csv] [--seeds 20]
+    uv run python -m benchmarks.search_strategies --synthetic [--early 2] [--epochs 81] [--grace 3]
 
-The table (made by `benchmarks.record_curves`) holds validation accuracy after each epoch for a grid of points. Each
-strategy draws points with Optuna and decides with `study.pareto_asha`, as a study does, on two asynchronous workers;
-an epoch costs one unit. Measured: hypervolume of the fully trained points (accuracy against log10 bytes, reference:
-the table's lowest final accuracy and largest support set) as a share of what the whole table would give, against the
-budget in full trainings. Mean over seeds with a 95 % t interval; differences to plain ASHA are paired by seed.
+--curves: a table of real runs (made by `benchmarks.record_curves`). --synthetic: made-up curves over the space of
+`configs/pareto.yaml`, whose assumptions `benchmarks/synthetic_curves.py` states. Each strategy draws points with the
+study's own sampler settings and decides with `study.pareto_asha`, on two asynchronous workers; an epoch costs one unit,
+and only fully trained points count (what was stopped is not confirmed). Measured: hypervolume of the front found, as a
+share of the best possible (`benchmarks.search_replay.Score`), against the budget in full trainings. Mean
+over seeds with
+a 95 % t interval; differences are paired by seed.
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import optuna
-import pandas as pd
-from optuna.trial import TrialState
 from scipy import stats
 
-from benchmarks.common import environment, write_result
-from study import pareto
-from study.pareto_asha import Rungs
+from benchmarks import synthetic_curves
+from benchmarks.common import environment, table, write_result
+from benchmarks.search_replay import WORKERS, Asker, Recorded, Score, World, rank_correlations, replay
+from benchmarks.synthetic_curves import Synthetic
+from study.loading import load_study
+from study.optuna_storage import make_sampler
+from study.pareto_asha import Rungs, rung_epochs
 
 HERE = Path(__file__).parent
+STUDY = HERE.parent / "configs" / "pareto.yaml"
 OBJECTIVES = {"accuracy": "max", "support_bytes": "min"}
-WORKERS = 2
-Point = tuple[str, float, float, float]  # method, size (k, queue rows or 0), temperature, forget_every
+OURS, ASHA, FREE = "pareto_asha + tpe", "asha + tpe", "tpe, no stopping"
+STRATEGIES: dict[str, tuple[str | None, tuple[str, ...]]] = {
+    OURS: ("tpe", ("accuracy", "support_bytes")),
+    ASHA: ("tpe", ("accuracy",)),
+    "pareto_asha + random": ("random", ("accuracy", "support_bytes")),
+    FREE: ("tpe", ()),
+    "random": ("random", ()),
+    "grid (shuffled)": (None, ()),
+}
+"""name -> sampler (None: the grid), objectives of the scheduler (none: nobody is stopped)."""
+MakeWorld = Callable[[int], World]
 
 
-@dataclass(frozen=True)
-class Curve:
-    accuracy_E: np.ndarray  # %, after each epoch, mean over recorded seeds
-    support_bytes: int
+def sampler_of(name: str | None, seed: int) -> Callable | None:
+    """The study's sampler, one per draw, as `study.search` makes it."""
+    if name is None:
+        return None
+    study = load_study(STUDY, overrides=[f"search.sampler={name}", f"search.seed={seed}"]).study
+    return lambda number, so_far: make_sampler(study, number)
 
 
-def load_curves(path: Path) -> dict[Point, Curve]:
-    """Recorded curves by point; seeds of one point are averaged."""
-    table = pd.read_csv(path)
-    curves = {}
-    for point, rows in table.groupby(["method", "size", "temperature", "forget_every"]):
-        accuracy_E = rows.groupby("epoch")["accuracy"].mean().sort_index().to_numpy()
-        curves[point] = Curve(accuracy_E, int(rows["support_bytes"].max()))
-    return curves
+def rungs_of(objectives: Sequence[str], epochs: int, grace: int, eta: int) -> Rungs | None:
+    return Rungs({n: OBJECTIVES[n] for n in objectives}, grace, eta, epochs) if objectives else None
 
 
-class Draw:
-    """Optuna's proposal snapped to the nearest recorded point."""
-
-    def __init__(self, curves: dict[Point, Curve]) -> None:
-        self.points = sorted(curves)
-        self.methods = sorted({p[0] for p in self.points})
-
-    def _levels(self, method: str, column: int) -> list[float]:
-        return sorted({p[column] for p in self.points if p[0] == method})
-
-    def __call__(self, trial: optuna.Trial) -> Point:
-        method = trial.suggest_categorical("method", self.methods)
-        values: list[float] = []
-        for column, name in ((1, "size"), (2, "temperature")):
-            levels = self._levels(method, column)
-            if len(levels) == 1:
-                values.append(levels[0])
-                continue
-            drawn = trial.suggest_float(f"{method}_{name}", levels[0], levels[-1], log=True)
-            values.append(min(levels, key=lambda level: abs(math.log(level / drawn))))
-        forget = self._levels(method, 3)
-        values.append(trial.suggest_categorical(f"{method}_forget", forget) if len(forget) > 1 else forget[0])
-        return (method, *values)
+def shares(world: World, score: Score, name: str, seed: int, budget: int, grace: int, eta: int) -> np.ndarray:
+    """Share of the best hypervolume after each epoch [budget] of one search."""
+    sampler, objectives = STRATEGIES[name]
+    asker = Asker(world, sampler_of(sampler, seed), seed)
+    found, share_B = [], np.zeros(budget)
+    for spent, finished in enumerate(replay(world, asker, rungs_of(objectives, world.epochs, grace, eta), budget)):
+        if finished is not None:
+            found.append(finished)
+            share_B[spent:] = score(found)
+    return share_B
 
 
-class Searcher:
-    """Points to train, in the order a sampler gives them; a point is trained once."""
-
-    def __init__(self, curves: dict[Point, Curve], sampler: optuna.samplers.BaseSampler | None, seed: int) -> None:
-        self.draw = Draw(curves)
-        self.study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler) if sampler else None
-        self.left = set(curves)
-        self.order = [sorted(curves)[i] for i in np.random.default_rng(seed).permutation(len(curves))]
-        self.told: dict[Point, tuple[TrialState, list[float] | None]] = {}
-
-    def ask(self) -> tuple[optuna.Trial | None, Point] | None:
-        for _ in range(5 if self.study else 0):
-            trial = self.study.ask()
-            point = self.draw(trial)
-            if point in self.left:
-                self.left.discard(point)
-                return trial, point
-            state, values = self.told.get(point, (TrialState.FAIL, None))  # a duplicate costs nothing
-            self.study.tell(trial, values, state=state)
-        rest = [p for p in self.order if p in self.left]
-        if not rest:
-            return None
-        self.left.discard(rest[0])
-        return None, rest[0]
-
-    def tell(self, trial: optuna.Trial | None, point: Point, values: list[float], full: bool) -> None:
-        state = TrialState.COMPLETE if full else TrialState.PRUNED
-        self.told[point] = (state, values if full else None)
-        if trial is not None:
-            self.study.tell(trial, values if full else None, state=state)
-
-
-def replay(curves: dict[Point, Curve], searcher: Searcher, rungs: Rungs | None, budget: int) -> Iterator[Point | None]:
-    """One study: yields, after each epoch spent, the point that finished its full training in it, or None."""
-    running: list[tuple[optuna.Trial | None, Point, int, int] | None] = [None] * WORKERS
-    spent = number = 0
-    while spent < budget:
-        slot = spent % WORKERS
-        if running[slot] is None:
-            proposal = searcher.ask()
-            if proposal is None:
-                return
-            running[slot] = (*proposal, 0, number)
-            number += 1
-        trial, point, epoch, own_number = running[slot]
-        epoch += 1
-        spent += 1
-        curve = curves[point]
-        values = {"accuracy": float(curve.accuracy_E[epoch - 1]), "support_bytes": float(curve.support_bytes)}
-        full = epoch == len(curve.accuracy_E)
-        goes_on = not full and (rungs is None or rungs.decide(str(own_number), own_number, epoch, values))
-        running[slot] = (trial, point, epoch, own_number) if goes_on else None
-        if not goes_on:
-            searcher.tell(trial, point, list(values.values()), full)
-        yield point if full else None
-
-
-def hypervolume_share(curves: dict[Point, Curve]) -> Callable[[list[Point]], float]:
-    """Function: finished points -> their hypervolume as a share of the whole table's (0-1)."""
-    costs = {p: (-float(c.accuracy_E[-1]), math.log10(1.0 + c.support_bytes)) for p, c in curves.items()}
-    reference = tuple(np.max(list(costs.values()), axis=0) + 1e-9)
-    best = pareto.hypervolume_2d(np.array(list(costs.values())), reference)
-    return lambda points: pareto.hypervolume_2d(np.array([costs[p] for p in points]), reference) / best
-
-
-def strategies(epochs: int, grace: int, eta: int) -> dict[str, tuple[Callable, Callable]]:
-    """name -> (sampler of a seed, rungs)."""
-
-    def rungs(objectives: dict[str, str]) -> Callable[[], Rungs]:
-        return lambda: Rungs(objectives, grace_period=grace, reduction_factor=eta, max_epochs=epochs)
-
-    def tpe(seed: int) -> optuna.samplers.BaseSampler:
-        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=10)  # as study.optuna_storage.make_sampler
-
-    def shuffled(seed: int) -> optuna.samplers.BaseSampler:
-        return optuna.samplers.RandomSampler(seed=seed)
-
-    return {
-        "pareto_asha + tpe": (tpe, rungs(OBJECTIVES)),
-        "asha + tpe": (tpe, rungs({"accuracy": "max"})),
-        "pareto_asha + random": (shuffled, rungs(OBJECTIVES)),
-        "tpe, no stopping": (tpe, lambda: None),
-        "random": (shuffled, lambda: None),
-        "grid (shuffled)": (lambda seed: None, lambda: None),
-    }
-
-
-def run(curves: dict[Point, Curve], seeds: int, budget_trials: int, grace: int, eta: int) -> dict[str, np.ndarray]:
-    """Hypervolume share [seeds, budget in epochs] of every strategy."""
-    epochs = len(next(iter(curves.values())).accuracy_E)
-    share = hypervolume_share(curves)
-    shares = {}
-    for name, (sampler, rungs) in strategies(epochs, grace, eta).items():
-        rows = np.zeros((seeds, budget_trials * epochs))
-        for seed in range(seeds):
-            done: list[Point] = []
-            value, spent = 0.0, 0
-            for finished in replay(curves, Searcher(curves, sampler(seed), seed), rungs(), rows.shape[1]):
-                if finished is not None:
-                    done.append(finished)
-                    value = share(done)
-                rows[seed, spent] = value
-                spent += 1
-            rows[seed, spent:] = value
-        shares[name] = rows
-        print(f"  {name}: done", flush=True)
-    return shares
+def run(make_world: MakeWorld, seeds: int, trainings: int, grace: int, eta: int) -> dict[str, np.ndarray]:
+    """Shares [seeds, budget in epochs] of every strategy; the same world and points for all strategies of a seed."""
+    found: dict[str, list[np.ndarray]] = {name: [] for name in STRATEGIES}
+    for seed in range(seeds):
+        world = make_world(seed)
+        score = Score(world, world.grid() if world.finite else [*world.random(1500), *world.grid()])
+        for name in STRATEGIES:
+            found[name].append(shares(world, score, name, seed, trainings * world.epochs, grace, eta))
+        print(f"  seed {seed}: done", flush=True)
+    return {name: np.array(rows) for name, rows in found.items()}
 
 
 def interval(values_S: np.ndarray) -> str:
+    """`mean ± half-width of the 95 % t interval` in %."""
     half = stats.t.ppf(0.975, len(values_S) - 1) * values_S.std(ddof=1) / math.sqrt(len(values_S))
     return f"{100 * values_S.mean():.1f} ± {100 * half:.1f}"
 
 
-def table(shares: dict[str, np.ndarray], epochs: int, budgets: list[int]) -> str:
-    """Markdown: a row per strategy, a column per budget, and the paired difference to plain ASHA at one budget."""
-    head = ["strategy", *[f"{b} trainings" for b in budgets], f"minus asha + tpe at {budgets[1]}"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    base = shares["asha + tpe"][:, budgets[1] * epochs - 1]
-    for name, rows in shares.items():
-        cells = [interval(rows[:, b * epochs - 1]) for b in budgets]
-        difference = "-" if name == "asha + tpe" else interval(rows[:, budgets[1] * epochs - 1] - base)
-        lines.append("| " + " | ".join([name, *cells, difference]) + " |")
-    return "\n".join(lines)
+def result_tables(found: dict[str, np.ndarray], epochs: int, budgets: Sequence[int]) -> str:
+    """Markdown: a row per strategy, a column per budget; then what ours adds to each other, paired by seed."""
+    at = {name: {b: rows[:, b * epochs - 1] for b in budgets} for name, rows in found.items()}
+    head = [f"{b} trainings" for b in budgets]
+    plain = [[name, *(interval(values[b]) for b in budgets)] for name, values in at.items()]
+    paired = [
+        [name, *(interval(at[OURS][b] - values[b]) for b in budgets)] for name, values in at.items() if name != OURS
+    ]
+    return "\n\n".join([table(["strategy", *head], plain), table([f"{OURS} minus", *head], paired)])
+
+
+def describe(world: World, args: argparse.Namespace) -> str:
+    """What was replayed, and how well its rungs foretell the end."""
+    epochs = rung_epochs(args.grace, world.epochs, args.eta)
+    points = world.grid() if world.finite else world.random(500)
+    known = ", ".join(
+        f"{rho:.2f} at {e}" for e, rho in zip(epochs, rank_correlations(world, points, epochs), strict=True)
+    )
+    what = f"Replay of {len(points)} recorded points ({args.curves.name})"
+    if args.synthetic:
+        what = f"Made-up curves over the space of configs/pareto.yaml, early deviation {args.early:g} points (SD)"
+    return (
+        f"{what} x {world.epochs} epochs;\n"
+        f"n = {args.seeds} seeds, {WORKERS} workers, grace {args.grace}, eta {args.eta}.\n"
+        f"Spearman's rank correlation of the accuracy at a rung with the last one: {known}.\n"
+        f"Hypervolume of the front found, % of the best possible, mean ± half-width of the 95 % t interval,\n"
+        f"by budget in full trainings ({world.epochs} epochs each);\n"
+        f"then differences paired by seed, in percentage points."
+    )
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--curves", type=Path, default=HERE / "data" / "digits_curves.csv")
+    parser.add_argument("--methods", nargs="*", default=(), help="only these arms of the table (default: all)")
+    parser.add_argument("--synthetic", action="store_true", help="made-up curves instead of a table")
+    parser.add_argument("--early", type=float, default=2.0, help="synthetic: early deviation of a run, points (SD)")
+    parser.add_argument("--epochs", type=int, default=81, help="synthetic: full budget of a trial")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--budgets", type=int, nargs="+", help="in full trainings")
+    parser.add_argument("--grace", type=int, help="first rung, epochs (default: 2 for a table, 3 for synthetic curves)")
+    parser.add_argument("--eta", type=int, default=3, help="reduction factor")
+    args = parser.parse_args()
+    args.grace = args.grace or (3 if args.synthetic else 2)
+    args.budgets = args.budgets or ([4, 8, 16, 24] if args.synthetic else [3, 6, 9, 12])
+    return args
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--curves", type=Path, default=HERE / "data" / "digits_curves.csv")
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--methods", nargs="*", help="only these arms of the table (default: all)")
-    parser.add_argument("--grace", type=int, default=2, help="first rung, epochs")
-    parser.add_argument("--eta", type=int, default=3, help="reduction factor")
-    args = parser.parse_args()
+    args = parse()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    curves = {p: c for p, c in load_curves(args.curves).items() if not args.methods or p[0] in args.methods}
-    if not curves:
-        parser.error(f"{args.curves} has no point of {', '.join(args.methods)}")
-    epochs = len(next(iter(curves.values())).accuracy_E)
-    budgets = [3, 6, 9, 12]
-    shares = run(curves, args.seeds, budgets[-1], args.grace, args.eta)
-    text = (
-        f"# Search strategies\n\n{environment(('optuna', 'numpy'))}\n\n"
-        f"Replay of {len(curves)} recorded points ({', '.join(sorted({p[0] for p in curves}))}) x {epochs} epochs "
-        f"({args.curves.name}); n = {args.seeds} seeds, "
-        f"{WORKERS} workers, grace {args.grace}, eta {args.eta}.\nHypervolume of fully trained points, % of the whole "
-        f"table's, mean ± half-width of the 95 % t interval,\nby budget in full trainings ({epochs} epochs each).\n\n"
-    )
-    text += table(shares, epochs, budgets)
+    recorded = None if args.synthetic else Recorded(args.curves, args.methods)
+
+    def make_world(seed: int) -> World:
+        return Synthetic(seed, epochs=args.epochs, early=args.early) if recorded is None else recorded
+
+    found = run(make_world, args.seeds, max(args.budgets), args.grace, args.eta)
+    world = make_world(0)
+    parts = ["# Search strategies", environment(("optuna", "numpy")), describe(world, args)]
+    parts.append(result_tables(found, world.epochs, args.budgets))
+    if args.synthetic:
+        parts.append(f"## Assumptions\n\n{inspect.getdoc(synthetic_curves)}")
+    text = "\n\n".join(parts)
     print(text)
-    print("written:", write_result("search_strategies", text))
+    print("written:", write_result("search_strategies-synthetic" if args.synthetic else "search_strategies", text))
 
 
 if __name__ == "__main__":

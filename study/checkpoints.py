@@ -1,13 +1,16 @@
-"""Where a trial's checkpoints lie, over all sessions of a study: `<storage>/<stage>-<session>/<trial_id>/checkpoint_*`.
+"""Where a trial's checkpoints lie, over all sessions of a study: `<root>/<stage>-<session>/<trial_id>/checkpoint_*`.
 
-Works on a local folder and on anything pyarrow has a file system for (s3://, gs://, ...).
+The root is `ray/` in the results folder, or a folder of the study's own below `--storage`, so that studies may share a
+storage. Works on a local folder and on anything pyarrow has a file system for (s3://, gs://, ...).
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import pyarrow
 from pyarrow import fs as arrow
 
 from study import schema
@@ -15,6 +18,30 @@ from study.tasks import Task
 
 SESSION = re.compile(r"^(?P<stage>[a-z]+)-(?P<session>\d+)$")
 CHECKPOINT = re.compile(r"^checkpoint_(?P<index>\d+)$")
+
+
+def storage_uri(storage: str) -> str:
+    """`--storage` as an absolute path or a URI. Raises ValueError if pyarrow has no file system for it."""
+    uri = storage.rstrip("/") if "://" in storage else str(Path(storage).expanduser().resolve())
+    try:
+        arrow.FileSystem.from_uri(uri)
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"--storage {storage}: {reason}; give a folder that every node reaches, or a URI such as s3://bucket/studies"
+        ) from None
+    return uri
+
+
+def own_storage(storage: str | None, study: str, started: str) -> str | None:
+    """The study's own folder below `storage`, named by the study and its start, which a moved folder keeps."""
+    return f"{storage_uri(storage)}/{study}-{re.sub('[^0-9]', '', started)[:17]}" if storage else None
+
+
+def storage_of(record: dict[str, Any], given: str | None) -> str | None:
+    """`--storage` as given, else as the study's last session that had one was given it."""
+    earlier = [session["storage"] for session in record["sessions"] if session.get("storage")]
+    return given or (earlier[-1] if earlier else None)
 
 
 class Checkpoints:

@@ -86,6 +86,10 @@ class Display:
         if not self.quiet:
             self.console.print(text, markup=False, highlight=False)
 
+    def insist(self, text: str) -> None:
+        """One line, also when quiet: how to go on is part of the result."""
+        self.console.print(text, markup=False, highlight=False)
+
     def remember(self, journal: Journal) -> None:
         """Take over what a resumed study has already done."""
         for line in journal.ends.values():

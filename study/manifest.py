@@ -138,12 +138,13 @@ def save(folder: Path, manifest: Mapping[str, Any]) -> None:
     write_atomically(folder / schema.MANIFEST_FILE, json.dumps(plain(manifest), indent=2) + "\n")
 
 
-def begin_session(manifest: dict[str, Any]) -> None:
-    """Note a start or resume; a session that was killed is closed as such."""
+def begin_session(manifest: dict[str, Any], *, storage: str | None = None) -> None:
+    """Note a start or resume, and where its checkpoints lie if elsewhere; a killed session is closed as such."""
     for session in manifest["sessions"]:
         if session["ended"] is None:
             session["reason"] = "killed"
-    manifest["sessions"].append({"started": now(), "ended": None, "reason": None})
+    elsewhere = {"storage": storage} if storage else {}
+    manifest["sessions"].append({"started": now(), "ended": None, "reason": None, **elsewhere})
     manifest["status"] = "running"
     manifest["ended"] = None
 

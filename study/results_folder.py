@@ -11,14 +11,21 @@ from study import manifest, schema
 from study.config import StudyConfig
 from study.journal import JournalError, read_lines
 
+SCRAPS = (schema.LOCK_FILE, schema.STUDY_FILE, f"{schema.STUDY_FILE}.tmp", f"{schema.MANIFEST_FILE}.tmp")
+"""What a study that was killed while its folder was being made may have left; nothing of value."""
+
+
+def begun(folder: Path) -> bool:
+    """True if the folder holds a study that can be resumed."""
+    return (folder / schema.MANIFEST_FILE).exists() and (folder / schema.STUDY_FILE).exists()
+
 
 def check_target(folder: Path, resume: bool, stage: str | None) -> bool:
     """True if the folder is to be continued, False if it is new. Raises ValueError with the way out otherwise."""
-    exists = folder.exists() and any(p.name != schema.LOCK_FILE for p in folder.iterdir())
-    begun = (folder / schema.MANIFEST_FILE).exists() and (folder / schema.STUDY_FILE).exists()
-    if resume and not begun:
+    exists = folder.exists() and any(p.name not in SCRAPS for p in folder.iterdir())
+    if resume and not begun(folder):
         raise ValueError(f"{folder}: nothing to resume here; start the study without --resume, or check --out")
-    if stage == "confirm" and not begun:
+    if stage == "confirm" and not begun(folder):
         raise ValueError(f"{folder}: --stage confirm needs a finished search stage here; run --stage search first")
     if resume or stage == "confirm":
         return True

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from study import display, manifest, results_folder, schema, tracking
+from study import checkpoints, display, manifest, results_folder, schema, tracking
 from study.budget import Budget
 from study.config import StudyConfig
 from study.interrupt import Interrupted, StopSignals, StudyStopped
@@ -88,6 +88,8 @@ def run(
     address = address or os.environ.get("RAY_ADDRESS")
     options = Options(Path(out), resume, stage, quiet, address, storage, **more)
     folder = options.out / loaded.name_on_disk
+    if storage:
+        options.storage = checkpoints.storage_uri(storage)
     going_on = results_folder.check_target(folder, resume, stage)
     with StopSignals() as signals, FolderLock(folder):
         return StudyRun(loaded, folder, options, signals, going_on).run()
@@ -120,7 +122,10 @@ class StudyRun:
             fresh = manifest.new(self.study, rehearsal=self.loaded.rehearsal, command=command, data=data, rungs=rungs)
             self.record = results_folder.create(self.folder, self.study, fresh)
         hours = results_folder.hours_used(self.folder, self.record)
-        manifest.begin_session(self.record)
+        self.storage = checkpoints.storage_of(self.record, self.options.storage)
+        if self.storage and not self.options.storage:
+            self.screen.say(f"Checkpoints are in {self.storage}, as before (--storage names another place).")
+        manifest.begin_session(self.record, storage=self.storage)
         manifest.save(self.folder, self.record)
         self.journal = Journal(self.folder)
         self.ledger = Ledger(self.journal, self.study.objectives)
@@ -163,7 +168,8 @@ class StudyRun:
                 return self._interrupted(self.signals.received)
             self.ledger.interrupt()
             self._close("finished", stop.reason)
-            self.screen.say(f"{stop.reason}: stopped; raise it and continue with: {self._resume_command()}")
+            self.screen.insist(f"{stop.reason}: stopped {self._how_far()}")
+            self.screen.insist(f"Raise it and continue with: {self._resume_command()}")
             return OK
         except JournalWriteError as error:
             self._failed(error)
@@ -183,15 +189,24 @@ class StudyRun:
         rest = [a for a in self.options.argv[1:] if a != "--resume"]
         return shlex.join(["python", Path(self.options.argv[0]).name, *rest, "--resume"])
 
+    def _how_far(self) -> str:
+        """Where a budget ended the study, and what has not been done."""
+        stage, wanted = self.screen.name, self.screen.total or self.study.search.trials
+        ended = len(self.journal.final_ends(stage))
+        left = "; nothing has been confirmed on test" if stage == "search" and self.study.confirm.enabled else ""
+        return f"in the {stage} stage, {ended} of {wanted} trials ended{left}."
+
     def _interrupted(self, signum: int) -> int:
         name = signal.Signals(signum).name
         if self.ledger is None:
-            self.screen.say(f"Stopped by {name} before the first trial; start again with the same command.")
+            begun = results_folder.begun(self.folder)
+            again = f"continue with: {self._resume_command()}" if begun else "start again with the same command."
+            self.screen.insist(f"Stopped by {name} before the first trial; {again}")
             return 128 + signum
         running = self.ledger.interrupt()
         self._close("interrupted", name)
         self.screen.say(f"Stopped by {name}; {running} running trials will go on from their last checkpoint.")
-        self.screen.say(f"Continue with: {self._resume_command()}")
+        self.screen.insist(f"Continue with: {self._resume_command()}")
         return 128 + signum
 
     def _failed(self, error: BaseException) -> None:
@@ -215,12 +230,12 @@ class StudyRun:
     # --- stages ---
     def _stage(self, name: str) -> None:
         from study import engine, stages
-        from study.checkpoints import Checkpoints
         from study.search import TaskList
 
         if (reason := self._stop_reason()) is not None:
             raise StudyStopped(reason)
-        checkpoints = Checkpoints(self.folder, self.options.storage)
+        own = checkpoints.own_storage(self.storage, self.folder.name, self.record["started"])
+        places = checkpoints.Checkpoints(self.folder, own)
         rungs = self.rungs if name == stages.SEARCH else None
         if name == stages.SEARCH:
             searcher, unfinished = engine.make_search(self.study, self.folder, self.journal, self.ledger)
@@ -231,7 +246,7 @@ class StudyRun:
             planned = len(tasks)
             self.ledger.tell = None
         stopped = engine.replay(rungs, self.journal)
-        searcher.queue.tasks = engine.settle(unfinished, stopped, self.ledger, checkpoints)
+        searcher.queue.tasks = engine.settle(unfinished, stopped, self.ledger, places)
         self.screen.stage(name, planned)
         engine.run_stage(
             f"{name}-{len(self.record['sessions'])}",
@@ -239,7 +254,7 @@ class StudyRun:
             rungs,
             trainable=self.options.trainable(),
             ledger=self.ledger,
-            checkpoints=checkpoints,
+            checkpoints=places,
             connect=self._connect,
             stop=self._stop_reason,
             study=self.study,

@@ -119,7 +119,7 @@ class StudySearch(OptunaSearch):
 
     def draw(self) -> Task | None:
         """A new point as a task, or None at the limit or when only duplicates come."""
-        for _ in range(MAX_DUPLICATES):
+        for _ in range(MAX_DUPLICATES - self._duplicates.get(self._next_number, 0)):  # earlier sessions' count too
             if self._next_number >= self._limit or (self._grid and self._next_point >= len(self._points)):
                 return None
             task = self._ask(self._duplicates.get(self._next_number, 0))

@@ -68,6 +68,22 @@ def test_sessions_are_opened_and_closed(record) -> None:
     assert (record["status"], record["ended"]) == ("running", None)
 
 
+def test_a_session_remembers_a_storage_elsewhere(record) -> None:
+    manifest.begin_session(record, storage="s3://bucket/studies")
+    manifest.begin_session(record)
+    assert [s.get("storage") for s in record["sessions"]] == ["s3://bucket/studies", None]
+
+
+def test_a_folder_whose_making_was_killed_is_new_and_not_to_be_resumed(tmp_path) -> None:
+    manifest.save_study(tmp_path, make_study())
+    assert not results_folder.check_target(tmp_path, resume=False, stage=None)
+    with pytest.raises(ValueError, match="nothing to resume here"):
+        results_folder.check_target(tmp_path, resume=True, stage=None)
+    (tmp_path / schema.TRIALS_FILE).touch()
+    with pytest.raises(ValueError, match="exists already"):
+        results_folder.check_target(tmp_path, resume=False, stage=None)
+
+
 def test_save_and_load(record, tmp_path) -> None:
     manifest.save(tmp_path, record)
     assert manifest.load(tmp_path) == json.loads(json.dumps(record))

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import run_study
-from study import plan, quiet, runner
+from study import manifest, pareto_asha, plan, quiet, results_folder, runner, user_errors
 
 ROOT = Path(__file__).resolve().parents[1]
 K_SWEEP = str(ROOT / "configs" / "k_sweep.yaml")
@@ -169,7 +170,7 @@ def test_wrong_configs_get_one_line_and_exit_code_2(calls, capsys, content: str 
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("put this right"), PermissionError(13, "put this right"), ConnectionError("put this right")],
+    [PermissionError(13, "put this right"), ConnectionError("put this right")],
 )
 def test_errors_of_the_user_from_deeper_down(calls, capsys, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def fail(*_, **__):
@@ -180,13 +181,39 @@ def test_errors_of_the_user_from_deeper_down(calls, capsys, monkeypatch: pytest.
     assert "put this right" in capsys.readouterr().err
 
 
-def test_a_fault_of_ours_keeps_its_traceback(calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_, **__):
-        raise KeyError("a bug")
+def test_a_value_error_that_this_project_raises_is_shown_as_one_line(calls, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(runner, "run", lambda *_, **__: manifest.load(Path("nowhere")))
+    assert run_study.main([K_SWEEP, "--rehearse"]) == 2
+    assert capsys.readouterr().err.startswith("run_study.py: nowhere/manifest.json: missing")
 
-    monkeypatch.setattr(runner, "run", fail)
-    with pytest.raises(KeyError, match="a bug"):
+
+def _wrong_shapes(*_, **__) -> None:
+    np.zeros(2) + np.zeros(3)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "match"),
+    [
+        (lambda *_, **__: {}["a bug"], KeyError, "a bug"),
+        (lambda *_, **__: int("a bug"), ValueError, "invalid literal"),
+        (_wrong_shapes, ValueError, "could not be broadcast"),
+        (lambda *_, **__: manifest.results_of(), AttributeError, "results_of"),
+    ],
+)
+def test_a_fault_of_ours_keeps_its_traceback(calls, monkeypatch: pytest.MonkeyPatch, fault, kind, match) -> None:
+    monkeypatch.setattr(runner, "run", fault)
+    with pytest.raises(kind, match=match):
         run_study.main([K_SWEEP, "--rehearse"])
+
+
+def test_a_value_error_inside_this_project_without_a_raise_statement_is_a_fault() -> None:
+    with pytest.raises(ValueError, match="Invalid isoformat") as caught:
+        results_folder._seconds_between("not a time", "nor this")
+    assert not user_errors.deliberate(caught.value)
+    with pytest.raises(ValueError, match="rungs need") as caught:
+        pareto_asha.rung_epochs(0, 1, 1)
+    assert user_errors.deliberate(caught.value)
+    assert user_errors.deliberate(ValueError("never raised"))
 
 
 def test_interrupted_while_planning(calls, monkeypatch: pytest.MonkeyPatch) -> None:

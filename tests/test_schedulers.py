@@ -62,6 +62,26 @@ def test_cheap_trial_is_not_killed_for_being_less_accurate() -> None:
     assert not single.decide("cheap", 3, 1, point(40, 0))
 
 
+def test_whole_first_front_goes_on_and_nobody_else_beyond_a_third() -> None:
+    ladder = rungs()
+    front = [point(80 - i, 100.0 - 10 * i) for i in range(8)]
+    assert all(ladder.decide(f"f{i}", i, 1, values) for i, values in enumerate(front))
+    dominated = [ladder.decide(f"d{i}", 10 + i, 1, point(70 - i, 100.0)) for i in range(4)]
+    assert dominated == [False] * 4
+    assert ladder.decide("new", 20, 1, point(76.5, 65.0))
+
+
+def test_dominated_points_fill_up_to_a_third() -> None:
+    ladder = rungs()
+    verdicts = [ladder.decide(f"t{i}", i, 1, point(a, 10.0)) for i, a in enumerate([90, 10, 20, 80, 15, 12, 70])]
+    assert verdicts == [True, False, False, True, False, False, True]  # the best 1, 1, 1, 2, 2, 2, 3 of n
+
+
+def test_equal_accuracies_do_not_widen_a_rung_of_one_objective() -> None:
+    ladder = rungs({"accuracy": "max"})
+    assert [ladder.decide(f"t{i}", i, 1, {"accuracy": 50}) for i in range(4)] == [True, False, False, False]
+
+
 def test_dominated_trial_stops() -> None:
     ladder = rungs()
     ladder.decide("a", 0, 1, point(80, 100))

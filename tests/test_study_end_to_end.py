@@ -190,9 +190,13 @@ def test_two_at_a_time_is_valid(cluster, tmp_path) -> None:
 @pytest.mark.parametrize(("budget", "match"), [({"epochs": 12}, "budget.epochs (12) reached")])
 def test_budget_stops_cleanly_and_a_larger_one_goes_on(cluster, finished, tmp_path, capsys, budget, match) -> None:
     study = make_study(confirm=CONFIRM, question="How much?", budget=budget)
-    assert run_fake(study, tmp_path) == 0
+    assert run_fake(study, tmp_path, quiet=True, storage=f"file://{tmp_path}/shared") == 0
     printed = capsys.readouterr().out
     assert match in printed
+    assert "of 8 trials ended; nothing has been confirmed on test." in printed
+    checkpoints = [str(p.relative_to(tmp_path)) for p in tmp_path.glob("shared/fake-*/search-1/*/checkpoint_*")]
+    assert checkpoints
+    assert not (tmp_path / "fake" / schema.RAY_DIR).exists()
     assert "python run_study.py fake.yaml --resume" in printed
     record = json.loads((tmp_path / "fake" / schema.MANIFEST_FILE).read_text())
     assert (record["status"], record["sessions"][-1]["reason"]) == ("finished", match)

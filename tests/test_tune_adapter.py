@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -183,3 +185,21 @@ def test_one_data_set_per_process_and_configuration(tmp_path: Path, monkeypatch:
     assert tune_adapter._shared_dataset(other.model_dump_json()) is not first
     trial = Trial(tiny("none", data=settings), first)
     assert trial.train_data.images.data_ptr() == first.train.images_NCHW.ctypes.data  # mapped, not copied
+
+
+@pytest.mark.parametrize("where", ["run_epoch", "_test"])
+def test_a_trial_that_hangs_outside_its_steps_is_timed_out(where: str, monkeypatch: pytest.MonkeyPatch):
+    """A dead file system, a stuck evaluation: the clock between two steps is never looked at."""
+    owner = Trial if where == "run_epoch" else TrialActor
+    monkeypatch.setattr(owner, where, lambda self: time.sleep(600))
+    monkeypatch.setattr(tune_adapter, "ALARM_GRACE_S", 0.0)
+    limit = {"train": {"time_limit_s": 0.2}} if where == "run_epoch" else {"train": {"time_limit_s": 20.0}}
+    actor = TrialActor(config(changes=limit, stage="confirm", max_epochs=1))
+    if where == "_test":
+        monkeypatch.setattr(Trial, "elapsed_s", property(lambda self: 19.5))
+        actor._built()
+    result = actor.train()
+    assert (result["status"], result["done"]) == ("timed_out", True)
+    assert result["error"] == f"over train.time_limit_s ({limit['train']['time_limit_s']:g} s)"
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert actor.reset_config(config())

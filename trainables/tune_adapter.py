@@ -12,9 +12,13 @@ epoch's numbers if there was one, and always `accuracy` (NaN if nothing was meas
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import logging
+import signal
+import threading
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +33,9 @@ from trainables.trial import Diverged, TimedOut, Trial
 
 CHECKPOINT_FILE = "trial.ckpt"
 DIVERGED, OUT_OF_MEMORY, TIMED_OUT = "diverged", "out_of_memory", "timed_out"  # as in study.schema
+
+ALARM_GRACE_S = 0.5
+"""What the trial's own check between two steps, which names the epoch, has before the alarm."""
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +52,28 @@ def _out_of_memory(error: Exception) -> bool:
         return True
     said = str(error)
     return isinstance(error, RuntimeError) and ("can't allocate memory" in said or "not enough memory" in said)
+
+
+@contextlib.contextmanager
+def _time_left(limit_s: float | None, elapsed_s: float) -> Iterator[None]:
+    """Raise TimedOut inside this context when a trial's time is up, wherever it is: reading, evaluating, asleep.
+
+    `Trial` looks at its clock between steps only. Needs the main thread, where Ray runs an actor's methods.
+    """
+    if limit_s is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        raise TimedOut(f"over train.time_limit_s ({limit_s:g} s)")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, max(limit_s - elapsed_s, 1e-3) + ALARM_GRACE_S)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class TrialActor(tune.Trainable):
@@ -74,10 +103,12 @@ class TrialActor(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train and evaluate one epoch; the report as a Tune result."""
+        elapsed_s = self.trial.elapsed_s if self.trial is not None else 0.0
         try:
-            self.last_report = self._built().run_epoch()
-            if self.confirm and self.last_report["epoch"] >= self.max_epochs:
-                self.last_report |= self._test()
+            with _time_left(self.run_config.train.time_limit_s, elapsed_s):
+                self.last_report = self._built().run_epoch()
+                if self.confirm and self.last_report["epoch"] >= self.max_epochs:
+                    self.last_report |= self._test()
         except Diverged as error:
             return self._ended(DIVERGED, error)
         except TimedOut as error:
