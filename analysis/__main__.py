@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 EXAMPLES = """examples:
   python -m analysis results/k_sweep                       redraw its report, figures and tables (also while it runs)
   python -m analysis results/k_sweep --style paper         figures at journal column width
   python -m analysis results/a results/b --out comparison  several studies together
   python -m analysis results/k_sweep --x epoch_s           fronts against time instead of memory
+  python -m analysis results/k_sweep --watch 60            redraw every minute until the study has ended
 """
 
 
@@ -30,20 +35,48 @@ def parser() -> argparse.ArgumentParser:
         help="cost axis: support_bytes (default), peak_memory_bytes, epoch_s, gpu_hours",
     )  # fmt: skip
     made.add_argument("--images", default="all", metavar="WHICH", help="all (default), main or none")
+    made.add_argument(
+        "--watch", type=float, metavar="SECONDS", help="redraw so often while a study runs, and once after its end"
+    )
     return made
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0, or 2 after one line on stderr for what the user can put right."""
-    given = parser().parse_args(argv)
+def running(folders: Sequence[str]) -> bool:
+    """Whether one of these studies says that it runs; what cannot be read does not (`load` says what is wrong)."""
+    from study import schema
+
+    for folder in folders:
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            if json.loads(Path(folder, schema.MANIFEST_FILE).read_text(encoding="utf-8"))["status"] == "running":
+                return True
+    return False
+
+
+def draw(given: argparse.Namespace) -> None:
+    """The report; with --watch again and again, until after the last redraw no study runs."""
     from analysis.report import make_report
 
-    try:
+    if given.watch is not None and not 0 < given.watch < float("inf"):
+        raise ValueError(f"--watch: expected seconds above 0, got {given.watch:g}")
+    while True:
+        goes_on = given.watch is not None and running(given.results)
         path = make_report(given.results, out=given.out, style=given.style, x=given.x, images=given.images)
+        print(f"report: {path}", flush=True)
+        if not goes_on:
+            return
+        time.sleep(given.watch)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code: 0, also after Ctrl-C while watching; 2 after one line on stderr for what the user can put right."""
+    given = parser().parse_args(argv)
+    try:
+        draw(given)
+    except KeyboardInterrupt:
+        return 0 if given.watch is not None else 130
     except (ValueError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    print(f"report: {path}")
     return 0
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.statistics import CONFIDENCE, Interval, mean_interval
+from analysis.statistics import CONFIDENCE, PERCENT, Interval, mean_interval
 from study import schema
 
 
@@ -66,6 +66,8 @@ class Bar(NamedTuple):
     support_bytes: float
     acc1: Interval | None
     acc5: Interval | None
+    published: dict[str, float] = {}
+    """acc1, acc5 (%) that the original study reports for this point, where it does."""
 
 
 def completed(trials: pd.DataFrame, stage: str | None = None) -> pd.DataFrame:
@@ -87,8 +89,16 @@ def ordered_methods(methods: Iterable[str]) -> list[str]:
     return [m for m in schema.METHODS if m in there]
 
 
-def curve(wide: pd.DataFrame, group: str, points: dict[str, str]) -> Curve:
-    """`wide`: a metric with one row per epoch and one column per trial id. points: trial id -> what a person reads."""
+def limits_of(metric: str) -> tuple[float, float]:
+    """What a metric can be: accuracies are percentages, the rest shares."""
+    return PERCENT if "acc" in metric else (0.0, 1.0)
+
+
+def curve(wide: pd.DataFrame, group: str, points: dict[str, str], limits: tuple[float, float] = PERCENT) -> Curve:
+    """`wide`: a metric with one row per epoch and one column per trial id. points: trial id -> what a person reads.
+
+    limits: what the metric can be; the interval is cut off there.
+    """
     members = wide.T.groupby([points[t] for t in wide.columns]).mean().T
     units = members if members.shape[1] > 1 else wide
     n = units.notna().sum(axis=1).to_numpy()
@@ -101,8 +111,8 @@ def curve(wide: pd.DataFrame, group: str, points: dict[str, str]) -> Curve:
         group,
         wide.index.to_numpy(),
         mean,
-        mean - half,
-        mean + half,
+        np.clip(mean - half, *limits),
+        np.clip(mean + half, *limits),
         wide.notna().sum(axis=1).to_numpy(),
         tuple((str(label), members[label].to_numpy()) for label in members),
     )
@@ -141,7 +151,7 @@ def _by_group(rows: pd.DataFrame, metric: str, by: str) -> Iterable[Curve]:
         part = rows[rows[by] == group]
         wide = part.pivot_table(index="epoch", columns="trial_id", values=metric, aggfunc="last")
         points = part.drop_duplicates("trial_id").set_index("trial_id")["label"].fillna("").astype(str).to_dict()
-        yield curve(wide, f"{group:g}" if isinstance(group, float) else str(group), points)
+        yield curve(wide, f"{group:g}" if isinstance(group, float) else str(group), points, limits_of(metric))
 
 
 def diagnostics(trials: pd.DataFrame, reports: pd.DataFrame, metrics: Iterable[str]) -> dict[str, Curves]:
@@ -181,7 +191,7 @@ def forgetting(trials: pd.DataFrame, reports: pd.DataFrame) -> Forgetting:
 def over_points(trials: pd.DataFrame) -> Interval:
     """Mean accuracy with interval over the points of these trials, over the trials themselves if there is one point."""
     means = trials.groupby("label")[schema.ACCURACY].mean()
-    return mean_interval(means if len(means) > 1 else trials[schema.ACCURACY])
+    return mean_interval(means if len(means) > 1 else trials[schema.ACCURACY], limits=PERCENT)
 
 
 def offline_bars(trials: pd.DataFrame) -> tuple[Bar, ...]:
@@ -200,6 +210,7 @@ def offline_bars(trials: pd.DataFrame) -> tuple[Bar, ...]:
 def _bar(point: str, part: pd.DataFrame) -> Bar:
     first = part.iloc[0]
     found = [
-        mean_interval(part[m]) if m in part and part[m].notna().any() else None for m in ("test_acc1", "test_acc5")
+        mean_interval(part[m], limits=PERCENT) if m in part and part[m].notna().any() else None
+        for m in ("test_acc1", "test_acc5")
     ]
     return Bar(point, str(first["label"]), str(first["method"]), float(first[schema.SUPPORT_BYTES]), *found)

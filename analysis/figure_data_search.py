@@ -58,11 +58,14 @@ class Agreement(NamedTuple):
 class RankAgreement(NamedTuple):
     """How the ranking at each epoch agrees with the final one, over the completed trials of one stage.
 
-    by_method: the same within each method that has MIN_RANKED trials.
+    In the search stage the ranks are of trials. In the confirm stage they are of points, within each seed: the numbers
+    are means over `seeds` rankings, and the intervals those of one ranking, as the seeds share their points.
+    n: trials (points) that are ranked. by_method: the same within each method that has MIN_RANKED of them.
     """
 
     stage: str
     n: int
+    seeds: int
     epochs: tuple[int, ...]
     overall: tuple[Agreement, ...]
     by_method: dict[str, tuple[Agreement, ...]]
@@ -140,34 +143,57 @@ def _fisher(correlation: float, variance: float, n: int) -> tuple[float, float]:
     return min(float(np.tanh(z - half)), correlation), max(float(np.tanh(z + half)), correlation)
 
 
+def mean_agreement(early: pd.Series, final: pd.Series, rankings: pd.Series) -> Agreement:
+    """Mean over the rankings (a label per trial), with the interval of one: they are of the same points."""
+    found = [agreement(early[rankings == one], final[rankings == one]) for one in rankings.unique()]
+    found = [one for one in found if np.isfinite(one.tau)]
+    if not found:
+        return agreement([], [])
+    n = min(one.n for one in found)
+    tau, rho = (float(np.mean([getattr(one, name) for one in found])) for name in ("tau", "rho"))
+    return Agreement(tau, *_fisher(tau, 0.437 / (n - 4), n), rho, *_fisher(rho, 1.06 / (n - 3), n), n)
+
+
+def _ranked(trials: pd.DataFrame, stage: str) -> pd.DataFrame:
+    """Completed trials of a stage with the ranking that each belongs to: the seed, or one for all of a search."""
+    done = completed(trials, stage).dropna(subset=[schema.ACCURACY])
+    return done.assign(ranking=done["seed"] if stage == "confirm" else 0)
+
+
 def rank_agreement(
     trials: pd.DataFrame, reports: pd.DataFrame, rungs: Sequence[int], most_epochs: int = 40
 ) -> RankAgreement:
     """Agreement of each epoch's ranking with the last epoch's, over trials that completed (the others have no final).
 
-    Of the stage with more completed trials. Raises NotEnough with fewer than MIN_RANKED of them.
+    Of the stage that ranks more of them. Raises NotEnough with fewer than MIN_RANKED.
     """
-    counts = {stage: len(completed(trials, stage)) for stage in schema.STAGES}
-    stage = max(counts, key=lambda s: (counts[s], s == main_stage(trials)))
-    done = completed(trials, stage).dropna(subset=[schema.ACCURACY])
-    if len(done) < MIN_RANKED:
-        raise NotEnough(f"{len(done)} completed trials; ranks are compared from {MIN_RANKED} on")
-    wide = reports[reports["trial_id"].isin(done["trial_id"])].pivot(
+    tables = {stage: _ranked(trials, stage) for stage in schema.STAGES}
+    most = {stage: int(table["ranking"].value_counts().max()) if len(table) else 0 for stage, table in tables.items()}
+    stage = max(most, key=lambda s: (most[s], s == main_stage(trials)))
+    done = tables[stage].set_index("trial_id")
+    if most[stage] < MIN_RANKED:
+        raise NotEnough(f"{most[stage]} completed trials; ranks are compared from {MIN_RANKED} on")
+    wide = reports[reports["trial_id"].isin(done.index)].pivot(
         index="epoch", columns="trial_id", values=schema.ACCURACY
     )
-    final = done.set_index("trial_id")[schema.ACCURACY].reindex(wide.columns)
-    method = done.set_index("trial_id")["method"].reindex(wide.columns)
+    done = done.reindex(wide.columns)
+    final, method, ranking = done[schema.ACCURACY], done["method"], done["ranking"]
     last = int(done["max_epochs"].max())
     spread = np.unique(np.linspace(1, last, min(last, most_epochs)).round().astype(int))
     epochs = tuple(e for e in sorted({*spread.tolist(), *(int(r) for r in rungs)}) if e in wide.index and e < last)
     if not epochs:
         raise NotEnough("no epoch before the last was reported")
-    big = [m for m in ordered_methods(method) if (method == m).sum() >= MIN_RANKED]
+    groups = {m: method == m for m in ordered_methods(method)}
+    big = {m: mask for m, mask in groups.items() if ranking[mask].value_counts().max() >= MIN_RANKED}
     return RankAgreement(
         stage,
-        len(done),
+        most[stage],
+        ranking.nunique(),
         epochs,
-        tuple(agreement(wide.loc[e], final) for e in epochs),
-        {m: tuple(agreement(wide.loc[e, method == m], final[method == m]) for e in epochs) for m in big},
+        tuple(mean_agreement(wide.loc[e], final, ranking) for e in epochs),
+        {
+            m: tuple(mean_agreement(wide.loc[e, own], final[own], ranking[own]) for e in epochs)
+            for m, own in big.items()
+        },
         tuple(int(r) for r in rungs if int(r) in epochs),
     )

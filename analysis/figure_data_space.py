@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import interpolate, optimize, spatial, stats
 
 from analysis.figure_data import NotEnough, completed
-from analysis.statistics import CONFIDENCE, Interval, mean_interval
+from analysis.statistics import CONFIDENCE, PERCENT, Interval, mean_interval
 from study import schema
 
 TOLERANCE = 0.5
@@ -79,7 +79,7 @@ def fit_saturation(k: np.ndarray, accuracy: np.ndarray, tolerance: float = TOLER
     """Least squares fit over trials; see `Saturation`. Never raises: what the data do not carry is `not identifiable`.
 
     Refused as not identifiable: fewer than MIN_SIZES sizes or 5 trials, no convergence, an accuracy that does not rise
-    (95 % interval of b or c reaches 0), an asymptote less certain than the range of the data.
+    (95 % interval of b or c reaches 0), an asymptote less certain than the range of the data, or above 100 %.
     """
     k, accuracy = np.asarray(k, float), np.asarray(accuracy, float)
     sizes, n = np.unique(k), len(k)
@@ -100,7 +100,10 @@ def fit_saturation(k: np.ndarray, accuracy: np.ndarray, tolerance: float = TOLER
         return _unknown("accuracy does not rise with k beyond its scatter (95 % interval of b or c reaches 0)")
     if high[0] - low[0] > 2 * span:
         return _unknown("the asymptote's 95 % interval is wider than twice the range of the data")
-    return _saturation_point(best, covariance, n, unit, sizes, tolerance, Interval(best[0], low[0], high[0], n, "t"))
+    if best[0] > PERCENT[1]:
+        return _unknown(f"the fitted asymptote, {best[0]:.1f} %, is above 100 %")
+    top = Interval(best[0], low[0], min(high[0], PERCENT[1]), n, "t")
+    return _saturation_point(best, covariance, n, unit, sizes, tolerance, top)
 
 
 def _saturation_point(
@@ -135,12 +138,12 @@ def accuracy_by_k(trials: pd.DataFrame) -> AccuracyByK:
     sizes = np.unique(k)
     others = completed(trials, stage)
     references = {
-        m: mean_interval(others.loc[others["method"] == m, schema.ACCURACY])
+        m: mean_interval(others.loc[others["method"] == m, schema.ACCURACY], limits=PERCENT)
         for m in ("nnclr", "none")
         if m in set(others["method"])
     }
     vary = [c[2:] for c in chosen if c.startswith("p_") and c not in ("p_k", "p_method") and chosen[c].nunique() > 1]
-    means = tuple(mean_interval(accuracy[k == size]) for size in sizes)
+    means = tuple(mean_interval(accuracy[k == size], limits=PERCENT) for size in sizes)
     return AccuracyByK(stage, k, accuracy, sizes, means, fit_saturation(k, accuracy), references, tuple(vary))
 
 

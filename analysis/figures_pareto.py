@@ -32,7 +32,7 @@ def front(results: Sequence[Results], style: Style) -> Figure | Skipped:
     title = f"Accuracy against {info.axis.title.lower()}"
     drawing = finish(pareto.draw_pareto(info, style).update_layout(title_text=title), style, results)
     caption = " ".join(_front_caption(r, f, len(fronts) > 1) for r, f in fronts)
-    data = table.drop(columns=[c for c in ("values",) if c in table])
+    data = pd.concat([points.for_csv(f.points) for _, f in fronts], ignore_index=True)
     data["study"] = [name for r, f in fronts for name in [r.name] * len(f.points)]
     return Figure("pareto", title, caption, drawing, data)
 

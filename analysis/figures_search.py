@@ -172,9 +172,9 @@ def rank_agreement(results: Sequence[Results], style: Style) -> Figure | Skipped
     fig.update_layout(title_text=title)
     caption = (
         f"{several(panels, lambda p: agreement_words(p.info))} Rank correlation of accuracy at an epoch with accuracy "
-        "at the last epoch over the same trials; bands: approximate 95 % intervals (Fisher's z). Dotted lines: rungs. "
-        "Only completed trials have a final accuracy, and the scheduler chose them by these very ranks where it "
-        "stopped others, so the picture holds for survivors."
+        "at the last epoch over the same trials; bands: approximate 95 % intervals (Fisher's z, of one ranking). "
+        "Dotted lines: rungs. Only completed trials have a final accuracy, and the scheduler chose them by these very "
+        "ranks where it stopped others, so the picture holds for survivors."
     )
     table = frame(panels, lambda p: _agreement_rows(p.info))
     wide = any(panel.info.by_method for panel in panels)
@@ -185,7 +185,10 @@ def agreement_words(info: data.RankAgreement) -> str:
     """Who is in the picture, and tau at each rung."""
     at = dict(zip(info.epochs, info.overall, strict=True))
     rungs = ", ".join(f"{at[r].tau:.2f} [{at[r].tau_low:.2f}, {at[r].tau_high:.2f}] at epoch {r}" for r in info.rungs)
-    return f"Completed trials of the {info.stage} stage, n = {info.n}; Kendall's tau {rungs or 'without rungs'}."
+    who = f"Completed trials of the {info.stage} stage, n = {info.n}"
+    if info.stage == "confirm":
+        who = f"Points of the confirm stage, n = {info.n}, ranked within each seed (mean of {info.seeds})"
+    return f"{who}; Kendall's tau {rungs or 'without rungs'}."
 
 
 def _agreement_rows(info: data.RankAgreement) -> list[dict]:

@@ -41,8 +41,14 @@ def saturation_words(found: data.Saturation) -> str:
     fitted = f"a = {top.mean:.1f} % [{top.low:.1f}, {top.high:.1f}], c = {found.c:.2f}"
     if found.status == data.NOT_REACHED:
         return f"Saturation is not reached: {found.reason} ({fitted})."
-    where = f"k = {_whole(found.k)} [{_whole(found.k_low)}, {_whole(found.k_high)}]"
-    return f"Saturates at {where} ({fitted}; 95 % intervals)."
+    return f"Saturates at {saturation_point(found)} ({fitted}; 95 % intervals)."
+
+
+def saturation_point(found: data.Saturation) -> str:
+    """`k = 410 [180, 900]`; an end of the interval outside the sizes tried is named as that."""
+    low = _whole(found.k_low) if found.k_low >= found.grid[0] else f"< {_whole(found.grid[0])}"
+    high = _whole(found.k_high) if found.k_high <= found.grid[-1] else f"> {_whole(found.grid[-1])}"
+    return f"k = {_whole(found.k)} [{low}, {high}]"
 
 
 def by_k_words(info: data.AccuracyByK) -> str:
@@ -130,7 +136,7 @@ def _draw_saturation(fig: go.Figure, info: data.AccuracyByK, style: Style, where
     low, high = max(found.k_low, info.sizes[0] / 1.25), min(found.k_high, info.sizes[-1] * 1.25)
     fig.add_vrect(x0=low, x1=high, fillcolor=looks.faded("kmclr", 0.12), line_width=0, layer="below", **where)
     fig.add_vline(x=found.k, line={"color": looks.colour("kmclr"), "width": style.line, "dash": "dot"}, **where)
-    _note(fig, f"saturates at k = {_whole(found.k)} [{_whole(found.k_low)}, {_whole(found.k_high)}]", style, where)
+    _note(fig, f"saturates at {saturation_point(found)}", style, where)
 
 
 def _note(fig: go.Figure, text: str, style: Style, where: dict) -> None:
@@ -142,7 +148,7 @@ def _note(fig: go.Figure, text: str, style: Style, where: dict) -> None:
 
 
 def _whole(value: float) -> str:
-    return f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"
+    return f"{value:,.0f}"
 
 
 # --- temperature x size ---

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,10 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise ResultsError(f"{path}: field {missing[0]!r} is missing")
     if not isinstance(found["objectives"], dict) or not found["objectives"]:
         raise ResultsError(f"{path}: objectives must map metrics to max or min, got {found['objectives']!r}")
+    if not isinstance(found["rungs"], list) or any(
+        isinstance(r, bool) or not isinstance(r, int) for r in found["rungs"]
+    ):
+        raise ResultsError(f"{path}: rungs must be a list of epochs, got {found['rungs']!r}")
     return found
 
 
@@ -132,13 +137,15 @@ def read_lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
     whole = raw[: raw.rfind(b"\n") + 1]
     if len(whole) < len(raw):
         warnings.warn(f"{path}: dropped a torn last line of {len(raw) - len(whole)} bytes", stacklevel=3)
-    rows = whole.decode("utf-8", errors="replace").split("\n")
+    rows = whole.split(b"\n")
     return [(number, _parse_line(path, number, row)) for number, row in enumerate(rows, 1) if row.strip()]
 
 
-def _parse_line(path: Path, number: int, row: str) -> dict[str, Any]:
+def _parse_line(path: Path, number: int, row: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(row)
+        found = json.loads(row.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ResultsError(f"{path}:{number}: not UTF-8 text ({error.reason}); restore the file") from None
     except json.JSONDecodeError as error:
         raise ResultsError(f"{path}:{number}: not JSON ({error.msg}); restore the file or remove that line") from None
     return _check_schema(found, f"{path}:{number}")
@@ -151,8 +158,25 @@ def _require(line: Mapping[str, Any], fields: Iterable[str], place: str) -> None
     for name in fields:
         if name not in line:
             raise ResultsError(f"{place}: field {name!r} is missing")
-    if line["stage"] not in schema.STAGES:
-        raise ResultsError(f"{place}: stage must be one of {', '.join(schema.STAGES)}, got {line['stage']!r}")
+    _one_of(line, "stage", schema.STAGES, place)
+    _text_of(line, "trial_id", place)
+
+
+def _one_of(line: Mapping[str, Any], name: str, allowed: Sequence[str], place: str) -> None:
+    if line[name] not in allowed:
+        raise ResultsError(f"{place}: {name} must be one of {', '.join(allowed)}, got {line[name]!r}")
+
+
+def _text_of(line: Mapping[str, Any], name: str, place: str) -> None:
+    if not isinstance(line[name], str):
+        raise ResultsError(f"{place}: {name} must be text, got {line[name]!r}")
+
+
+def _instant(line: Mapping[str, Any], name: str, place: str) -> None:
+    try:
+        datetime.fromisoformat(line[name])
+    except (TypeError, ValueError):
+        raise ResultsError(f"{place}: {name} must be a time as in ISO 8601, got {line[name]!r}") from None
 
 
 def _numbers(values: Mapping[str, Any], place: str) -> None:
@@ -182,8 +206,13 @@ def _trial_ends(path: Path, objectives: Mapping[str, str]) -> list[dict[str, Any
 
 def _check_end(line: Mapping[str, Any], objectives: Mapping[str, str], place: str) -> None:
     _require(line, schema.TRIAL_FIELDS, place)
-    if line["status"] not in schema.STATUSES:
-        raise ResultsError(f"{place}: status must be one of {', '.join(schema.STATUSES)}, got {line['status']!r}")
+    _one_of(line, "status", schema.STATUSES, place)
+    _one_of(line, "method", schema.METHODS, place)
+    for name in ("label", "point") if line["stage"] == "confirm" else ("label",):
+        _text_of(line, name, place)
+    _instant(line, "ended", place)
+    if not isinstance(line["baseline"], bool):
+        raise ResultsError(f"{place}: baseline must be true or false, got {line['baseline']!r}")
     for name in NESTED:
         if not isinstance(line[name], dict):
             raise ResultsError(f"{place}: {name} must be an object, got {line[name]!r}")
@@ -205,6 +234,7 @@ def _report_lines(path: Path) -> list[dict[str, Any]]:
         for name in ("number", "seed", "epoch"):
             _whole_number(line, name, place)
         _numbers(line, place)
+        _instant(line, "time", place)
         key = (line["trial_id"], line["epoch"])
         if key in seen:
             raise ResultsError(f"{place}: epoch {key[1]} of trial {key[0]} is there before, in line {seen[key]}")

@@ -15,7 +15,7 @@ import pandas as pd
 
 from analysis import pareto
 from analysis.load import Results
-from analysis.statistics import FrontStatistics, front_statistics, mean_interval
+from analysis.statistics import PERCENT, FrontStatistics, front_statistics, mean_interval
 from study import schema
 
 TEST_OF = {"probe_acc1": "test_acc1", "knn_acc1": "test_knn_acc1", "few_shot_acc1": "test_few_shot_acc1"}
@@ -71,14 +71,16 @@ def by_seed(trials: pd.DataFrame, column: str) -> dict[int, float]:
 def confirmed(results: Results, column: str, x: str = "support_bytes") -> pd.DataFrame:
     """One row per confirmed point, in the order of costs.
 
-    Columns: study, point, method, label, baseline, x (named by `x`, mean over seeds), vectors, y, low, high, n, how,
-    values (seed -> value), and the point's parameters `p_*`.
+    Columns: study, point, method, label, baseline, x (named by `x`, mean over seeds), x_low, x_high (its interval),
+    x_values, vectors, y, low, high, n, how, values (seed -> value), trials (their ids), and the point's parameters
+    `p_*`.
     """
     done = finished(results, CONFIRM)
     rows = []
     for point, group in done.groupby("point", sort=False):
         values = by_seed(group, column)
-        interval = mean_interval(list(values.values()))
+        interval = mean_interval(list(values.values()), limits=PERCENT)
+        cost = mean_interval(group[x], limits=(0.0, math.inf))
         first = group.iloc[0]
         rows.append(
             {
@@ -87,7 +89,10 @@ def confirmed(results: Results, column: str, x: str = "support_bytes") -> pd.Dat
                 "method": first["method"],
                 "label": first["label"],
                 "baseline": bool(first["baseline"]),
-                x: float(group[x].mean()),
+                x: cost.mean,
+                "x_low": cost.low,
+                "x_high": cost.high,
+                "x_values": [v for v in group[x].tolist() if math.isfinite(v)],
                 "vectors": float(first["support_vectors"]),
                 "y": interval.mean,
                 "low": interval.low,
@@ -95,12 +100,22 @@ def confirmed(results: Results, column: str, x: str = "support_bytes") -> pd.Dat
                 "n": interval.n,
                 "how": interval.how,
                 "values": values,
+                "trials": " ".join(group["trial_id"].astype(str)),
                 **{name: first[name] for name in group.columns if name.startswith("p_") and name != "p_method"},
             }
         )
-    columns = ["study", "point", "method", "label", "baseline", x, "vectors", "y", "low", "high", "n", "how", "values"]
+    columns = ["study", "point", "method", "label", "baseline", x, "x_low", "x_high", "x_values", "vectors", "y", "low",
+               "high", "n", "how", "values", "trials"]  # fmt: skip
     table = pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
     return table.sort_values([x, "y"], ignore_index=True)
+
+
+def for_csv(points: pd.DataFrame) -> pd.DataFrame:
+    """Points with `values` as text, `1: 57.2; 2: 57.9` (seed: value), and without what only a computation needs."""
+    table = points.drop(columns="x_values", errors="ignore")
+    if "values" in table:
+        table["values"] = ["; ".join(f"{s}: {v:.10g}" for s, v in one.items()) for one in table["values"]]
+    return table
 
 
 def searched(results: Results, x: str = "support_bytes") -> pd.DataFrame:
@@ -169,15 +184,16 @@ def front_of(results: Results, x: str = "support_bytes") -> Front | None:
     if score is not None:
         points = confirmed(results, score.column, x)
         samples = [list(v.values()) for v in points["values"]]
+        costs = points["x_values"].tolist()
     else:
         score = search_score(results)
         points = searched(results, x)
         points = points[~points["hollow"].astype(bool)].reset_index(drop=True)
-        samples = [[v] for v in points["y"]]
+        samples, costs = ([[v] for v in points[name]] for name in ("y", x))
     if not len(points):
         return None
     axis = pareto.AXES[x]
     reference = pareto.reference_for(axis, points[x].tolist())
-    found = front_statistics(points[x].to_numpy(float), samples, reference)
+    found = front_statistics(costs, samples, reference)
     points = points.assign(on_front=pareto.on_front(points[x], points["y"]), p_front=found.probability_N)
     return Front(points, score, axis, reference, found)

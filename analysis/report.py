@@ -11,7 +11,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from analysis import page, points, registry, render, tables, words
+from analysis import page, points, registry, render, table_formats, tables, words
 from analysis.animation import write_gifs
 from analysis.load import Results, load
 from analysis.page import esc
@@ -58,7 +58,7 @@ def make_report(
         write_gifs(results, target / schema.FIGURES_DIR)
     found = [(r, t) for r in results for t in _tables(r, x)]
     for one, table in found:
-        tables.write(table, target / schema.TABLES_DIR, f"{one.name}-" if len(results) > 1 else "")
+        table_formats.write(table, target / schema.TABLES_DIR, f"{one.name}-" if len(results) > 1 else "")
     path = target / schema.REPORT_HTML
     stills = target / schema.FIGURES_DIR if images != "none" and style == "web" else None
     render.write_text(path, _page(results, page_made, skipped, found, stills, x))
@@ -216,7 +216,7 @@ def _shown(
     results: Sequence[Results], found: Sequence[tuple[Results, tables.Table]], names: Sequence[str]
 ) -> list[str]:
     return [
-        f"<h3>{esc(t.title + (f', {r.name}' if len(results) > 1 else ''))}</h3>{tables.to_html(t)}"
+        f"<h3>{esc(t.title + (f', {r.name}' if len(results) > 1 else ''))}</h3>{table_formats.to_html(t)}"
         for r, t in found
         if t.name in names
     ]

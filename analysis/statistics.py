@@ -19,6 +19,8 @@ BOOTSTRAP_FROM = 10
 """From this many values on, intervals come from the bootstrap; below, from Student's t."""
 DRAWS = 2000
 SEED = 20250301
+PERCENT = (0.0, 100.0)
+"""What a mean accuracy can be, %. An interval cut off there covers the mean as often as before."""
 
 
 class Interval(NamedTuple):
@@ -32,12 +34,20 @@ class Interval(NamedTuple):
     """`t`, `bootstrap`, `single value` or `no value`."""
 
 
-def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+def mean_interval(
+    values: Sequence[float], confidence: float = CONFIDENCE, limits: tuple[float, float] = (-math.inf, math.inf)
+) -> Interval:
     """Mean and interval of independent values; NaN values are left out.
 
     t interval for 2 to 9 values, bias-corrected accelerated bootstrap from 10 on (Efron 1987), no interval for one.
-    Equal values give an interval of no width.
+    Equal values give an interval of no width. limits: what the mean can be; the interval is cut off there.
     """
+    found = _unlimited(values, confidence)
+    low, high = (min(max(end, limits[0]), limits[1]) if math.isfinite(end) else end for end in (found.low, found.high))
+    return found._replace(low=low, high=high)
+
+
+def _unlimited(values: Sequence[float], confidence: float) -> Interval:
     found = np.asarray([v for v in values if math.isfinite(v)], dtype=float)
     n = len(found)
     if n == 0:
@@ -108,6 +118,20 @@ def resampled_means(samples: Sequence[Sequence[float]], draws: int = DRAWS, seed
     return means_RN
 
 
+def resampled_costs(costs: Sequence[Sequence[float]], draws: int = DRAWS, seed: int = SEED + 1) -> np.ndarray:
+    """Mean costs [R, N] that other seeds might have given.
+
+    Exact where a cost is counted, as bytes of a support set are: every seed has the same. Where it is measured (time,
+    peak memory), its logarithm is resampled like an accuracy: points differ in scale, and cost stays positive.
+    """
+    means_N = np.array([np.mean(c) if len(c) else np.nan for c in costs], dtype=float)
+    if all(np.ptp(c) == 0 for c in costs if len(c)) or any(np.min(c) <= 0 for c in costs if len(c)):
+        return np.tile(means_N, (draws, 1))
+    logs_RN = resampled_means([np.log(c) for c in costs], draws, seed)
+    centre_N = np.array([np.log(c).mean() if len(c) else np.nan for c in costs])
+    return means_N * np.exp(logs_RN - centre_N)
+
+
 class FrontStatistics(NamedTuple):
     """What resampling says about a front."""
 
@@ -120,19 +144,21 @@ class FrontStatistics(NamedTuple):
 
 
 def front_statistics(
-    x_N: Sequence[float], samples: Sequence[Sequence[float]], reference: pareto.Reference, draws: int = DRAWS
-) -> FrontStatistics:
+    costs: Sequence[Sequence[float]], samples: Sequence[Sequence[float]], reference: pareto.Reference,
+    draws: int = DRAWS,
+) -> FrontStatistics:  # fmt: skip
     """Probability of each point to be on the front, and the hypervolume with its 95 % percentile interval.
 
-    x_N: costs, taken as exact; samples: accuracies of each point, one per seed (NaN excluded beforehand).
+    costs, samples: costs and accuracies (%) of each point, one per seed (NaN excluded beforehand). A draw above 100 %
+    ranks as it is, but adds no more than 100 % to the hypervolume.
     """
-    x_N = np.asarray(x_N, dtype=float)
-    means_N = np.array([np.mean(s) if len(s) else np.nan for s in samples], dtype=float)
+    x_N, means_N = (np.array([np.mean(s) if len(s) else np.nan for s in part], float) for part in (costs, samples))
     value = pareto.hypervolume(x_N, means_N, reference)
     drawn_RN = resampled_means(samples, draws)
     if len(x_N) == 0 or np.isnan(drawn_RN).all():
         return FrontStatistics(np.full(len(x_N), np.nan), value, math.nan, math.nan)
-    on_RN = np.array([pareto.on_front(x_N, row) for row in drawn_RN])
-    volumes = [pareto.hypervolume(x_N, row, reference) for row in drawn_RN]
+    pairs = list(zip(resampled_costs(costs, draws), drawn_RN, strict=True))
+    on_RN = np.array([pareto.on_front(x, y) for x, y in pairs])
+    volumes = [pareto.hypervolume(x, np.clip(y, *PERCENT), reference) for x, y in pairs]
     low, high = np.quantile(volumes, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return FrontStatistics(on_RN.mean(0), value, float(low), float(high))

@@ -1,13 +1,10 @@
-"""Tables for a paper: Markdown, CSV and LaTeX (booktabs) from one description."""
+"""Tables for a paper: what stands in them, as text and as numbers; `table_formats` writes them."""
 
 from __future__ import annotations
 
-import html
 import math
-import re
 from collections.abc import Sequence
 from importlib import resources
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -15,7 +12,6 @@ import pandas as pd
 from analysis import points
 from analysis.load import Results
 from analysis.pareto import cost_in_words
-from analysis.render import write_text
 from analysis.statistics import paired_difference
 from analysis.style import rehearsal_label
 from study import schema
@@ -75,33 +71,41 @@ def seeds_in_words(counts: Sequence[int]) -> str:
 
 
 def front_table(results: Results, x: str = "support_bytes") -> Table | None:
-    """The points of the front, by rising cost; None if no trial has finished."""
+    """Every confirmed point, by rising cost, and whether it is on the front; of a search the front alone.
+
+    None if no trial has finished.
+    """
     found = points.front_of(results, x)
     if found is None:
         return None
-    front = found.points[found.points["on_front"]]
-    vectors = front["vectors"] if "vectors" in front else front["trial_id"].map(_vectors(results))
-    probability = [number(100 * p, 0) for p in front["p_front"]]
-    low, high = (front[c] if c in front else [math.nan] * len(front) for c in ("low", "high"))
+    confirmed = found.score.stage == points.CONFIRM
+    shown = found.points if confirmed else found.points[found.points["on_front"]]
+    vectors = shown["vectors"] if "vectors" in shown else shown["trial_id"].map(_vectors(results))
+    low, high = (shown[c] if c in shown else [math.nan] * len(shown) for c in ("low", "high"))
     rows = pd.DataFrame(
         {
-            "Point": front["label"],
+            "Point": shown["label"],
             "Vectors": [whole(v) for v in vectors],
-            found.axis.title: [cost_in_words(v, found.axis) for v in front[x]],
-            found.score.title: [with_interval(*v) for v in zip(front["y"], low, high, strict=True)],
-            "n": front["n"],
-            "On front (% of resamples)": probability,
+            found.axis.title: [cost_in_words(v, found.axis) for v in shown[x]],
+            found.score.title: [with_interval(*v) for v in zip(shown["y"], low, high, strict=True)],
+            "n": shown["n"],
         }
     )
-    if front["p_front"].isna().all():
-        rows = rows.drop(columns="On front (% of resamples)")
-    caption = f"Pareto front of {found.score.title} against {found.axis.title.lower()}, {seeds_in_words(front['n'])}."
-    if front["n"].max() > 1:
-        caption += " Brackets: 95 % interval of the mean over seeds."
+    if confirmed:
+        rows["On front"] = ["yes" if on else "–" for on in shown["on_front"]]
+    if shown["p_front"].notna().any():
+        rows["Probability"] = [number(p, 2) for p in shown["p_front"]]
+    caption = f"{found.score.title} against {found.axis.title.lower()}, {seeds_in_words(shown['n'])}."
+    if shown["n"].max() > 1:
+        caption += (
+            " Brackets: 95 % interval of the mean over seeds. On front: no other mean is better at the same or lower "
+            "cost. Probability: share of resampled means in which the point is on the front."
+        )
     else:
         caption += " Single runs: no intervals."
-    data = found.points.drop(columns=["values"], errors="ignore")
-    return Table("front", "Pareto front", caption, rows, data, rehearsal_label([results]))
+    data = points.for_csv(found.points)
+    title = "Confirmed points and the Pareto front" if confirmed else "Pareto front of the search"
+    return Table("front", title, caption, rows, data, rehearsal_label([results]))
 
 
 def _vectors(results: Results) -> dict[str, float]:
@@ -133,7 +137,9 @@ def offline_table(results: Results) -> Table | None:
         return None
     first = points.confirmed(results, "test_acc1")
     fifth = points.confirmed(results, "test_acc5").set_index("point")
-    data = first.rename(columns={"y": "acc1", "low": "acc1_low", "high": "acc1_high"}).drop(columns=["values", "how"])
+    data = first.rename(columns={"y": "acc1", "low": "acc1_low", "high": "acc1_high"}).drop(
+        columns=["how", "values", "x_values", "x_low", "x_high"]
+    )
     for name, column in (("acc5", "y"), ("acc5_low", "low"), ("acc5_high", "high")):
         data[name] = data["point"].map(fifth[column])
     beside = is_published_setting(results)
@@ -219,67 +225,3 @@ def failed_table(results: Results) -> Table | None:
         }
     )
     return Table("failed", "Trials that did not finish", "", rows, data, rehearsal_label([results]))
-
-
-# --- formats ---
-
-
-def to_markdown(table: Table) -> str:
-    """A GitHub table with its caption; `|` is escaped."""
-    cells = [[str(c).replace("|", "\\|") for c in row] for row in table.rows.itertuples(index=False)]
-    head = [str(c) for c in table.rows.columns]
-    label = f"**{table.label}.**\n\n" if table.label else ""
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *cells]
-    body = "\n".join("| " + " | ".join(row) + " |" for row in lines)
-    return f"{label}{body}\n\n{table.caption}\n"
-
-
-TEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$", "{": r"\{", "}": r"\}",
-       "–": "--", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}  # fmt: skip
-
-
-def tex(text: object) -> str:
-    """Text with LaTeX's special characters escaped and minus signs of numbers set as such."""
-    return re.sub(r"(^|[\[ ])-(?=\d)", r"\1$-$", "".join(TEX.get(c, c) for c in str(text)))
-
-
-def to_latex(table: Table) -> str:
-    """A booktabs table in a float, ready to \\input (needs \\usepackage{booktabs})."""
-    columns = "l" + "r" * (len(table.rows.columns) - 1)
-    head = " & ".join(tex(c) for c in table.rows.columns)
-    body = "\n".join("    " + " & ".join(tex(c) for c in row) + r" \\" for row in table.rows.itertuples(index=False))
-    label = f"{table.label}. " if table.label else ""
-    return (
-        "% needs \\usepackage{booktabs}\n\\begin{table}\n  \\centering\n"
-        f"  \\caption{{{tex(label + table.caption)}}}\n  \\label{{tab:{table.name}}}\n"
-        f"  \\begin{{tabular}}{{{columns}}}\n    \\toprule\n    {head} \\\\\n    \\midrule\n{body}\n"
-        "    \\bottomrule\n  \\end{tabular}\n\\end{table}\n"
-    )
-
-
-def _is_text(column: pd.Series) -> bool:
-    return not any(str(cell)[:1].isdigit() or str(cell)[:1] == "-" for cell in column)
-
-
-def to_html(table: Table) -> str:
-    """A table element in a scrolling box, with its caption."""
-    kinds = [' class="text"' if _is_text(table.rows[c]) else "" for c in table.rows.columns]
-    head = "".join(f"<th{k}>{html.escape(str(c))}</th>" for k, c in zip(kinds, table.rows.columns, strict=True))
-    body = "".join(
-        "<tr>" + "".join(f"<td{k}>{html.escape(str(c))}</td>" for k, c in zip(kinds, row, strict=True)) + "</tr>"
-        for row in table.rows.itertuples(index=False)
-    )
-    label = f'<strong class="rehearsal">{html.escape(table.label)}.</strong> ' if table.label else ""
-    return (
-        f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-        f'<p class="caption">{label}{html.escape(table.caption)}</p>'
-    )
-
-
-def write(table: Table, folder: Path, prefix: str = "") -> None:
-    """NAME.md, NAME.csv and NAME.tex; the CSV holds the numbers and, in a rehearsal, a column that says so."""
-    name = prefix + table.name
-    write_text(folder / f"{name}.md", to_markdown(table))
-    write_text(folder / f"{name}.tex", to_latex(table))
-    data = table.data.assign(rehearsal=True) if table.label else table.data
-    write_text(folder / f"{name}.csv", data.to_csv(index=False))

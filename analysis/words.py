@@ -36,8 +36,9 @@ def _standing(results: Results) -> list[str]:
         sentences.append("This is a rehearsal: its numbers show that the study runs and answer nothing.")
     if results.running:
         ended = len(results.trials)
+        last = f"; last report {results.reports['time'].max()}" if len(results.reports) else ""
         sentences.append(
-            f"The study is still running ({ended} trial{'s' * (ended != 1)} ended); this is where it stands."
+            f"The study is still running ({ended} trial{'s' * (ended != 1)} ended{last}); this is where it stands."
         )
     elif results.manifest["status"] in ("interrupted", "failed"):
         sentences.append(f"The study was {results.manifest['status']} before its end; this is where it stood.")

@@ -37,6 +37,7 @@ def test_out_leaves_the_folder_alone(folder, tmp_path):
         (["{folder}", "--style", "poster"], "error: --style: expected one of paper, slides, web, got 'poster'"),
         (["{folder}", "--x", "price"], "error: --x: expected one of support_bytes, peak_memory_bytes"),
         (["{folder}", "--x", "gpu_hours"], "has no value of it (it ran on a CPU); choose another of"),
+        (["{folder}", "--watch", "0"], "error: --watch: expected seconds above 0, got 0"),
         (["{folder}", "--images", "few"], "error: images: expected main, all or none, got 'few'"),
         (["{folder}", "{folder}"], "k_sweep: given twice"),
     ],
@@ -76,3 +77,20 @@ def test_help_has_examples(capsys):
         main(["--help"])
     assert stop.value.code == 0
     assert "python -m analysis results/k_sweep --style paper" in capsys.readouterr().out
+
+
+def test_watching_redraws_until_the_study_has_ended(tmp_path, monkeypatch, capsys):
+    live = write_results(tmp_path / "live", trials=3, epochs=3, confirm_seeds=(), running=1, device="cpu")
+    manifest = live / schema.MANIFEST_FILE
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            manifest.write_text(manifest.read_text().replace('"status": "running"', '"status": "finished"'))
+
+    monkeypatch.setattr("time.sleep", wait)
+    assert main([str(live), "--images", "none", "--watch", "30"]) == 0
+    assert waits == [30.0, 30.0]
+    assert capsys.readouterr().out.count("report: ") == 3
+    assert "still running" not in (live / schema.REPORT_HTML).read_text()

@@ -143,7 +143,8 @@ def test_bars_average_seeds_and_come_by_method_then_bytes() -> None:
     bars = training.offline_bars(trials)
     assert [bar.point for bar in bars] == ["small", "big", "none"]
     assert bars[1].acc5.mean == pytest.approx(82)
-    assert bars[1].acc5.high - 82 == pytest.approx(stats.t.ppf(0.975, 1) * 2)
+    assert 82 - bars[1].acc5.low == pytest.approx(stats.t.ppf(0.975, 1) * 2)
+    assert bars[1].acc5.high == 100  # the t interval reaches 107
     assert math.isnan(bars[0].acc1.low)
     with pytest.raises(NotEnough, match="test split"):
         training.offline_bars(trials.assign(test_acc1=np.nan, test_acc5=np.nan))
@@ -188,6 +189,13 @@ def test_saturation_admits_what_the_data_do_not_carry() -> None:
     assert math.isnan(flat.k)
     falling = space.fit_saturation(k, 60 - 0.02 * k + rng.normal(0, 0.1, len(k)))
     assert falling.status == space.NOT_IDENTIFIABLE
+
+
+def test_an_asymptote_above_a_hundred_percent_is_no_fit() -> None:
+    k, accuracy = power_law(np.random.default_rng(0), 0.05)
+    found = space.fit_saturation(k, accuracy + 41)
+    assert found.status == space.NOT_IDENTIFIABLE
+    assert "is above 100 %" in found.reason
 
 
 def test_saturation_is_not_extrapolated() -> None:
@@ -288,6 +296,20 @@ def test_rank_agreement_compares_each_epoch_with_the_last() -> None:
     assert set(found.by_method) == {"kmclr"}
     with pytest.raises(NotEnough, match="4 completed trials"):
         search.rank_agreement(*tables(*pairs[:4]), rungs=[2])
+
+
+def test_confirmed_points_are_ranked_within_each_seed() -> None:
+    """Over all trials the seeds' own levels would hide that each seed keeps the points' order."""
+    pairs = [
+        (trial_row(f"{s}-{i}", stage="confirm", seed=s, label=f"p{i}", accuracy=i + 50.0 * s, max_epochs=2),
+         [i - 50.0 * s, i + 50.0 * s])
+        for s in (0, 1) for i in range(6)
+    ]  # fmt: skip
+    found = search.rank_agreement(*tables(*pairs), rungs=[1])
+    assert (found.stage, found.n, found.seeds) == ("confirm", 6, 2)
+    assert found.overall[0].tau == pytest.approx(1)
+    one = search.agreement(range(6), range(6))
+    assert (found.overall[0].tau_low, found.overall[0].n) == (pytest.approx(one.tau_low), 6)
 
 
 # --- prototypes ---

@@ -93,6 +93,18 @@ def test_captions_state_intervals(drawn: dict[str, Figure]) -> None:
         assert "no interval" in drawn[name].caption
 
 
+def test_published_values_stand_in_the_bars_of_the_same_points_only(full: Results, tmp_path) -> None:
+    bars, _ = make_all([full], modules=("offline",))
+    table = bars["offline_accuracy"].data.dropna(subset="published").set_index(["label", "metric"])["published"]
+    assert table["kmclr t=0.2 k=400 f=3"].to_dict() == {"test_acc1": 56.86, "test_acc5": 84.70}
+    marks = [t for t in bars["offline_accuracy"].figure.data if t.name == "published"]
+    assert sorted(x for trace in marks for x in trace.x) == pytest.approx(sorted(table))
+    assert "Rossini" in bars["offline_accuracy"].caption
+    write_results(tmp_path / "r", trials=6, confirm_seeds=(1, 2), rehearsal=True)
+    bars, _ = make_all([load(tmp_path / "r")], modules=("offline",))
+    assert not [t for t in bars["offline_accuracy"].figure.data if t.name == "published"]
+
+
 def test_two_studies_share_a_figure_and_a_rehearsal_is_labelled(full: Results, tmp_path) -> None:
     write_results(tmp_path / "wide-rehearsal", seed=3, trials=14, rehearsal=True)
     figures, skipped = make_all([full, load(tmp_path / "wide-rehearsal")], "paper")

@@ -160,3 +160,38 @@ def test_files_without_lines_give_empty_tables(folder, how):
     assert (len(results.trials), len(results.reports)) == (0, 0)
     assert "accuracy" in results.trials
     assert "method" in results.reports
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (schema.TRIALS_FILE, {"method": "swav"}, "method must be one of kmclr, nnclr, none, simclr, byol, got 'swav'"),
+        (schema.TRIALS_FILE, {"ended": "yesterday"}, "ended must be a time as in ISO 8601, got 'yesterday'"),
+        (schema.TRIALS_FILE, {"stage": "confirm", "point": None}, "point must be text, got None"),
+        (schema.TRIALS_FILE, {"baseline": "no"}, "baseline must be true or false, got 'no'"),
+        (schema.REPORTS_FILE, {"trial_id": ["a"]}, r"trial_id must be text, got \['a'\]"),
+        (schema.REPORTS_FILE, {"time": 5}, "time must be a time as in ISO 8601, got 5"),
+    ],
+)
+def test_values_that_figures_would_stumble_over_are_named(folder, name, change, message):
+    rewrite(folder / name, lambda line: line.update(change), 2)
+    with pytest.raises(ResultsError, match=rf"{name}:2: {message}"):
+        load(folder)
+
+
+def test_bytes_that_are_no_text_are_named(folder):
+    path = folder / schema.TRIALS_FILE
+    rows = path.read_bytes().split(b"\n")
+    rows[2] = (
+        rows[2].replace(b"kmclr", b"kmcl\xff", 1).replace(b"nnclr", b"nncl\xff", 1).replace(b"none", b"non\xff", 1)
+    )
+    path.write_bytes(b"\n".join(rows))
+    with pytest.raises(ResultsError, match=r"trials\.jsonl:3: not UTF-8 text"):
+        load(folder)
+
+
+def test_rungs_must_be_epochs(folder):
+    path = folder / schema.MANIFEST_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "rungs": "3, 9"}))
+    with pytest.raises(ResultsError, match=r"manifest\.json: rungs must be a list of epochs, got '3, 9'"):
+        load(folder)

@@ -10,11 +10,13 @@ from scipy import stats
 
 from analysis.pareto import Reference, hypervolume
 from analysis.statistics import (
+    PERCENT,
     front_statistics,
     mean_interval,
     paired_difference,
     paired_ratio,
     pooled_deviation,
+    resampled_costs,
     resampled_means,
 )
 
@@ -95,14 +97,14 @@ def test_resampled_means_have_the_spread_of_a_mean():
 
 
 def test_a_point_far_ahead_is_surely_on_the_front_and_one_far_behind_surely_not():
-    found = front_statistics([1, 2, 3], [[50, 51, 50.5], [60, 60.5, 59.5], [40, 41, 40.5]], REFERENCE)
+    found = front_statistics([[1], [2], [3]], [[50, 51, 50.5], [60, 60.5, 59.5], [40, 41, 40.5]], REFERENCE)
     assert found.probability_N.tolist() == [1.0, 1.0, 0.0]
     assert found.low < found.hypervolume < found.high
 
 
 def test_two_equal_points_share_the_front_evenly():
     samples = [[50.0, 51.0, 52.0], [51.0, 52.0, 50.0]]
-    found = front_statistics([1, 2], samples, REFERENCE, draws=4000)
+    found = front_statistics([[1], [2]], samples, REFERENCE, draws=4000)
     assert found.probability_N[0] == 1.0  # the cheapest is always on it
     assert found.probability_N[1] == pytest.approx(0.5, abs=0.03)
 
@@ -114,14 +116,14 @@ def test_many_seeds_are_resampled_from_the_values():
 
 
 def test_single_runs_have_a_hypervolume_but_no_probability():
-    found = front_statistics([1, 2], [[50.0], [60.0]], REFERENCE)
+    found = front_statistics([[1], [2]], [[50.0], [60.0]], REFERENCE)
     assert np.isnan(found.probability_N).all()
     assert found.hypervolume == hypervolume([1, 2], [50, 60], REFERENCE)
     assert math.isnan(found.low)
 
 
 def test_a_single_run_borrows_the_pooled_deviation():
-    found = front_statistics([1, 2], [[50.0, 50.2, 49.8], [50.05]], REFERENCE)
+    found = front_statistics([[1], [2]], [[50.0, 50.2, 49.8], [50.05]], REFERENCE)
     assert 0.2 < found.probability_N[1] < 0.9
 
 
@@ -129,3 +131,27 @@ def test_no_points():
     found = front_statistics([], [], REFERENCE)
     assert found.probability_N.size == 0
     assert found.hypervolume == 0.0
+
+
+def test_a_limited_interval_is_the_t_interval_cut_off():
+    values = [99.0, 99.8]
+    low, _ = stats.t.interval(0.95, 1, loc=99.4, scale=stats.sem(values))
+    found = mean_interval(values, limits=PERCENT)
+    assert (found.mean, found.low, found.high) == (pytest.approx(99.4), pytest.approx(low), 100.0)
+    assert mean_interval(values).high > 100
+    assert math.isnan(mean_interval([99.0], limits=PERCENT).high)
+
+
+def test_no_hypervolume_is_made_of_more_than_a_hundred_percent():
+    found = front_statistics([[0.0]], [[99.0, 100.0]], REFERENCE)
+    assert found.high == 100.0 * 100.0
+
+
+def test_counted_costs_are_exact_and_measured_ones_vary_with_their_means():
+    assert (resampled_costs([[4.0, 4.0], [0.0, 0.0]], draws=5) == [4.0, 0.0]).all()
+    costs = [[10.0, 11.0, 12.0], [100.0, 110.0, 120.0]]
+    drawn = resampled_costs(costs, draws=4000)
+    assert (drawn > 0).all()
+    assert np.median(drawn, axis=0) == pytest.approx([11.0, 110.0], rel=0.02)
+    deviation, _ = pooled_deviation([np.log(c) for c in costs])
+    assert np.log(drawn).std(0) == pytest.approx([deviation / math.sqrt(3) * math.sqrt(2)] * 2, rel=0.15)  # t, 4 d.f.

@@ -9,7 +9,7 @@ import math
 import pandas as pd
 import pytest
 
-from analysis import points, tables, words
+from analysis import points, table_formats, tables, words
 from analysis.load import load
 from analysis.statistics import mean_interval
 from tests.synthetic_results import write_results
@@ -57,16 +57,18 @@ def test_front_table_lists_the_front_by_cost(results):
     front = table.data[table.data["on_front"]]
     assert front["support_bytes"].is_monotonic_increasing
     assert front["y"].is_monotonic_increasing
-    assert table.rows["Point"].tolist() == front["label"].tolist()
-    assert table.rows["n"].tolist() == [3] * len(front)
-    first = front.iloc[0]
+    assert table.rows["Point"].tolist() == table.data["label"].tolist()
+    assert table.rows.loc[table.rows["On front"] == "yes", "Point"].tolist() == front["label"].tolist()
+    assert table.rows["Probability"].astype(float).tolist() == pytest.approx(table.data["p_front"].tolist(), abs=0.0051)
+    assert set(table.rows["n"]) == {3}
+    first = table.data.iloc[0]
     assert table.rows.iloc[0, 3] == f"{first['y']:.2f} [{first['low']:.2f}, {first['high']:.2f}]"
 
 
 def test_front_of_a_search_has_no_intervals(search_only):
     table = tables.front_table(search_only)
     assert "Single runs: no intervals" in table.caption
-    assert "On front (% of resamples)" not in table.rows
+    assert not {"On front", "Probability"} & set(table.rows)
     assert not table.rows.iloc[:, 3].str.contains(r"\[").any()
 
 
@@ -121,7 +123,7 @@ def test_no_tables_without_finished_trials(results):
 
 def test_csv_holds_numbers_and_says_rehearsal(rehearsal, tmp_path):
     table = tables.front_table(rehearsal)
-    tables.write(table, tmp_path)
+    table_formats.write(table, tmp_path)
     read = pd.read_csv(tmp_path / "front.csv")
     assert read["rehearsal"].all()
     assert read["y"].tolist() == pytest.approx(table.data["y"].tolist())
@@ -130,7 +132,7 @@ def test_csv_holds_numbers_and_says_rehearsal(rehearsal, tmp_path):
 
 
 def test_markdown_is_a_table(results):
-    text = tables.to_markdown(tables.front_table(results))
+    text = table_formats.to_markdown(tables.front_table(results))
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in lines}) == 1
     assert set(lines[1].replace("|", "").split()) == {"---", "---:"}
@@ -138,16 +140,29 @@ def test_markdown_is_a_table(results):
 
 def test_latex_is_booktabs_and_escaped(results):
     table = tables.Table("t", "T", "50 % of a_b", pd.DataFrame({"A & B": ["x_1"], "n #": ["-1.5 [-2, 1]"]}), None, None)
-    text = tables.to_latex(table)
+    text = table_formats.to_latex(table)
     for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\begin{tabular}{lr}", r"\caption{50 \% of a\_b}"):
         assert rule in text
     assert r"A \& B & n \# \\" in text
     assert r"x\_1 & $-$1.5 [$-$2, 1] \\" in text
 
 
+def test_latex_takes_any_error_message():
+    assert table_formats.tex("a <b> | --resume\nsecond") == (
+        r"a \textless{}b\textgreater{} \textbar{} -{}-resume second"
+    )
+    assert table_formats.tex("\u2192 \u03c4 \u00e9 \u2013") == r"$\to$ ? \u00e9 --".replace(r"\u00e9", "\u00e9")
+
+
+def test_csv_of_points_holds_seeds_values_and_trial_ids(results):
+    row = tables.front_table(results).data.iloc[0]
+    assert [part.split(":")[0] for part in row["values"].split("; ")] == ["1", "2", "3"]
+    assert row["trials"].split() == results.trials.loc[results.trials["point"] == row["point"], "trial_id"].tolist()
+
+
 def test_html_is_escaped_and_readable():
     table = tables.Table("t", "T", "c < d", pd.DataFrame({"A": ["<b>"], "B": ["1.0"]}), None, None)
-    text = tables.to_html(table)
+    text = table_formats.to_html(table)
     assert "&lt;b&gt;" in text
     read = pd.read_html(io.StringIO(text.replace("&lt;b&gt;", "b")))[0] if _has_html_parser() else None
     assert read is None or read.shape == (1, 2)
