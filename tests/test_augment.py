@@ -7,6 +7,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tv
 
 from tests.dispatch_counter import count_calls
+from trainables import augment
 from trainables import augment_ops as ops
 from trainables.augment import TwoViews, normalise_images
 from trainables.config import AugmentConfig
@@ -213,6 +214,25 @@ def test_parameters_do_not_hang_together(drawn):
     assert correlation.abs().max() < 5 / DRAWS**0.5
 
 
+def test_steps_drawn_together_are_those_of_one_draw(monkeypatch: pytest.MonkeyPatch):
+    views = two_views(BUSY)
+    whole = views.draw(6, seeded(4), steps=3)
+    steps = list(views.draw_steps([6, 6, 6], seeded(4)))
+    for number, step in enumerate(steps):
+        rows = slice(12 * number, 12 * number + 12)
+        assert torch.equal(step.boxes.place, whole.boxes.place[:, rows])
+        assert torch.equal(step.crop, whole.crop[:, rows])
+        assert torch.equal(step.grey, whole.grey[rows])
+    # view 2 of each step has view 2's probabilities: it alone is cropped to at least 0.3 of the area
+    area = torch.stack(
+        [(step.boxes.shape.prod(0) / 32**2).view(2, -1) for step in views.draw_steps([50] * 20, seeded())]
+    )
+    assert area[:, 1].min() > 0.25
+    assert area[:, 0].min() < 0.2
+    monkeypatch.setattr(augment, "DRAWN_VIEWS", 20)  # 2 steps of 5 images at a time
+    assert [len(step.grey) // 2 for step in views.draw_steps([5, 5, 5, 3], seeded())] == [5, 5, 5, 3]
+
+
 # --- cost ---
 
 
@@ -242,7 +262,7 @@ def test_on_a_gpu_without_waiting_and_in_a_graph():
         torch.cuda.set_sync_debug_mode("default")
     on_cpu = two_views(BUSY)
     on_cpu._shift, on_cpu._scale = views._shift.cpu(), views._scale.cpu()
-    moved = type(params)(ops.Boxes(*(t.cpu() for t in params.boxes)), *(t.cpu() for t in params[1:]))
+    moved = params._each(torch.Tensor.cpu)
     torch.testing.assert_close(eager.cpu(), on_cpu.apply(x.cpu(), moved), atol=1e-3, rtol=0)
     graph = torch.cuda.CUDAGraph()
     generator.graphsafe_get_state()

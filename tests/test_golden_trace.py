@@ -41,7 +41,9 @@ def trace(method: str, **changes: Any) -> list[float]:
     trial.method.train()
     losses: list[torch.Tensor] = []
     while len(losses) < STEPS:
-        losses += [trial.train_step(index) for index in trial._batches()]
+        batches = trial._batches()
+        drawn = trial.views.draw_steps([len(index) for index in batches], trial.generator)
+        losses += [trial.train_step(index, params) for index, params in zip(batches, drawn, strict=True)]
         trial.epoch += 1
         trial.method.support.end_epoch(trial.epoch)
     torch.set_num_threads(threads)

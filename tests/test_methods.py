@@ -13,6 +13,7 @@ from trainables.networks import Embedded
 
 CPU = torch.device("cpu")
 IDS, LABELS = torch.arange(6), torch.tensor([0, 1, 2, 0, 1, 2])
+BOTH = (IDS.repeat(2), LABELS.repeat(2))  # of the rows of both views
 
 
 def build(cfg: RunConfig) -> methods.Method:
@@ -35,7 +36,7 @@ def fill(method: methods.Method) -> None:
 
 
 def test_both_directions_is_the_mean_of_two_losses():
-    positives, predictions = rows(0), rows(1)
+    positives, predictions = normalize(rows(0), dim=1), rows(1)
     (n1, n2), (p1, p2) = positives.chunk(2), predictions.chunk(2)
     expected = (losses.neighbour_nce(n1, p2, 0.2) + losses.neighbour_nce(n2, p1, 0.2)) / 2
     torch.testing.assert_close(methods.both_directions(positives, predictions, 0.2), expected)
@@ -52,7 +53,7 @@ def test_both_directions_gives_positives_no_gradient():
 def test_none_takes_the_other_views_projection(symmetric: bool):
     method, views = build(tiny("none", loss={"symmetric": symmetric})), embedded()
     (z1, z2), (p1, p2) = views.projections.chunk(2), views.predictions.chunk(2)
-    loss = method.loss(views, views.projections.detach(), IDS, LABELS).loss
+    loss = method.loss(views, views.projections.detach(), *BOTH).loss
     expected = losses.neighbour_nce(z1, p2, 0.2)
     if symmetric:
         expected = (expected + losses.neighbour_nce(z2, p1, 0.2)) / 2
@@ -71,13 +72,13 @@ def test_positives_come_from_the_support_set(kind: str, symmetric: bool):
     expected = losses.neighbour_nce(n1, p2, 0.2)
     if symmetric:
         expected = (expected + losses.neighbour_nce(n2, p1, 0.2)) / 2
-    torch.testing.assert_close(method.loss(views, queries, IDS, LABELS).loss, expected)
+    torch.testing.assert_close(method.loss(views, queries, *BOTH).loss, expected)
 
 
 @pytest.mark.parametrize("kind", ["nnclr", "kmclr"])
 def test_an_empty_support_set_is_the_none_arm(kind: str):
     views = embedded()
-    losses_of = [build(tiny(name)).loss(views, views.projections.detach(), IDS, LABELS).loss for name in (kind, "none")]
+    losses_of = [build(tiny(name)).loss(views, views.projections.detach(), *BOTH).loss for name in (kind, "none")]
     assert torch.equal(*losses_of)
 
 
@@ -86,15 +87,15 @@ def test_simclr_is_nt_xent_on_projections():
     z1, z2 = views.projections.chunk(2)
     method = build(tiny("simclr"))
     assert method.networks.predictor is None
-    torch.testing.assert_close(method.loss(views, views.projections, IDS, LABELS).loss, losses.nt_xent(z1, z2, 0.2))
+    torch.testing.assert_close(method.loss(views, views.projections, *BOTH).loss, losses.nt_xent(z1, z2, 0.2))
 
 
 def test_byol_predicts_the_moving_averages_view_of_the_other_image():
     views, targets = embedded(), rows(9)
     (t1, t2), (p1, p2) = targets.chunk(2), views.predictions.chunk(2)
     expected = (losses.byol_loss(p1, t2) + losses.byol_loss(p2, t1)) / 2
-    torch.testing.assert_close(build(tiny("byol")).loss(views, targets, IDS, LABELS).loss, expected)
-    one_way = build(tiny("byol", loss={"symmetric": False})).loss(views, targets, IDS, LABELS).loss
+    torch.testing.assert_close(build(tiny("byol")).loss(views, targets, *BOTH).loss, expected)
+    one_way = build(tiny("byol", loss={"symmetric": False})).loss(views, targets, *BOTH).loss
     torch.testing.assert_close(one_way, losses.byol_loss(p1, t2))
 
 
@@ -116,7 +117,7 @@ def test_look_up_then_one_update_with_view_1(kind: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(method.support, "look_up", spy_look_up)
     monkeypatch.setattr(method.support, "update", spy_update)
     queries = views.projections.detach()
-    result = method.loss(views, queries, IDS, LABELS)
+    result = method.loss(views, queries, *BOTH)
     method.after_step(result, IDS, LABELS, step=0, total_steps=10)
     assert [name for name, _ in calls] == ["look_up", "update"]
     assert torch.equal(calls[0][1], queries)  # both views in one search
@@ -129,10 +130,10 @@ def test_a_search_never_finds_the_sample_itself_in_its_own_step():
     for step in range(3):
         views = embedded(10 * step)
         ids = IDS + 1000 * (step + 1)
-        result = method.loss(views, views.projections.detach(), ids, LABELS)
+        result = method.loss(views, views.projections.detach(), ids.repeat(2), BOTH[1])
         method.after_step(result, ids, LABELS, step, total_steps=10)
     assert float(method.support.diagnostics()["self_hit_rate"]) == 0.0
-    again = method.loss(views, views.projections.detach(), ids, LABELS)  # now they are stored: the counter works
+    again = method.loss(views, views.projections.detach(), ids.repeat(2), BOTH[1])  # now stored: the counter works
     assert again.assignment_B is not None
     assert float(method.support.diagnostics()["self_hit_rate"]) > 0.1
 

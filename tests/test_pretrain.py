@@ -116,7 +116,7 @@ def test_last_batch(batch: int, drop_last: bool, steps: int, images: int):
 def test_the_loss_is_the_mean_over_samples_not_over_batches(monkeypatch: pytest.MonkeyPatch):
     trial = Trial(tiny("none", train={"batch_size": 50, "drop_last": False}), digits())
     values = iter([1.0, 1.0, 10.0])  # batches of 50, 50 and 28
-    monkeypatch.setattr(trial, "train_step", lambda index: torch.tensor(next(values)))
+    monkeypatch.setattr(trial, "train_step", lambda index, params: torch.tensor(next(values)))
     assert trial.run_epoch()["loss"] == pytest.approx((50 + 50 + 280) / 128)
 
 

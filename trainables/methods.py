@@ -16,6 +16,7 @@ so that a search never finds the sample itself. No gradient flows into a support
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import torch
@@ -48,17 +49,23 @@ def swap_views(rows_2B: Tensor) -> Tensor:
     return torch.cat(rows_2B.chunk(2)[::-1])
 
 
+@functools.lru_cache(maxsize=8)
+def _own_column(batch: int, device: torch.device) -> Tensor:
+    """0, 1, ..., batch - 1 twice: where each row's own prediction stands, for both directions."""
+    return torch.arange(batch, device=device).repeat(2)
+
+
 def both_directions(positives_2BD: Tensor, predictions_2BD: Tensor, temperature: float) -> Tensor:
     """Mean of neighbour_nce(view 1's positives, view 2's predictions) and of the same the other way round.
 
     Equal to two calls of `losses.neighbour_nce`, in half the kernels: both directions are one batched product.
+    The positives must be unit rows, as a look-up gives them; predictions of any length are normalised.
     """
     views = (2, len(positives_2BD) // 2, -1)
-    positives_2BD = normalize(positives_2BD.detach().float(), dim=1) / temperature
+    positives = (positives_2BD.detach() / temperature).view(views)
     predictions = normalize(predictions_2BD.float(), dim=1).view(views)
-    logits = torch.bmm(positives_2BD.view(views).flip(0), predictions.transpose(1, 2)).flatten(0, 1)
-    target = torch.arange(views[1], device=logits.device).repeat(2)
-    return cross_entropy(logits, target)
+    logits = torch.bmm(positives.flip(0), predictions.transpose(1, 2)).flatten(0, 1)
+    return cross_entropy(logits, _own_column(views[1], logits.device))
 
 
 class Method(nn.Module):
@@ -108,8 +115,9 @@ class Method(nn.Module):
             queries = [self.target(views).projections for views in batches]
         return embedded, (torch.cat(queries) if len(queries) > 1 else queries[0]).float()
 
-    def loss(self, embedded: Embedded, queries_2BD: Tensor, ids_B: Tensor, labels_B: Tensor) -> StepResult:
-        """The step's loss (float32, outside autocast). `labels_B` and `ids_B` serve diagnostics and masking only."""
+    def loss(self, embedded: Embedded, queries_2BD: Tensor, ids_2B: Tensor, labels_2B: Tensor) -> StepResult:
+        """The step's loss (float32, outside autocast). Labels and image ids (of the rows of both views) serve
+        diagnostics and masking only."""
         keys = queries_2BD.chunk(2)[0]
         if self.kind == "simclr":
             z1, z2 = embedded.projections.chunk(2)
@@ -120,19 +128,20 @@ class Method(nn.Module):
             return StepResult(losses.byol_loss(embedded.predictions[:rows], targets[:rows]), keys, None)
         temperature = self.cfg.loss.temperature
         if self.cfg.loss.symmetric:
-            positives, assignment = self._positives(queries_2BD, ids_B, labels_B)
+            positives, assignment = self._positives(queries_2BD, ids_2B, labels_2B)
             return StepResult(both_directions(positives, embedded.predictions, temperature), keys, assignment)
-        positives, assignment = self._positives(keys, ids_B, labels_B)
+        positives, assignment = self._positives(keys, ids_2B[: len(keys)], labels_2B[: len(keys)])
         predictions = embedded.predictions.chunk(2)[1]
         return StepResult(losses.neighbour_nce(positives, predictions, temperature), keys, assignment)
 
-    def _positives(self, queries_ND: Tensor, ids_B: Tensor, labels_B: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Positives of the queries [N, D] (N = B or 2B), and view 1's assignment; queries themselves at first."""
+    def _positives(self, queries_ND: Tensor, ids_N: Tensor, labels_N: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Positives of the queries [N, D] (N = B or 2B) as unit rows, and view 1's assignment; queries themselves,
+        normalised, at first."""
         if not self.support.ready:
-            return queries_ND, None
-        views = len(queries_ND) // len(ids_B)
-        found = self.support.look_up(queries_ND, ids_N=ids_B.repeat(views), labels_N=labels_B.repeat(views))
-        return found.positives_BD, found.index_B[: len(ids_B)]
+            return normalize(queries_ND.detach().float(), dim=1), None
+        found = self.support.look_up(queries_ND, ids_N=ids_N, labels_N=labels_N)
+        batch = len(queries_ND) // 2 if self.cfg.loss.symmetric else len(queries_ND)
+        return found.positives_BD, found.index_B[:batch]
 
     def after_step(self, result: StepResult, ids_B: Tensor, labels_B: Tensor, step: int, total_steps: int) -> None:
         """Update the support set with view 1's keys, and the moving average with the networks just updated.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainables import checkpoint, devices
-from trainables.augment import TwoViews
+from trainables.augment import TwoViews, ViewParams
 from trainables.config import RunConfig
 from trainables.data import Dataset, load_dataset
 from trainables.evaluation import Evaluator
@@ -114,11 +113,12 @@ class Trial:
         assert not self.done
         started = time.perf_counter()
         self.method.train()
-        losses, counts = [], []
-        for index_B in self._batches():
+        losses = []
+        batches = self._batches()
+        counts = [len(index_B) for index_B in batches]
+        for index_B, params in zip(batches, self.views.draw_steps(counts, self.generator), strict=True):
             self._check_time()
-            losses.append(self.train_step(index_B))
-            counts.append(len(index_B))
+            losses.append(self.train_step(index_B, params))
         loss = float(torch.stack(losses).double().cpu() @ torch.tensor(counts, dtype=torch.float64)) / sum(counts)
         devices.synchronise(self.device)
         train_s = time.perf_counter() - started
@@ -133,19 +133,21 @@ class Trial:
         report = {"epoch": self.epoch, "loss": loss} | self.evaluator.evaluate(self.method, self.probe, self.epoch)
         return report | self._costs(started, train_s) | {k: v for k, v in diagnostics.items() if math.isfinite(v)}
 
-    def _batches(self) -> Iterator[Tensor]:
+    def _batches(self) -> tuple[Tensor, ...]:
+        """Indices of an epoch's batches, in a new random order."""
         order = torch.randperm(len(self.train_data.labels), generator=self.generator, device=self.device)
-        return iter(order[: self.images_per_epoch].split(self.cfg.train.batch_size))
+        return order[: self.images_per_epoch].split(self.cfg.train.batch_size)
 
     def _check_time(self) -> None:
         limit = self.cfg.train.time_limit_s
         if limit is not None and self.elapsed_s > limit:
             raise TimedOut(f"epoch {self.epoch + 1}: over train.time_limit_s ({limit:g} s)")
 
-    def train_step(self, index_B: Tensor) -> Tensor:
+    def train_step(self, index_B: Tensor, params: ViewParams | None = None) -> Tensor:
         """One optimisation step on the images at `index_B`; the loss, on the device.
 
-        Nothing here waits for the device.
+        `params`: of the two views; an epoch draws them for many steps at once, None draws them here. Nothing here
+        waits for the device.
         """
         share = warmup_cosine(
             self.step,
@@ -154,18 +156,22 @@ class Trial:
             base=1.0,
         )
         devices.begin_step(self.cfg.train)
-        labels, ids = self.train_data.labels[index_B], self.train_data.ids[index_B]
-        views = self.views.both(self.train_data.images[index_B], self.generator)
+        if params is None:
+            params = self.views.draw(len(index_B), self.generator)
+        index_2B = index_B.repeat(2)
+        labels_2B, ids_2B = self.train_data.labels[index_2B], self.train_data.ids[index_2B]
+        views = self.views.apply(self.train_data.images[index_B], params)
         with devices.autocast(self.cfg.train, self.device):
             embedded, queries = self.method.embed(views)
-        result = self.method.loss(embedded, queries, ids, labels)
-        probe_loss = self.probe.loss(embedded.features, labels.repeat(2))
+        result = self.method.loss(embedded, queries, ids_2B, labels_2B)
+        probe_loss = self.probe.loss(embedded.features, labels_2B)
         torch.autograd.backward((result.loss, probe_loss))
         set_learning_rate(self.optimizer, share * self.cfg.optimizer.learning_rate)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.probe.step(share)
-        self.method.after_step(result, ids, labels, self.step, self.total_steps)
+        batch = len(index_B)
+        self.method.after_step(result, ids_2B[:batch], labels_2B[:batch], self.step, self.total_steps)
         self.step += 1
         return result.loss.detach()
 
