@@ -181,6 +181,66 @@ def test_a_gpu_session_runs_its_parts_in_time_and_says_how_they_ended(tmp_path: 
     assert "left out: no time" in (tmp_path / "summary.md").read_text()
 
 
+ABSENT = (
+    "ray",
+    "optuna",
+    "plotly",
+    "kaleido",
+    "wandb",
+    "lightly",
+    "fontTools",
+    "torchmetrics",
+    "pymoo",
+    "pytorch_lightning",
+)
+"""What a Python with PyTorch and the packages that a GPU session needs does not have."""
+
+
+def test_a_gpu_session_needs_neither_ray_nor_the_packages_of_search_and_report(tmp_path: Path):
+    modules = {part.arguments[1] for part in gpu_session.parts(tmp_path, tmp_path, "cpu")} - {"pytest"}
+    assert {"trainables.pretrain", "benchmarks.gpu_epoch", "benchmarks.packing"} <= modules
+    modules |= {"trainables.command_line", "trainables.data_parquet"}
+    files = gpu_session.gpu_tests()
+    assert "tests/test_numerics.py" in files
+    assert "tests/test_tune_adapter.py" not in files
+    code = f"""
+import importlib, pytest, sys
+sys.modules.update(dict.fromkeys({ABSENT!r}))
+for name in {sorted(modules)!r}:
+    importlib.import_module(name)
+sys.exit(pytest.main(["-m", "gpu", "--collect-only", *{files!r}]))
+"""
+    options = {"cwd": gpu_session.ROOT, "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, "-c", code], **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_a_step_on_a_gpu_never_waits_for_it" in done.stdout
+
+
+def test_without_lightly_its_columns_are_left_out(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(support_kernels, "has_lightly", lambda: False)
+    kernel = support_kernels.Kernel("queue", "nnclr", SupportConfig(queue_size=100), batch=4)
+    assert support_kernels.measure(kernel, CPU, PEAKS, repeats=2, calls=1)[-1] == "-"
+    timings = train_step.measure(TINY, {"none": {"method": "none"}}, lightly=False)
+    assert train_step.rows_of(timings, 8)[0][-1] == "-"
+    assert "no-such-package not installed" in common.environment(("torch", "no-such-package"))
+
+
+def test_missing_packages_are_named_and_installed_beside_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    monkeypatch.setattr(gpu_session, "NEEDED", {"absent_one": "absent-one", "torch": "torch"})
+    assert gpu_session.missing(tmp_path / "packages") == ["absent-one"]
+    with pytest.raises(SystemExit, match="2"):
+        gpu_session.main(["--out", str(tmp_path), "--wheels", str(tmp_path), "--only", "epoch"])
+    said = " ".join(capsys.readouterr().err.split())
+    assert "not installed: absent-one; bring their wheels" in said
+    (tmp_path / "packages" / "absent_one").mkdir(parents=True)
+    assert gpu_session.missing(tmp_path / "packages") == []
+    part = gpu_session.Part("path", ["-c", "import sys; print(sys.path[1])"], 60)
+    gpu_session.run_part(part, tmp_path, 60)
+    assert (tmp_path / "path.log").read_text().strip() == str(tmp_path / "packages")
+
+
 def test_the_gpu_sessions_run_is_a_run_that_the_settings_allow(tmp_path: Path):
     from trainables.run_file import load_run
 
