@@ -160,7 +160,15 @@ def test_sizes_of_cifar_are_known_without_the_data() -> None:
 
 @pytest.mark.parametrize(
     ("hours", "text"),
-    [(0.001, "1 min"), (0.02, "1 min"), (0.5, "30 min"), (3.3, "3.3 h"), (50, "2.1 days"), (400, "2.4 weeks")],
+    [
+        (0.001, "1 min"),
+        (0.02, "1 min"),
+        (0.5, "30 min"),
+        (3.3, "3.3 h"),
+        (50, "2.1 days"),
+        (400, "2.4 weeks"),
+        (20_000, "2.3 years"),
+    ],
 )
 def test_durations_as_people_say_them(hours: float, text: str) -> None:
     assert plan.hours_text(hours) == text
