@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import common, gpu_epoch, gpu_session, packing, startup, study_throughput, support_kernels, train_step
+from benchmarks import (
+    common,
+    gpu_epoch,
+    gpu_session,
+    packing,
+    rehearsal,
+    startup,
+    study_throughput,
+    support_kernels,
+    train_step,
+)
 from benchmarks.machine import Peaks, measure_peaks
 from trainables.config import SupportConfig
 
@@ -106,6 +116,25 @@ def test_starting_times_are_of_fresh_processes():
     found = startup.measure({"python -c pass": ["-c", "pass"], "run_study.py --help": ["run_study.py", "--help"]}, 1)
     assert all(wall.median > 0 and cpu.median >= 0 for wall, cpu in found.values())
     assert "below 1 s: " in startup.report(found, 1)
+
+
+def test_a_rehearsals_phases_end_with_the_lines_that_a_study_prints(monkeypatch: pytest.MonkeyPatch):
+    lines = [
+        (9.0, "The real study would take 2.0 years to 3.0 years on this machine"),
+        (11.0, "Stage search: 12 trials\n"),
+        (20.0, "Ray dashboard: http://127.0.0.1:8265"),
+        (60.0, "Stage confirm: 8 trials"),
+        (100.0, "      Pareto front of 7 completed trials (validation, seed 0)"),
+    ]
+    found = rehearsal.phases(lines, total_s=101.0)
+    assert list(found.values()) == [9.0, 2.0, 9.0, 40.0, 40.0, 1.0]
+    assert rehearsal.phases(lines[1:], 101.0)["plan"] == 11.0  # a rehearsal that was asked for has no estimate
+    text = rehearsal.report([found | {"total": 101.0}, found | {"total": 200.0}], "configs/k_sweep.yaml", cold=True)
+    assert "| search | 40 (40-40) |" in text
+    assert "below 300 s: met. Wished, below 180 s: missed." in text
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    with pytest.raises(RuntimeError, match=r"exit code 2:\n.*nowhere.yaml: no such file"):
+        rehearsal.run_once("configs/nowhere.yaml", cold=False)
 
 
 def test_the_help_imports_nothing_heavy():
