@@ -198,10 +198,14 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     searched = f"search about {plan.expected_epochs} (at worst {plan.worst_epochs})"
     yield "epochs", f"{searched}, confirm up to {plan.confirm_epochs}"
     yield "device", f"{plan.device}, {plan.concurrent} trials at once"
-    yield "time", f"about {low}, at worst {high} ({cost.epoch_s:.2g} s an epoch, timed now on this machine)"
+    yield "time", f"about {low}, at worst {high} ({_seconds(cost.epoch_s)} an epoch, timed now on this machine)"
     yield "memory", f"about {bytes_text(cost.memory_bytes)} a trial"
     yield "disk", f"about {bytes_text(plan.disk_bytes)} at most"
     yield "results", str(plan.folder)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.0f} s" if seconds >= 100 else f"{seconds:.2g} s"
 
 
 def _confirm_text(plan: Plan) -> str:

@@ -138,6 +138,11 @@ def test_plan_without_confirm(planned) -> None:
     assert (made.confirm_trials, made.confirm_epochs) == (0, 0)
 
 
+@pytest.mark.parametrize(("seconds", "text"), [(0.814, "0.81 s"), (12.34, "12 s"), (11_234.5, "11,234 s")])
+def test_seconds_of_an_epoch_are_plain_numbers(seconds: float, text: str) -> None:
+    assert plan._seconds(seconds) == text
+
+
 def test_plan_fits_a_narrow_pipe(planned) -> None:
     assert all(len(line) <= 80 for line in text_of(planned("pareto"), width=80).splitlines())
 
