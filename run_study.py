@@ -39,24 +39,16 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def load(args: argparse.Namespace):
-    """The study to run: as written, or rehearsed if asked for or if there is no GPU for it."""
+    """The study to run, and the real one if it is only rehearsed because there is no GPU for it."""
     from study import plan
     from study.loading import load_study
 
     loaded = load_study(args.config, rehearse=args.rehearse, overrides=args.set, device=args.device)
     if args.rehearse or loaded.study.device != "auto" or not loaded.study.rehearsal or args.address:
-        return loaded
+        return loaded, None
     if (args.stage == "report" and (Path(args.out) / loaded.name_on_disk).exists()) or plan.has_gpu():
-        return loaded
-    rehearsed = load_study(args.config, rehearse=True, overrides=args.set)
-    if args.stage != "report" and not args.resume:
-        low, high = map(plan.hours_text, plan.make_plan(loaded, out=args.out).hours)
-        print(
-            f"No GPU here: the real study would take {low} to {high} on this machine, so this is its rehearsal, "
-            f"on embedded data (--device cpu insists on the real one).",
-            flush=True,
-        )
-    return rehearsed
+        return loaded, None
+    return load_study(args.config, rehearse=True, overrides=args.set), loaded
 
 
 def report(folder: Path, quiet: bool) -> None:
@@ -69,11 +61,15 @@ def report(folder: Path, quiet: bool) -> None:
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     try:
-        from study import plan, quiet, runner, user_errors
+        from study import plan, quiet, results_folder, runner, user_errors
 
         quiet.before_ray(local=args.address is None)  # before the plan: it imports Ray
-        loaded = load(args)
+        loaded, real = load(args)
         folder = Path(args.out) / loaded.name_on_disk
+        if not (args.plan or args.stage == "report"):
+            results_folder.check_target(folder, args.resume, args.stage)
+        if real is not None and not (args.stage == "report" or args.resume):
+            plan.announce_rehearsal(real, out=args.out)
         if args.plan or not (args.quiet or args.stage == "report" or args.resume):
             plan.show(loaded, out=args.out)
         if args.plan:

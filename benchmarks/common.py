@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import gc
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import statistics
@@ -110,7 +111,7 @@ def describe(value: Timing, digits: int = 2) -> str:
 def environment(packages: Sequence[str] = ("torch",)) -> str:
     """Hardware, load and versions, as Markdown lines for the head of a result file."""
     load = ", ".join(f"{x:.1f}" for x in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
     lines = [
         f"- date: {datetime.date.today().isoformat()}",
         *_gpus(),
@@ -121,6 +122,18 @@ def environment(packages: Sequence[str] = ("torch",)) -> str:
     if sys.dont_write_bytecode:
         lines.append("- PYTHONDONTWRITEBYTECODE is set: modules may be compiled anew in every process")
     return "\n".join(lines)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def has_lightly() -> bool:
+    """Whether lightly, a development dependency that benchmarks compare with, is installed."""
+    return importlib.util.find_spec("lightly") is not None
 
 
 def _gpus() -> list[str]:

@@ -1,16 +1,21 @@
 """Everything that wants a GPU, in one command and under ten minutes: tests, benchmarks, a real training run.
 
-    uv run python -m benchmarks.gpu_session [--out DIR] [--data FOLDER] [--only NAME,...] [--dry]
+    uv run python -m benchmarks.gpu_session [--out DIR] [--data FOLDER] [--wheels FOLDER] [--only NAME,...] [--dry]
 
 Writes under DIR (default: $OUT, else gpu_session/): a log of every part, result files (DIR/results, to be copied to
 benchmarks/results/ as they are), the run (DIR/cifar100), and summary.md: what ran, how it ended, how long it took.
 Parts go by importance; each has a time limit of its own, and a part that would begin after the ten minutes is left out.
 CIFAR-100 comes from Parquet files in FOLDER (default: shared/data/cifar100 or ../shared/data/cifar100).
+
+Neither Ray nor Optuna, plotly or W&B is needed, so it also runs with the Python of a machine that merely has PyTorch
+(`python -m benchmarks.gpu_session`). Packages of NEEDED that are missing are installed under DIR from wheels in
+FOLDER (default: wheels/), without a network and without touching that Python. Without lightly its columns are left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import signal
 import subprocess
@@ -24,7 +29,26 @@ from benchmarks.common import table
 
 ROOT = Path(__file__).resolve().parents[1]
 TOTAL_S = 590.0
+NEEDED = {
+    "pydantic": "pydantic",
+    "yaml": "pyyaml",
+    "rich": "rich",
+    "numpy": "numpy",
+    "PIL": "pillow",
+    "pyarrow": "pyarrow",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "torchvision": "torchvision",
+    "pytest": "pytest",
+    "pytest_timeout": "pytest-timeout",
+}
+"""What the parts import besides torch: module, and the package it comes from."""
 DATA_FOLDERS = ("shared/data/cifar100", "../shared/data/cifar100")
+
+HOW_TO_BRING = (
+    "bring their wheels for this Python in the folder of --wheels, made where there is a network, for example by "
+    "`pip download -d wheels --only-binary=:all: --python-version 3.12 --platform manylinux2014_x86_64 pydantic`"
+)
 
 
 class Part(NamedTuple):
@@ -48,7 +72,7 @@ def parts(out: Path, data: Path | None, device: str) -> list[Part]:
         run += ["--set", "data.name=parquet", "--set", f"data.root={data}", "--set", f"data.cache_dir={out / 'cache'}"]
     on = ["--device", device]
     return [
-        Part("gpu_tests", ["-m", "pytest", "-m", "gpu", "tests"], 150),
+        Part("gpu_tests", ["-m", "pytest", "-m", "gpu", *gpu_tests()], 150),
         Part("epoch", ["-m", "benchmarks.gpu_epoch", *on, "--modes", "none,cuda_graphs", "--batches", "64,256"], 150),
         Part("cifar100", run, 120),
         Part("train_step", ["-m", "benchmarks.train_step", *on, "--repeats", "5"], 90),
@@ -59,9 +83,34 @@ def parts(out: Path, data: Path | None, device: str) -> list[Part]:
     ]
 
 
+def gpu_tests() -> list[str]:
+    """Test files with tests marked `gpu`: the others may need packages that are not there."""
+    files = sorted((ROOT / "tests").glob("test_*.py"))
+    return [f"tests/{file.name}" for file in files if "pytest.mark.gpu" in file.read_text()]
+
+
+def missing(packages: Path) -> list[str]:
+    """Packages of NEEDED that neither this Python nor the folder `packages` has."""
+    return [
+        name
+        for module, name in NEEDED.items()
+        if importlib.util.find_spec(module) is None
+        and not any((packages / f"{module}{ending}").exists() for ending in ("", ".py"))
+    ]
+
+
+def install(wheels: Path, packages: Path) -> None:
+    """Install all wheels of a folder into the folder `packages`. Raises CalledProcessError if pip refuses one."""
+    files = sorted(str(file) for file in wheels.glob("*.whl"))
+    if files:
+        options = ["--quiet", "--no-index", "--no-deps", "--upgrade", "--target", str(packages)]
+        subprocess.run([sys.executable, "-m", "pip", "install", *options, *files], check=True)
+
+
 def run_part(part: Part, out: Path, limit_s: float) -> tuple[str, float]:
     """How a part ended ("ok", "exit code N", "over its time") and the seconds that it took; output goes to its log."""
-    environment = os.environ | {"BENCHMARK_RESULTS": str(out / "results")}
+    path = os.pathsep.join(filter(None, [str(out / "packages"), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"BENCHMARK_RESULTS": str(out / "results"), "PYTHONPATH": path}
     command = [sys.executable, *part.arguments]
     started = time.monotonic()
     with (out / f"{part.name}.log").open("w") as log:
@@ -110,6 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default=os.environ.get("OUT", "gpu_session"))
     parser.add_argument("--data", help="folder of train*.parquet and test*.parquet")
+    parser.add_argument("--wheels", default="wheels", help="folder of wheels of missing packages (default: wheels)")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--only", help="names of parts, with commas")
     parser.add_argument("--dry", action="store_true", help="print the commands and stop")
@@ -125,6 +175,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.dry:
         print("\n".join(f"{part.name}: python {' '.join(part.arguments)}" for part in todo))
         return 0
+    if missing(out / "packages"):
+        install(Path(args.wheels), out / "packages")
+    if names := missing(out / "packages"):
+        parser.error(f"not installed: {', '.join(names)}; {HOW_TO_BRING}")
     rows = session(todo, out)
     return 0 if all(row[1] == "ok" for row in rows) else 1
 

@@ -4,7 +4,8 @@
 
 A step is the look-up of both views (one call, 2 x batch queries) and the update with the first. Queues are full. The
 bytes counted are those that cannot be avoided: the stored rows read once; the FLOP those of one product of queries and
-rows. The floor is the larger of both at the device's measured peaks. lightly's bank of the same size takes turns.
+rows. The floor is the larger of both at the device's measured peaks. lightly's bank of the same size takes turns (where
+lightly is installed).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import NamedTuple
 
 import torch
 
-from benchmarks.common import describe, environment, paired, ratio, table, write_result
+from benchmarks.common import describe, environment, has_lightly, paired, ratio, table, write_result
 from benchmarks.machine import Peaks, clock, measure_peaks
 from trainables import devices
 from trainables.config import PositivesConfig, SupportConfig
@@ -97,7 +98,7 @@ def lightly_step(kernel: Kernel, device: torch.device) -> Callable[[], object]:
 
 def measure(kernel: Kernel, device: torch.device, peaks: Peaks, repeats: int, calls: int) -> list[str]:
     candidates = {"ours": our_step(kernel, device)}
-    if kernel.method == "nnclr":
+    if kernel.method == "nnclr" and has_lightly():
         candidates[LIGHTLY] = lightly_step(kernel, device)
     wait = partial(devices.synchronise, device)
     times = paired(candidates, repeats=repeats, calls=calls, wait=wait, clock=clock(device))

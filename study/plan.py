@@ -19,7 +19,7 @@ from study.pareto_asha import make_rungs
 from trainables import yaml_edge
 from trainables.presets import PRESETS
 
-WEEK_H = 168.0
+WEEK_H, YEAR_H = 168.0, 8766.0
 PIPE_WIDTH = 120
 
 
@@ -139,14 +139,16 @@ def _gpu_count() -> int:
 def hours_text(hours: float) -> str:
     """A duration as people say it.
 
-    >>> hours_text(0.02), hours_text(3.3), hours_text(400)
-    ('1 min', '3.3 h', '2.4 weeks')
+    >>> hours_text(0.02), hours_text(3.3), hours_text(400), hours_text(20_000)
+    ('1 min', '3.3 h', '2.4 weeks', '2.3 years')
     """
     if hours < 1:
         return f"{max(1, math.ceil(hours * 60 - 0.5))} min"
     if hours < 48:
         return f"{hours:.1f} h"
-    return f"{hours / 24:.1f} days" if hours < WEEK_H else f"{hours / WEEK_H:.1f} weeks"
+    if hours < WEEK_H:
+        return f"{hours / 24:.1f} days"
+    return f"{hours / WEEK_H:.1f} weeks" if hours < YEAR_H else f"{hours / YEAR_H:.1f} years"
 
 
 def bytes_text(count: float) -> str:
@@ -196,10 +198,14 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     searched = f"search about {plan.expected_epochs} (at worst {plan.worst_epochs})"
     yield "epochs", f"{searched}, confirm up to {plan.confirm_epochs}"
     yield "device", f"{plan.device}, {plan.concurrent} trials at once"
-    yield "time", f"about {low}, at worst {high} ({cost.epoch_s:.2g} s an epoch, timed now on this machine)"
+    yield "time", f"about {low}, at worst {high} ({_seconds(cost.epoch_s)} an epoch, timed now on this machine)"
     yield "memory", f"about {bytes_text(cost.memory_bytes)} a trial"
     yield "disk", f"about {bytes_text(plan.disk_bytes)} at most"
     yield "results", str(plan.folder)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.0f} s" if seconds >= 100 else f"{seconds:.2g} s"
 
 
 def _confirm_text(plan: Plan) -> str:
@@ -251,10 +257,23 @@ def _short(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def show(loaded: Loaded, *, out: Path | str = "results") -> None:
-    """Make the plan and print it on standard output."""
-    from trainables.data import check_available
+def announce_rehearsal(real: Loaded, *, out: Path | str = "results") -> None:
+    """Say why the study is not run but rehearsed: what it would take on this machine, which has no GPU."""
+    print("No GPU here: timing a few training steps of the real study ...", flush=True)
+    low, high = map(hours_text, make_plan(real, out=out).hours)
+    print(
+        f"The real study would take {low} to {high} on this machine, so this is its rehearsal, on embedded data "
+        f"(--device cpu insists on the real one).",
+        flush=True,
+    )
 
+
+def show(loaded: Loaded, *, out: Path | str = "results") -> None:
+    """Make the plan and print it on standard output. Raises ValueError for a device or data that are not there."""
+    from trainables.data import check_available
+    from trainables.devices import pick_device
+
+    pick_device(loaded.study.device)
     check_available(loaded.study.data, test=loaded.study.confirm.enabled)
     console = Console(highlight=False)
     if not console.is_terminal:

@@ -187,7 +187,8 @@ class StudyRun:
 
     def _resume_command(self) -> str:
         rest = [a for a in self.options.argv[1:] if a != "--resume"]
-        return shlex.join(["python", Path(self.options.argv[0]).name, *rest, "--resume"])
+        begin = ["uv", "run"] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python"]  # as this session was started
+        return shlex.join([*begin, Path(self.options.argv[0]).name, *rest, "--resume"])
 
     def _how_far(self) -> str:
         """Where a budget ended the study, and what has not been done."""

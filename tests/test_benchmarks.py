@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import common, gpu_epoch, gpu_session, packing, startup, study_throughput, support_kernels, train_step
+from benchmarks import (
+    common,
+    gpu_epoch,
+    gpu_session,
+    packing,
+    rehearsal,
+    startup,
+    study_throughput,
+    support_kernels,
+    train_step,
+)
 from benchmarks.machine import Peaks, measure_peaks
 from trainables.config import SupportConfig
 
@@ -108,6 +118,25 @@ def test_starting_times_are_of_fresh_processes():
     assert "below 1 s: " in startup.report(found, 1)
 
 
+def test_a_rehearsals_phases_end_with_the_lines_that_a_study_prints(monkeypatch: pytest.MonkeyPatch):
+    lines = [
+        (9.0, "The real study would take 2.0 years to 3.0 years on this machine"),
+        (11.0, "Stage search: 12 trials\n"),
+        (20.0, "Ray dashboard: http://127.0.0.1:8265"),
+        (60.0, "Stage confirm: 8 trials"),
+        (100.0, "      Pareto front of 7 completed trials (validation, seed 0)"),
+    ]
+    found = rehearsal.phases(lines, total_s=101.0)
+    assert list(found.values()) == [9.0, 2.0, 9.0, 40.0, 40.0, 1.0]
+    assert rehearsal.phases(lines[1:], 101.0)["plan"] == 11.0  # a rehearsal that was asked for has no estimate
+    text = rehearsal.report([found | {"total": 101.0}, found | {"total": 200.0}], "configs/k_sweep.yaml", cold=True)
+    assert "| search | 40 (40-40) |" in text
+    assert "below 300 s: met. Wished, below 180 s: missed." in text
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    with pytest.raises(RuntimeError, match=r"exit code 2:\n.*nowhere.yaml: no such file"):
+        rehearsal.run_once("configs/nowhere.yaml", cold=False)
+
+
 def test_the_help_imports_nothing_heavy():
     code = """
 import runpy, sys
@@ -179,6 +208,66 @@ def test_a_gpu_session_runs_its_parts_in_time_and_says_how_they_ended(tmp_path: 
     assert (tmp_path / "good.log").read_text().strip() == str(tmp_path / "results")
     assert gpu_session.session(todo[:1], tmp_path, total_s=1)[0][1] == "left out: no time"
     assert "left out: no time" in (tmp_path / "summary.md").read_text()
+
+
+ABSENT = (
+    "ray",
+    "optuna",
+    "plotly",
+    "kaleido",
+    "wandb",
+    "lightly",
+    "fontTools",
+    "torchmetrics",
+    "pymoo",
+    "pytorch_lightning",
+)
+"""What a Python with PyTorch and the packages that a GPU session needs does not have."""
+
+
+def test_a_gpu_session_needs_neither_ray_nor_the_packages_of_search_and_report(tmp_path: Path):
+    modules = {part.arguments[1] for part in gpu_session.parts(tmp_path, tmp_path, "cpu")} - {"pytest"}
+    assert {"trainables.pretrain", "benchmarks.gpu_epoch", "benchmarks.packing"} <= modules
+    modules |= {"trainables.command_line", "trainables.data_parquet"}
+    files = gpu_session.gpu_tests()
+    assert "tests/test_numerics.py" in files
+    assert "tests/test_tune_adapter.py" not in files
+    code = f"""
+import importlib, pytest, sys
+sys.modules.update(dict.fromkeys({ABSENT!r}))
+for name in {sorted(modules)!r}:
+    importlib.import_module(name)
+sys.exit(pytest.main(["-m", "gpu", "--collect-only", *{files!r}]))
+"""
+    options = {"cwd": gpu_session.ROOT, "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, "-c", code], **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_a_step_on_a_gpu_never_waits_for_it" in done.stdout
+
+
+def test_without_lightly_its_columns_are_left_out(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(support_kernels, "has_lightly", lambda: False)
+    kernel = support_kernels.Kernel("queue", "nnclr", SupportConfig(queue_size=100), batch=4)
+    assert support_kernels.measure(kernel, CPU, PEAKS, repeats=2, calls=1)[-1] == "-"
+    timings = train_step.measure(TINY, {"none": {"method": "none"}}, lightly=False)
+    assert train_step.rows_of(timings, 8)[0][-1] == "-"
+    assert "no-such-package not installed" in common.environment(("torch", "no-such-package"))
+
+
+def test_missing_packages_are_named_and_installed_beside_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    monkeypatch.setattr(gpu_session, "NEEDED", {"absent_one": "absent-one", "torch": "torch"})
+    assert gpu_session.missing(tmp_path / "packages") == ["absent-one"]
+    with pytest.raises(SystemExit, match="2"):
+        gpu_session.main(["--out", str(tmp_path), "--wheels", str(tmp_path), "--only", "epoch"])
+    said = " ".join(capsys.readouterr().err.split())
+    assert "not installed: absent-one; bring their wheels" in said
+    (tmp_path / "packages" / "absent_one").mkdir(parents=True)
+    assert gpu_session.missing(tmp_path / "packages") == []
+    part = gpu_session.Part("path", ["-c", "import sys; print(sys.path[1])"], 60)
+    gpu_session.run_part(part, tmp_path, 60)
+    assert (tmp_path / "path.log").read_text().strip() == str(tmp_path / "packages")
 
 
 def test_the_gpu_sessions_run_is_a_run_that_the_settings_allow(tmp_path: Path):

@@ -138,6 +138,11 @@ def test_plan_without_confirm(planned) -> None:
     assert (made.confirm_trials, made.confirm_epochs) == (0, 0)
 
 
+@pytest.mark.parametrize(("seconds", "text"), [(0.814, "0.81 s"), (12.34, "12 s"), (11_234.5, "11,234 s")])
+def test_seconds_of_an_epoch_are_plain_numbers(seconds: float, text: str) -> None:
+    assert plan._seconds(seconds) == text
+
+
 def test_plan_fits_a_narrow_pipe(planned) -> None:
     assert all(len(line) <= 80 for line in text_of(planned("pareto"), width=80).splitlines())
 
@@ -160,7 +165,15 @@ def test_sizes_of_cifar_are_known_without_the_data() -> None:
 
 @pytest.mark.parametrize(
     ("hours", "text"),
-    [(0.001, "1 min"), (0.02, "1 min"), (0.5, "30 min"), (3.3, "3.3 h"), (50, "2.1 days"), (400, "2.4 weeks")],
+    [
+        (0.001, "1 min"),
+        (0.02, "1 min"),
+        (0.5, "30 min"),
+        (3.3, "3.3 h"),
+        (50, "2.1 days"),
+        (400, "2.4 weeks"),
+        (20_000, "2.3 years"),
+    ],
 )
 def test_durations_as_people_say_them(hours: float, text: str) -> None:
     assert plan.hours_text(hours) == text

@@ -200,6 +200,22 @@ def test_estimate_scales_with_images_and_needs_no_data():
     assert pretrain._sizes(digits()) == pretrain.Sizes(1, 8, 10, 128, 100)
 
 
+@pytest.mark.parametrize(("seconds_an_image", "timed"), [(0.01, [8, 32]), (1.0, [8])])
+def test_a_batch_that_would_take_too_long_is_not_timed_whole(monkeypatch, seconds_an_image: float, timed: list[int]):
+    batches: list[int] = []
+
+    def timing(cfg, sizes, batch, steps, device):
+        batches.append(batch)
+        return pretrain._Timed(batch * seconds_an_image, 0.0, 1, 1)
+
+    monkeypatch.setattr(pretrain, "_timed_trial", timing)
+    found = pretrain.estimate(
+        tiny("none", train={"batch_size": 32}), pretrain.Sizes(1, 8, 10, train=320, validation=50)
+    )
+    assert batches == timed
+    assert found.step_s == pytest.approx(32 * seconds_an_image)
+
+
 def test_devices_that_do_not_exist_are_refused():
     with pytest.raises(ValueError, match="'gpu' is not a device; use auto, cpu, cuda"):
         devices.pick_device("gpu")

@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from study import schema
+from study import runner, schema
 from study.lock import FolderBusy
 from tests.engine_helpers import lines, make_study, outcome, run_fake
 
@@ -26,6 +27,7 @@ def start(out: Path, *, seconds: float, resume: bool = False, changes: dict = CO
     """The fake study in a process of its own; an epoch takes `seconds`."""
     command = [sys.executable, "-m", "tests.engine_helpers", str(out), "--set", json.dumps(changes)]
     environment = {**os.environ, "FAKE_SECONDS": str(seconds), "OMP_NUM_THREADS": "1"}
+    environment.pop("UV_RUN_RECURSION_DEPTH", None)  # started without uv
     return subprocess.Popen(
         [*command, *(["--resume"] if resume else [])],
         cwd=ROOT,
@@ -50,6 +52,16 @@ def wait_for_reports(folder: Path, count: int, process: subprocess.Popen) -> Non
         assert process.poll() is None, finish(process)
         time.sleep(0.1)
     raise AssertionError("no reports")
+
+
+@pytest.mark.parametrize(("by_uv", "begin"), [(True, "uv run"), (False, "python")])
+def test_the_command_to_go_on_with_begins_as_the_session_did(monkeypatch, by_uv: bool, begin: str) -> None:
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
+    if by_uv:
+        monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
+    argv = ["/somewhere/run_study.py", "configs/k_sweep.yaml", "--resume", "--set", "question=why so"]
+    command = runner.StudyRun._resume_command(SimpleNamespace(options=SimpleNamespace(argv=argv)))
+    assert command == f"{begin} run_study.py configs/k_sweep.yaml --set 'question=why so' --resume"
 
 
 @pytest.fixture(scope="module")

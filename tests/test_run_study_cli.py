@@ -13,6 +13,7 @@ import pytest
 
 import run_study
 from study import manifest, pareto_asha, plan, quiet, results_folder, runner, user_errors
+from study.lock import FolderLock
 
 ROOT = Path(__file__).resolve().parents[1]
 K_SWEEP = str(ROOT / "configs" / "k_sweep.yaml")
@@ -38,6 +39,13 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     return found
 
 
+def _begun(folder: Path) -> None:
+    """A folder with a study that can be resumed, as far as the command line looks."""
+    folder.mkdir(parents=True)
+    for name in ("manifest.json", "study.yaml"):
+        (folder / name).write_text("")
+
+
 # --- what is run ---
 
 
@@ -56,7 +64,7 @@ def test_without_a_gpu_it_says_how_long_and_rehearses(calls, capsys) -> None:
     assert calls.plans == ["k_sweep-rehearsal"]
     assert calls.reports == [("results/k_sweep-rehearsal", False)]
     said = capsys.readouterr().out
-    assert "No GPU here: the real study would take 1.8 weeks to 11.9 weeks on this machine" in said
+    assert "The real study would take 1.8 weeks to 11.9 weeks on this machine" in said
     assert "--device cpu" in said
 
 
@@ -97,6 +105,7 @@ def test_rays_settings_come_before_anything_that_imports_ray(calls, monkeypatch:
 
 
 def test_options_are_handed_on(calls) -> None:
+    _begun(Path("there/k_sweep-rehearsal"))
     arguments = ["--rehearse", "--out", "there", "--resume", "--stage", "confirm", "--quiet", "--storage", "s3://b/c"]
     assert run_study.main([K_SWEEP, *arguments, "--set", "train.epochs=16", "--set", "search.trials=5"]) == 0
     loaded, options = calls.runs[0]
@@ -108,6 +117,7 @@ def test_options_are_handed_on(calls) -> None:
 
 
 def test_resume_without_a_gpu_does_not_time_the_machine_again(calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    _begun(Path("results/k_sweep-rehearsal"))
     monkeypatch.setattr(plan, "make_plan", lambda loaded, out: pytest.fail("timed"))
     assert run_study.main([K_SWEEP, "--resume"]) == 0
     assert calls.runs[0][0].name_on_disk == "k_sweep-rehearsal"
@@ -214,6 +224,29 @@ def test_a_value_error_inside_this_project_without_a_raise_statement_is_a_fault(
         pareto_asha.rung_epochs(0, 1, 1)
     assert user_errors.deliberate(caught.value)
     assert user_errors.deliberate(ValueError("never raised"))
+
+
+def test_a_folder_that_will_be_refused_is_refused_before_anything_is_timed(calls, capsys, tmp_path: Path) -> None:
+    (tmp_path / "results" / "k_sweep-rehearsal" / "ray").mkdir(parents=True)
+    assert run_study.main([K_SWEEP]) == 2
+    out, err = capsys.readouterr()
+    assert (out, calls.plans, calls.runs) == ("", [], [])
+    assert err.startswith("run_study.py: results/k_sweep-rehearsal: exists already; continue it with --resume")
+    assert run_study.main([K_SWEEP, "--plan"]) == 0  # looking is allowed
+
+
+def test_a_device_that_is_not_there_is_named_before_the_data(tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_study.main([K_SWEEP, "--device", "tpu", "--plan"]) == 2
+    assert capsys.readouterr().err == "run_study.py: device: 'tpu' is not a device; use auto, cpu, cuda or cuda:N\n"
+
+
+@pytest.mark.parametrize("out", ["a_file", "/proc/no/folders"])
+def test_results_that_cannot_be_written_are_said_in_one_line(tmp_path: Path, out: str) -> None:
+    (tmp_path / "a_file").write_text("")
+    folder = tmp_path / out / "study"
+    with pytest.raises(ValueError, match=r"study: cannot be made or written to \(.*\); choose another --out"):
+        FolderLock(folder).__enter__()
 
 
 def test_interrupted_while_planning(calls, monkeypatch: pytest.MonkeyPatch) -> None:

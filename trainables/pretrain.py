@@ -82,15 +82,15 @@ def estimate(
 ) -> Estimate:
     """Time a few training steps on noise of the data's shape and scale up to an epoch.
 
-    Where a full batch would take longer than `budget_s`, a smaller one is timed and scaled by its images (then the
-    peak memory is that of the small batch). `dataset` None: CIFAR-100's sizes. Nothing is read from disk.
+    Where that would take longer than `budget_s`, one step on a few images is timed and scaled by their number (then
+    the peak memory is that of the few). `dataset` None: CIFAR-100's sizes. Nothing is read from disk.
     """
     sizes = _sizes(dataset)
     batch = min(cfg.train.batch_size, sizes.train)
     small = min(batch, 8)
-    per_image = _timed_trial(cfg, sizes, small, 1, device).step_s / small
-    used = batch if per_image * batch * (steps + 1) <= budget_s else small
-    timed = _timed_trial(cfg, sizes, used, steps, device)
+    timed, used = _timed_trial(cfg, sizes, small, 1, device), small
+    if timed.step_s / small * batch * (steps + 1) <= budget_s:
+        timed, used = _timed_trial(cfg, sizes, batch, steps, device), batch
     step_s = timed.step_s * batch / used
     epoch_steps = sizes.train // batch if cfg.train.drop_last else -(-sizes.train // batch)
     evaluation_s = timed.encode_s_per_image * (sizes.train + sizes.validation)
