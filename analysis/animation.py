@@ -124,7 +124,7 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 def accuracy_frames(results: Results) -> list[Image.Image]:
-    """The mean curve of every method growing epoch by epoch, with its band. Raises NotEnough."""
+    """The mean curve of every method growing epoch by epoch, with its band from three points on. Raises NotEnough."""
     curves = data.curves(results.trials, results.reports, schema.ACCURACY)
     epochs = frame_epochs(np.unique(np.concatenate([c.epochs for c in curves.curves])).tolist())
     sheet = blank((800, 480), "Accuracy per epoch by method", results)
@@ -135,7 +135,8 @@ def accuracy_frames(results: Results) -> list[Image.Image]:
 
 def _who(curves: data.Curves) -> str:
     trials = ", ".join(f"{c.group} {c.n.max()}" for c in curves.curves)
-    return f"Epoch   (mean and 95 % interval over points of the {curves.stage} stage; trials: {trials})"
+    what = "mean and 95 % interval" if any(data.banded(c).any() for c in curves.curves) else "mean"
+    return f"Epoch   ({what} over points of the {curves.stage} stage; trials: {trials})"
 
 
 def _curves_box(sheet: Image.Image, curves: data.Curves, last: int) -> Box:
@@ -149,7 +150,7 @@ def _curves_box(sheet: Image.Image, curves: data.Curves, last: int) -> Box:
 def _draw_curves(sheet: Image.Image, box: Box, curves: data.Curves, upto: int) -> Image.Image:
     shown = [(c, c.epochs <= upto) for c in curves.curves if (c.epochs <= upto).any()]
     for curve, known in shown:
-        _band(sheet, box, curve, known & np.isfinite(curve.low))
+        _band(sheet, box, curve, known & data.banded(curve) & np.isfinite(curve.low))
     pen = ImageDraw.Draw(sheet)
     ends = []
     for curve, known in shown:

@@ -26,8 +26,9 @@ def accuracy_vs_k(results: Sequence[Results], style: Style) -> Figure | Skipped:
     fig = draw_by_k(panels, style)
     fig.update_layout(title_text=title)
     caption = several(panels, lambda p: by_k_words(p.info)) + (
-        f" Model: accuracy = a - b k^-c, least squares over trials, intervals from its covariance (t); saturation: "
-        f"the k at which the curve is {data.TOLERANCE:g} points below a. Small dots: trials; large dots: mean per k "
+        f" Model: accuracy = a - b k^-c or a - b exp(-c k), whichever leaves the smaller sum of squares over trials; "
+        "intervals from its covariance (t), not counting that choice; saturation: the k at which the curve is "
+        f"{data.TOLERANCE:g} points below a. Small dots: trials; large dots: mean per k "
         "with its 95 % interval where n > 1; horizontal lines: means of the other methods over their trials."
     )
     return Figure(name, title, caption, finish(fig, style, results), frame(panels, lambda p: _by_k_rows(p.info)))
@@ -38,7 +39,8 @@ def saturation_words(found: data.Saturation) -> str:
     if found.status == data.NOT_IDENTIFIABLE:
         return f"The saturation point is not identifiable: {found.reason}."
     top = found.asymptote
-    fitted = f"a = {top.mean:.1f} % [{top.low:.1f}, {top.high:.1f}], c = {found.c:.2f}"
+    law = "power law, c" if found.model == "power" else "exponential, c k0"
+    fitted = f"{law} = {found.c:.2f}, a = {top.mean:.1f} % [{top.low:.1f}, {top.high:.1f}]"
     if found.status == data.NOT_REACHED:
         return f"Saturation is not reached: {found.reason} ({fitted})."
     return f"Saturates at {saturation_point(found)} ({fitted}; 95 % intervals)."
@@ -121,13 +123,17 @@ def _draw_trials(fig: go.Figure, info: data.AccuracyByK, style: Style, where: di
         )  # fmt: skip
 
 
+LAWS = {"power": "a − b k<sup>−c</sup>", "exponential": "a − b e<sup>−ck</sup>"}
+
+
 def _draw_saturation(fig: go.Figure, info: data.AccuracyByK, style: Style, where: dict) -> None:
     found = info.saturation
     if found.status == data.NOT_IDENTIFIABLE:
         _note(fig, "saturation point not identifiable", style, where)
         return
+    name = LAWS[found.model]
     fig.add_scatter(
-        x=found.grid, y=found.fit, mode="lines", name="a − b k<sup>−c</sup>", showlegend=where["row"] == 1,
+        x=found.grid, y=found.fit, mode="lines", name=name, showlegend=all(trace.name != name for trace in fig.data),
         line={"color": looks.INK, "width": style.line}, hoverinfo="skip", **where,
     )  # fmt: skip
     if found.status == data.NOT_REACHED:

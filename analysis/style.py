@@ -118,7 +118,7 @@ def finish(fig: go.Figure, style: Style, results: Sequence[Results], *, wide: bo
 
 
 def _wrap(axis: go.layout.YAxis, room: float, font: int) -> None:
-    """Break an axis title that is longer than its axis at its last comma."""
+    """Break an axis title (set in 1.2 times the font) that is longer than its axis at its last comma."""
     text = axis.title.text
-    if text and "<br>" not in text and ", " in text and 0.56 * font * len(text) > room:
+    if text and "<br>" not in text and ", " in text and 0.53 * 1.2 * font * len(text) > room:
         axis.title.text = "<br>".join(text.rsplit(", ", 1))

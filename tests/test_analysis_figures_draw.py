@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis import animation, render
+from analysis import animation, figures_offline, figures_optuna, render
 from analysis import style as looks
 from analysis.load import Results, load
 from analysis.registry import Figure, Skipped
@@ -103,6 +103,61 @@ def test_published_values_stand_in_the_bars_of_the_same_points_only(full: Result
     write_results(tmp_path / "r", trials=6, confirm_seeds=(1, 2), rehearsal=True)
     bars, _ = make_all([load(tmp_path / "r")], modules=("offline",))
     assert not [t for t in bars["offline_accuracy"].figure.data if t.name == "published"]
+
+
+@pytest.mark.parametrize("style", ["paper", "slides", "web"])
+def test_offline_bars_leave_room_for_names_and_values(full: Results, style: str) -> None:
+    look = get_style(style)
+    figure = make_all([full], style, modules=("offline",))[0]["offline_accuracy"].figure
+    lines = [line for text in figure.layout.yaxis.ticktext for line in text.split("<br>")]
+    assert max(map(len, lines)) * 0.5 * look.font <= 0.28 * look.wide
+    values = [trace for trace in figure.data if trace.name == "values"]
+    for trace, axis in zip(values, (figure.layout.xaxis, figure.layout.xaxis2), strict=True):
+        bars = [bar for bar in figure.data if bar.type == "bar" and bar.xaxis == trace.xaxis]
+        ends = {y: x + (up or 0) for bar in bars for y, x, up in zip(bar.y, bar.x, bar.error_x.array, strict=True)}
+        assert all(x >= ends[y] - 1e-9 for y, x in zip(trace.y, trace.x, strict=True))
+        assert trace.textfont.size >= 0.9 * look.font
+        panel = (axis.domain[1] - axis.domain[0]) * (look.wide - 0.28 * look.wide - 4 * look.font)
+        room = panel * (1 - max(trace.x) / axis.range[1])
+        assert room >= 0.5 * trace.textfont.size * max(map(len, trace.text))
+        assert max(axis.tickvals) <= 100
+    assert figure.layout.xaxis2.domain[0] - figure.layout.xaxis.domain[1] >= 0.03
+
+
+def test_names_of_points_are_broken_between_parameters() -> None:
+    label = "kmclr k=11 prototype_update=ema half_life=10.3 prototype_dtype=float16 t=0.409"
+    assert figures_offline.point_lines(label, 1450, 30) == [
+        "kmclr k=11 update=ema", "half_life=10.3 dtype=float16", "t=0.409 · 1.45\u00a0kB"
+    ]  # fmt: skip
+    assert figures_offline.point_lines("nnclr queue_size=8", 2000, 18) == ["nnclr size=8", "2\u00a0kB"]
+    assert figures_offline.point_lines("none", 0, 30) == ["none · 0"]
+
+
+def test_two_points_are_lines_and_three_have_a_band(tmp_path) -> None:
+    def bands(results: Results) -> set[str]:
+        figure = make_all([results], modules=("training",))[0]["accuracy_per_epoch"].figure
+        return {trace.legendgroup for trace in figure.data if trace.fill == "tonexty"}
+
+    write_results(tmp_path / "two", trials=4, confirm_seeds=(1, 2))  # two points of kmclr; one each of the others
+    assert bands(load(tmp_path / "two")) == set()
+    write_results(tmp_path / "three", trials=4, confirm_seeds=(1, 2, 3))
+    assert bands(load(tmp_path / "three")) == {"nnclr", "none"}  # three seeds of their only point
+
+
+def test_ends_of_an_axis_are_written_in_full() -> None:
+    assert figures_optuna.tick_text("4.1e+03", [157, 4096]) == "4,096"
+    assert figures_optuna.tick_text("1e+03", [157, 4096]) == "1,000"
+    assert figures_optuna.tick_text("0.0645", [0.0645, 0.409]) == "0.0645"
+    assert figures_optuna.tick_text("157", [157, 4096]) == "157"
+    assert figures_optuna.tick_text("None") == "–"
+    assert figures_optuna.tick_text("float16") == "float16"
+
+
+def test_the_caption_speaks_of_a_right_panel_only_where_there_is_one(drawn: dict[str, Figure], tmp_path) -> None:
+    assert "Right:" in drawn["hypervolume_over_time"].caption
+    write_results(tmp_path / "storing", trials=8, methods=("kmclr", "nnclr"))
+    figures, _ = make_all([load(tmp_path / "storing")], modules=("search",))
+    assert "Right:" not in figures["hypervolume_over_time"].caption
 
 
 def test_two_studies_share_a_figure_and_a_rehearsal_is_labelled(full: Results, tmp_path) -> None:
