@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -29,7 +29,8 @@ def accuracy_vs_k(results: Sequence[Results], style: Style) -> Figure | Skipped:
         f" Model: accuracy = a - b k^-c or a - b exp(-c k), whichever leaves the smaller sum of squares over trials; "
         "intervals from its covariance (t), not counting that choice; saturation: the k at which the curve is "
         f"{data.TOLERANCE:g} points below a. Small dots: trials; large dots: mean per k "
-        "with its 95 % interval where n > 1; horizontal lines: means of the other methods over their trials."
+        "with its 95 % interval where n > 1 (that of two may be cut off); horizontal lines: means of the other methods "
+        "over their trials."
     )
     return Figure(name, title, caption, finish(fig, style, results), frame(panels, lambda p: _by_k_rows(p.info)))
 
@@ -89,8 +90,17 @@ def draw_by_k(panels: Sequence[Panel], style: Style) -> go.Figure:
             title_text="Prototypes k (log scale)", type="log", range=[_log10(low), _log10(high)], tickvals=values,
             ticktext=texts, row=row, col=1,
         )  # fmt: skip
-        fig.update_yaxes(title_text=score_title(panel.results), row=row, col=1)
+        fig.update_yaxes(title_text=score_title(panel.results), range=shown_range(panel.info), row=row, col=1)
     return fig
+
+
+def shown_range(info: data.AccuracyByK) -> list[float]:
+    """Of trials, references, fit and intervals of three trials or more: that of two would flatten all the rest."""
+    ends = [v for mean in info.means if mean.n > 2 for v in (mean.low, mean.high)]
+    values = [*info.accuracy, *(mean.mean for mean in info.references.values()), *info.saturation.fit, *ends]
+    low, high = float(np.min(values)), float(np.max(values))
+    pad = max(0.08 * (high - low), 0.5)
+    return [max(low - pad, -2.0), min(high + pad, 102.0)]
 
 
 def _log10(value: float) -> float:
@@ -208,6 +218,7 @@ def draw_maps(panels: Sequence[Panel], style: Style) -> go.Figure:
     for row, panel in enumerate(panels, 1):
         for found in panel.info:
             _draw_map(fig, found, style, {"row": row, "col": methods.index(found.method) + 1})
+        _log_axis(fig.update_yaxes, [v for m in panel.info for v in m.points["temperature"]], {"row": row})
         fig.update_yaxes(title_text="Temperature (log scale)", row=row, col=1)
     fig.update_layout(
         coloraxis={
@@ -241,14 +252,13 @@ def _draw_map(fig: go.Figure, found: data.SpaceMap, style: Style, where: dict) -
             hovertemplate="%{customdata[0]}<br>%{customdata[1]:.2f} % after %{customdata[2]} epochs<extra></extra>",
             **where,
         )  # fmt: skip
-    for update, column, title in (
-        (fig.update_xaxes, "size", SIZE_TITLES[found.method]), (fig.update_yaxes, "temperature", None),
-    ):  # fmt: skip
-        low, high = found.points[column].min() / 1.2, found.points[column].max() * 1.2
-        values, texts = log_ticks(low, high)
-        update(
-            type="log", range=[_log10(low), _log10(high)], tickvals=values, ticktext=texts, title_text=title, **where
-        )
+    _log_axis(fig.update_xaxes, found.points["size"], {"title_text": SIZE_TITLES[found.method], **where})
+
+
+def _log_axis(update: Callable, values: Sequence[float], more: dict) -> None:
+    low, high = min(values) / 1.2, max(values) * 1.2
+    ticks, texts = log_ticks(low, high)
+    update(type="log", range=[_log10(low), _log10(high)], tickvals=ticks, ticktext=texts, **more)
 
 
 MAKERS = (accuracy_vs_k, temperature_map)

@@ -139,10 +139,10 @@ def forgetting_interval(results: Sequence[Results], style: Style) -> Figure | Sk
     fig.update_layout(title_text=title)
     caption = (
         f"{several(panels, lambda p: _forgetting_words(p.info))} Left: mean over points (each the mean of its seeds) "
-        "with its points as thin lines or, from three points on, its 95 % t-interval, cut off where it leaves the range "
-        "of the values; right: every trial's last accuracy (dots), mean over points and 95 % interval (t, from 10 on "
-        "bootstrap; none for n = 1; over seeds where there is one point). Points of one interval also differ in their "
-        "other parameters unless the study fixes them."
+        "with its points as thin lines or, from three points on, its 95 % t-interval, cut off where it leaves the "
+        "range of the values; right: every trial's last accuracy (dots), mean over points and 95 % interval (t, from "
+        "10 on bootstrap; none for n = 1; over seeds where there is one point). Points of one interval also differ in "
+        "their other parameters unless the study fixes them."
     )
     table = frame(panels, lambda p: _forgetting_rows(p.info))
     return Figure(name, title, caption, finish(fig, style, results, wide=True), table)

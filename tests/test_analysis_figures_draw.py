@@ -7,10 +7,20 @@ import io
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis import animation, figures_offline, figures_optuna, render
+from analysis import (
+    animation,
+    figure_data_space,
+    figures_offline,
+    figures_optuna,
+    figures_pareto,
+    figures_space,
+    pareto,
+    render,
+)
 from analysis import style as looks
 from analysis.load import Results, load
 from analysis.registry import Figure, Skipped
@@ -18,6 +28,7 @@ from analysis.style import get_style
 from study import schema
 from tests.figure_inputs import full_results, write_optuna
 from tests.synthetic_results import write_results
+from tests.test_analysis_figures_data import trial_row
 
 MODULES = ("training", "offline", "space", "search", "optuna", "prototypes")
 ALL = {
@@ -142,6 +153,48 @@ def test_two_points_are_lines_and_three_have_a_band(tmp_path) -> None:
     assert bands(load(tmp_path / "two")) == set()
     write_results(tmp_path / "three", trials=4, confirm_seeds=(1, 2, 3))
     assert bands(load(tmp_path / "three")) == {"nnclr", "none"}  # three seeds of their only point
+
+
+def test_points_on_the_front_are_named_where_there_is_room(full: Results) -> None:
+    table = pd.DataFrame(
+        {
+            "study": "",
+            "support_bytes": [1e3, 1.2e3, 1e5, 1e6],
+            "y": [50.0, 51, 60, 61],
+            "hollow": False,
+            "method": "kmclr",
+            "label": ["kmclr k=11 f=1", "kmclr k=12", "nnclr queue=157", "kmclr k=99"],
+            "low": np.nan,
+            "high": np.nan,
+            "n": 1,
+        }
+    )
+    info = pareto.pareto_info(table, x="support_bytes", y_title="")
+    names = figures_pareto.front_names(info, get_style("paper"))
+    assert [(x, y, text) for x, y, text, _ in names] == [
+        (1e3, 50.0, "k = 11"), (1e5, 60.0, "queue 157"), (1e6, 61.0, "k = 99")
+    ]  # fmt: skip
+    assert [place for *_, place in names] == ["bottom right", "bottom right", "bottom left"]
+    two = pareto.pareto_info(table.assign(study=["a", "a", "b", "b"]), x="support_bytes", y_title="")
+    assert figures_pareto.front_names(two, get_style("paper")) == []
+
+
+def test_intervals_of_two_do_not_flatten_accuracy_over_k(tmp_path) -> None:
+    rows = [
+        trial_row(f"k{i}", p_k=k, accuracy=a) for i, (k, a) in enumerate([(7, 81.0), (7, 86.0), (50, 82), (90, 83)])
+    ]
+    found = figure_data_space.accuracy_by_k(pd.DataFrame(rows))
+    assert found.means[0].low < 60
+    low, high = figures_space.shown_range(found)
+    assert 80 < low < 81
+    assert 86 < high < 87
+
+
+def test_maps_share_their_temperature_axis(drawn: dict[str, Figure]) -> None:
+    layout = drawn["temperature_map"].figure.layout
+    assert layout.yaxis.range == layout.yaxis2.range
+    temperatures = drawn["temperature_map"].data["temperature"]
+    assert 10 ** layout.yaxis.range[0] < temperatures.min() < temperatures.max() < 10 ** layout.yaxis.range[1]
 
 
 def test_ends_of_an_axis_are_written_in_full() -> None:
