@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import textwrap
 from collections.abc import Sequence
 
@@ -18,7 +17,7 @@ from analysis.panels import Panel, bars, collect, finish, frame, grid, several
 from analysis.registry import Figure, Skipped
 from analysis.statistics import Interval
 from analysis.style import Style
-from analysis.units import bytes_in_words
+from analysis.units import bytes_in_words, short_name
 
 COLUMNS = {"acc1": "acc@1", "acc5": "acc@5"}
 
@@ -108,12 +107,8 @@ def name_room(style: Style) -> int:
 
 
 def point_lines(label: str, support_bytes: float, room: int) -> list[str]:
-    """A point's name in lines of at most `room` characters, broken between its parameters; its bytes come last.
-
-    Within a method `prototype_` and `queue_` before a parameter say nothing, so they go.
-    """
-    short = re.sub(r"\b(prototype|queue)_(?=\w+=)", "", label)
-    lines = textwrap.wrap(short, room, break_long_words=False, break_on_hyphens=False) or [""]
+    """A point's name in lines of at most `room` characters, broken between its parameters; its bytes come last."""
+    lines = textwrap.wrap(short_name(label), room, break_long_words=False, break_on_hyphens=False) or [""]
     size = bytes_in_words(support_bytes).replace(" ", "\u00a0")
     joined = f"{lines[-1]} · {size}"
     return [*lines[:-1], joined] if len(joined) <= room else [*lines, size]

@@ -112,7 +112,7 @@ def _draw_trials(fig: go.Figure, info: data.AccuracyByK, style: Style, where: di
     colour = looks.colour("kmclr")
     repeated = [(k, mean) for k, mean in zip(info.sizes, info.means, strict=True) if mean.n > 1]
     fig.add_scatter(
-        x=info.k, y=info.accuracy, mode="markers", opacity=0.4 if repeated else 0.75, name="kmclr trials",
+        x=info.k, y=info.accuracy, mode="markers", opacity=0.4 if repeated else 0.75, name="trial",
         showlegend=legend,
         marker={"color": colour, "size": (0.7 if repeated else 1.1) * style.marker},
         hovertemplate="k = %{x}: %{y:.2f} %<extra></extra>", **where,

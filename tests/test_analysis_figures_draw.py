@@ -335,6 +335,15 @@ def test_labels_are_spread_within_their_limits() -> None:
     assert animation.spread([], 10, 0, 60) == []
 
 
+def test_a_title_that_is_too_long_ends_at_a_word() -> None:
+    type_, text = animation.font(17), "Prototypes: kmclr k=50 update=count f=3 dtype=float32 t=0.2"
+    assert animation.fitted(text, type_, 1e6) == text
+    short = animation.fitted(text, type_, 0.6 * type_.getlength(text))
+    assert short.endswith(" …")
+    assert text.startswith(short.removesuffix(" …"))
+    assert 0.3 * type_.getlength(text) < type_.getlength(short) <= 0.6 * type_.getlength(text)
+
+
 def test_ticks_are_round_and_inside() -> None:
     assert animation.nice_ticks(0, 18) == [0, 5, 10, 15]
     assert animation.nice_ticks(9.7, 61.2) == [10, 20, 30, 40, 50, 60]
