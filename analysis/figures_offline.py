@@ -51,8 +51,7 @@ def _with_published(results: Results, found: Sequence[Bar]) -> list[Bar]:
 
 
 def _words(found: Sequence[Bar]) -> str:
-    seeds = sorted({(bar.acc5 or bar.acc1).n for bar in found})
-    return f"n = {seeds[0]} seeds" if len(seeds) == 1 else f"n = {seeds[0]} to {seeds[-1]} seeds"
+    return tables.seeds_in_words([(bar.acc5 or bar.acc1).n for bar in found])
 
 
 def _rows(found: Sequence[Bar]) -> list[dict]:
@@ -159,7 +158,7 @@ def _add_bars(fig: go.Figure, found: Sequence[Bar], key: str, style: Style, wher
         fig.add_bar(
             y=[i for i, _, _ in rows], x=[mean.mean for mean in means], orientation="h", name=method, width=0.6,
             marker={"color": looks.colour(method), "line": {"width": 0}}, showlegend=False,
-            error_x=bars(means, style, looks.INK), text=[_text(mean) for mean in means], textposition="none",
+            error_x=bars(means, style, looks.INK) if any(mean.n > 1 for mean in means) else None, text=[_text(mean) for mean in means], textposition="none",
             customdata=[label for _, _, label in rows], hovertemplate="%{customdata}<br>%{text} %<extra></extra>",
             **where,
         )  # fmt: skip

@@ -246,7 +246,10 @@ def test_few_trials_give_figures_or_reasons(tmp_path, trials: int) -> None:
 def test_a_running_study_and_a_single_seed(tmp_path) -> None:
     write_results(tmp_path / "running", trials=10, confirm_seeds=(1,), running=3)
     figures, _ = make_all([load(tmp_path / "running")])
-    assert "(n = 1)" in "".join(map(str, figures["offline_accuracy"].figure.data[0].text))
+    bar = figures["offline_accuracy"].figure.data[0]
+    assert "(n = 1)" in "".join(map(str, bar.text))
+    assert bar.error_x.array is None  # not even the cap of an interval of no width
+    assert "n = 1 seed)" in figures["offline_accuracy"].caption
 
 
 def test_methods_without_support_set_alone(tmp_path) -> None:
