@@ -158,7 +158,8 @@ def _add_bars(fig: go.Figure, found: Sequence[Bar], key: str, style: Style, wher
         fig.add_bar(
             y=[i for i, _, _ in rows], x=[mean.mean for mean in means], orientation="h", name=method, width=0.6,
             marker={"color": looks.colour(method), "line": {"width": 0}}, showlegend=False,
-            error_x=bars(means, style, looks.INK) if any(mean.n > 1 for mean in means) else None, text=[_text(mean) for mean in means], textposition="none",
+            error_x=bars(means, style, looks.INK) if any(mean.n > 1 for mean in means) else None,
+            text=[_text(mean) for mean in means], textposition="none",
             customdata=[label for _, _, label in rows], hovertemplate="%{customdata}<br>%{text} %<extra></extra>",
             **where,
         )  # fmt: skip
