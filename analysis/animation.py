@@ -20,6 +20,7 @@ from analysis.load import Results
 from analysis.panels import score_title
 from analysis.registry import Skipped
 from analysis.render import gif
+from analysis.units import short_name
 from study import schema
 
 SCALE = 2
@@ -72,11 +73,21 @@ def blank(size: tuple[int, int], title: str, results: Results) -> Image.Image:
     """A white sheet with the title and, for a rehearsal, its label."""
     sheet = Image.new("RGB", (size[0] * SCALE, size[1] * SCALE), "white")
     pen = ImageDraw.Draw(sheet)
-    pen.text((14 * SCALE, 10 * SCALE), title, fill=looks.INK, font=font(17))
+    pen.text((14 * SCALE, 10 * SCALE), fitted(title, font(17), sheet.width - 28 * SCALE), fill=looks.INK, font=font(17))
     label = looks.rehearsal_label([results])
     if label:
         pen.text((14 * SCALE, 35 * SCALE), label, fill=looks.WARN, font=font(12.5))
     return sheet
+
+
+def fitted(text: str, type_: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: float) -> str:
+    """The text, or as many of its words as fit into so many pixels, and an ellipsis."""
+    if type_.getlength(text) <= room:
+        return text
+    words = text.split()
+    while len(words) > 1 and type_.getlength(f"{' '.join(words)} …") > room:
+        words.pop()
+    return f"{' '.join(words)} …"
 
 
 def axes(sheet: Image.Image, box: Box, x_title: str, y_title: str, *, numbers: bool = True) -> None:
@@ -124,7 +135,7 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 def accuracy_frames(results: Results) -> list[Image.Image]:
-    """The mean curve of every method growing epoch by epoch, with its band. Raises NotEnough."""
+    """The mean curve of every method growing epoch by epoch, with its band from three points on. Raises NotEnough."""
     curves = data.curves(results.trials, results.reports, schema.ACCURACY)
     epochs = frame_epochs(np.unique(np.concatenate([c.epochs for c in curves.curves])).tolist())
     sheet = blank((800, 480), "Accuracy per epoch by method", results)
@@ -135,7 +146,8 @@ def accuracy_frames(results: Results) -> list[Image.Image]:
 
 def _who(curves: data.Curves) -> str:
     trials = ", ".join(f"{c.group} {c.n.max()}" for c in curves.curves)
-    return f"Epoch   (mean and 95 % interval over points of the {curves.stage} stage; trials: {trials})"
+    what = "mean and 95 % interval" if any(data.banded(c).any() for c in curves.curves) else "mean"
+    return f"Epoch   ({what} over points of the {curves.stage} stage; trials: {trials})"
 
 
 def _curves_box(sheet: Image.Image, curves: data.Curves, last: int) -> Box:
@@ -149,7 +161,7 @@ def _curves_box(sheet: Image.Image, curves: data.Curves, last: int) -> Box:
 def _draw_curves(sheet: Image.Image, box: Box, curves: data.Curves, upto: int) -> Image.Image:
     shown = [(c, c.epochs <= upto) for c in curves.curves if (c.epochs <= upto).any()]
     for curve, known in shown:
-        _band(sheet, box, curve, known & np.isfinite(curve.low))
+        _band(sheet, box, curve, known & data.banded(curve) & np.isfinite(curve.low))
     pen = ImageDraw.Draw(sheet)
     ends = []
     for curve, known in shown:
@@ -190,11 +202,11 @@ def _reduced(sheet: Image.Image) -> Image.Image:
 
 
 def prototype_frames(results: Results) -> list[Image.Image]:
-    """Prototypes (rings) and embeddings (dots) epoch by epoch, with the last steps of each. Raises NotEnough."""
+    """Prototypes (rings) and embeddings (dots) epoch by epoch, each with its last step. Raises NotEnough."""
     info = moving.movement(results.folder, results.trials)
     pictures = moving.shown(info.pictures, MOST_FRAMES)
     low, high = moving.limits(pictures)
-    sheet = blank((600, 660), f"Prototypes in the embedding: {info.label}", results)
+    sheet = blank((600, 660), f"Prototypes: {short_name(info.label)}", results)
     box = Box(42 * SCALE, 76 * SCALE, sheet.width - 18 * SCALE, sheet.height - 50 * SCALE, (low, high), (low, high))
     axes(sheet, box, "component 1 (no unit)", "component 2 (no unit)", numbers=False)
     return [_reduced(_draw_picture(sheet.copy(), box, pictures, i, info.method)) for i in range(len(pictures))]
@@ -205,12 +217,12 @@ def _draw_picture(
 ) -> Image.Image:
     pen = ImageDraw.Draw(sheet)
     now = pictures[index]
-    for at, colour in zip(box.place(*now.sample.T), class_colours(now.labels), strict=True):
-        _dot(pen, at, 2.2 * SCALE, fill=colour)
-    tail = [p.vectors for p in pictures[max(0, index - 3) : index + 1] if p.vectors.shape == now.vectors.shape]
+    tail = [p.vectors for p in pictures[max(0, index - 1) : index + 1] if p.vectors.shape == now.vectors.shape]
     if len(tail) > 1:
         for way in np.stack(tail, axis=1):
-            pen.line(box.place(*way.T), fill="#8A979D", width=SCALE)
+            pen.line(box.place(*way.T), fill="#C3CCD1", width=SCALE)
+    for at, colour in zip(box.place(*now.sample.T), class_colours(now.labels), strict=True):
+        _dot(pen, at, 2.2 * SCALE, fill=colour)
     for at in box.place(*now.vectors.T):
         _dot(pen, at, 4.6 * SCALE, fill="white", outline=looks.colour(method), width=2 * SCALE)
     text = f"epoch {now.epoch}   {len(now.vectors)} prototypes, {len(now.sample)} embeddings (colour: class)"

@@ -39,6 +39,19 @@ class Curve(NamedTuple):
     members: tuple[tuple[str, np.ndarray], ...]
 
 
+BAND_FROM = 3
+
+
+def banded(curve: Curve) -> np.ndarray:
+    """At which epochs a band is worth drawing: from BAND_FROM values on; that of two is mostly wider than the picture.
+
+    What counts is what the interval is over: points, or the trials of the only point.
+    """
+    if len(curve.members) < 2:
+        return curve.n >= BAND_FROM
+    return np.isfinite([values for _, values in curve.members]).sum(axis=0) >= BAND_FROM
+
+
 class Curves(NamedTuple):
     """Curves of one metric from trials of one stage. complete: only trials that ran their full budget are in."""
 

@@ -21,8 +21,10 @@ SIZES = {"kmclr": "p_k", "nnclr": "p_queue_size"}
 
 
 class Saturation(NamedTuple):
-    """The fit of accuracy = a - b (k / k0)^-c, k0 the geometric mean of the sizes.
+    """The fit of accuracy = a - b (k / k0)^-c or a - b exp(-c k / k0), k0 the geometric mean of the sizes.
 
+    model: `power` or `exponential`, whichever leaves the smaller sum of squares (both have three parameters). A curve
+    that is flat from some k on has no power law: that would put its asymptote far above the data.
     status: `fitted`; `not reached` (the curve is still more than TOLERANCE points below a at the largest k, so that the
     saturation point would be extrapolated); or `not identifiable` (`reason` says why, the numbers are NaN).
     asymptote: a in % with 95 % interval. k, k_low, k_high: size at which the curve is TOLERANCE points below a, and its
@@ -38,6 +40,7 @@ class Saturation(NamedTuple):
     k_high: float
     grid: np.ndarray
     fit: np.ndarray
+    model: str = ""
 
 
 class AccuracyByK(NamedTuple):
@@ -65,9 +68,17 @@ class SpaceMap(NamedTuple):
     grid_accuracy: np.ndarray | None
 
 
-def saturate(k: np.ndarray, a: float, b: float, c: float) -> np.ndarray:
-    """a - b k^-c: a power law that rises to the asymptote a."""
+def power(k: np.ndarray, a: float, b: float, c: float) -> np.ndarray:
+    """a - b k^-c: rises to the asymptote a ever more slowly."""
     return a - b * np.power(k, -c)
+
+
+def exponential(k: np.ndarray, a: float, b: float, c: float) -> np.ndarray:
+    """a - b exp(-c k): rises to the asymptote a and is there."""
+    return a - b * np.exp(-c * k)
+
+
+MODELS = {"power": power, "exponential": exponential}
 
 
 def _unknown(reason: str) -> Saturation:
@@ -85,15 +96,12 @@ def fit_saturation(k: np.ndarray, accuracy: np.ndarray, tolerance: float = TOLER
     sizes, n = np.unique(k), len(k)
     if len(sizes) < MIN_SIZES or n < 5:
         return _unknown(f"{len(sizes)} sizes in {n} trials; the model needs {MIN_SIZES} sizes and 5 trials")
-    unit = float(np.exp(np.log(sizes).mean()))
-    span = float(np.ptp(accuracy))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", optimize.OptimizeWarning)
-            start = (float(accuracy.max()), max(span / 2, 1e-3), 0.5)
-            best, covariance = optimize.curve_fit(saturate, k / unit, accuracy, p0=start, maxfev=5000)
-    except (RuntimeError, optimize.OptimizeWarning):
+    unit, span = float(np.exp(np.log(sizes).mean())), float(np.ptp(accuracy))
+    fits = {name: found for name in MODELS if (found := _least_squares(name, k / unit, accuracy)) is not None}
+    if not fits:
         return _unknown("the least squares fit does not converge")
+    model = min(fits, key=lambda name: float(((MODELS[name](k / unit, *fits[name][0]) - accuracy) ** 2).sum()))
+    best, covariance = fits[model]
     spread = np.sqrt(np.diag(covariance)) * stats.t.ppf((1 + CONFIDENCE) / 2, n - 3)
     low, high = best - spread, best + spread
     if not np.isfinite(spread).all() or low[1] <= 0 or low[2] <= 0:
@@ -102,23 +110,59 @@ def fit_saturation(k: np.ndarray, accuracy: np.ndarray, tolerance: float = TOLER
         return _unknown("the asymptote's 95 % interval is wider than twice the range of the data")
     if best[0] > PERCENT[1]:
         return _unknown(f"the fitted asymptote, {best[0]:.1f} %, is above 100 %")
+    if model == "exponential" and best[1] <= tolerance:
+        return _unknown(f"accuracy is within {tolerance:g} points of its asymptote at every k")
     top = Interval(best[0], low[0], min(high[0], PERCENT[1]), n, "t")
-    return _saturation_point(best, covariance, n, unit, sizes, tolerance, top)
+    return _saturation_point(model, best, covariance, n, unit, sizes, tolerance, top)
+
+
+def _least_squares(model: str, k: np.ndarray, accuracy: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Parameters and their covariance; None if the fit does not converge."""
+    start = (float(accuracy.max()), max(float(np.ptp(accuracy)) / 2, 1e-3), 0.5)
+    try:
+        with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
+            warnings.simplefilter("error", optimize.OptimizeWarning)
+            best, covariance = optimize.curve_fit(MODELS[model], k, accuracy, p0=start, maxfev=5000)
+    except (RuntimeError, ValueError, optimize.OptimizeWarning):
+        return None
+    return (best, covariance) if np.isfinite(best).all() else None
+
+
+def _log_k(model: str, b: float, c: float, tolerance: float) -> tuple[float, np.ndarray]:
+    """log of the k (in units) at which the curve is `tolerance` below its asymptote, and its gradient by a, b, c."""
+    drop = float(np.log(b / tolerance))
+    if model == "power":
+        return drop / c, np.array([0.0, 1 / (b * c), -drop / c**2])
+    return float(np.log(drop / c)), np.array([0.0, 1 / (b * drop), -1 / c])
 
 
 def _saturation_point(
-    best: np.ndarray, covariance: np.ndarray, n: int, unit: float, sizes: np.ndarray, tolerance: float, top: Interval
+    model: str,
+    best: np.ndarray,
+    covariance: np.ndarray,
+    n: int,
+    unit: float,
+    sizes: np.ndarray,
+    tolerance: float,
+    top: Interval,
 ) -> Saturation:
     _, b, c = best
-    log_k = float(np.log(unit) + np.log(b / tolerance) / c)
-    gradient = np.array([0.0, 1 / (b * c), -np.log(b / tolerance) / c**2])
+    in_units, gradient = _log_k(model, b, c, tolerance)
+    log_k = float(np.log(unit)) + in_units
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 3) * np.sqrt(gradient @ covariance @ gradient))
     grid = np.geomspace(sizes[0], sizes[-1], 100)
     reached = log_k <= np.log(sizes[-1])
     reason = "" if reached else f"still more than {tolerance:g} points below the asymptote at k = {sizes[-1]:g}"
     limits = [float(np.exp(min(v, 700.0))) for v in (log_k, log_k - half, log_k + half)]
     return Saturation(
-        FITTED if reached else NOT_REACHED, reason, top, float(c), *limits, grid, saturate(grid / unit, *best)
+        FITTED if reached else NOT_REACHED,
+        reason,
+        top,
+        float(c),
+        *limits,
+        grid,
+        MODELS[model](grid / unit, *best),
+        model,
     )
 
 

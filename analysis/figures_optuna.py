@@ -161,7 +161,7 @@ def draw_parallel(info: dict[str, Any], style: Style) -> go.Figure:
     for method in looks.order(list(named)):
         line = {"color": looks.colour(method), "width": style.line}
         fig.add_scatter(x=[None], y=[None], mode="lines", name=method, legendgroup=method, line=line)
-    _axes(fig, source, style)
+    _axes(fig, info, style)
     return fig
 
 
@@ -173,24 +173,36 @@ def _rank(trace: Any, lines: Sequence[Any]) -> int:
     )
 
 
-def _number(text: str) -> str:
-    """A tick's text: a dash for a parameter that does not apply, no powers of ten below a million."""
+def tick_text(text: str, values: Sequence[float] = ()) -> str:
+    """A tick's text: a dash for a parameter that does not apply, no powers of ten below a million.
+
+    values: the ends of the axis, which Optuna rounds to two digits from a thousand on; they are written in full.
+    """
     if text == "None":
         return "–"
     try:
-        return f"{float(text):,.0f}" if 1000 <= float(text) < 1e6 else text
+        value = float(text)
     except ValueError:
         return text
+    value = next((v for v in values if f"{v:.3g}" == text or f"{v:.2g}" == text), value)
+    return f"{value:,.0f}" if 1000 <= value < 1e6 else text
 
 
-def _axes(fig: go.Figure, source: go.Figure, style: Style) -> None:
+def _ends(rows: Sequence[dict[str, Any]], name: str) -> list[float]:
+    values = [row[name] for row in rows if isinstance(row.get(name), (int, float))]
+    return [min(values), max(values)] if values else []
+
+
+def _axes(fig: go.Figure, info: dict[str, Any], style: Style) -> None:
+    source: go.Figure = info["figure"]
     titles = {BYTES: "support set<br>(bytes)", "accuracy": "accuracy<br>(%)"}
     texts = [titles.get(t, str(t).replace("_", "<br>")) for t in source.layout.xaxis.ticktext]
     fig.update_layout(shapes=source.layout.shapes, hovermode="closest")
     small = {"size": round(0.85 * style.font), "color": looks.INK}
     for note in source.layout.annotations:
-        text = _number(str(note.text))
-        if source.layout.xaxis.ticktext[int(note.x)] == BYTES:
+        axis = source.layout.xaxis.ticktext[int(note.x)]
+        text = tick_text(str(note.text), _ends(info["rows"], axis))
+        if axis == BYTES:
             text = bytes_in_words(10 ** float(note.text) - 1)
         fig.add_annotation(
             x=note.x, y=note.y, text=text, showarrow=False, xanchor="right", xshift=-3, font=small,

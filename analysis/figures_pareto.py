@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -11,7 +12,7 @@ import plotly.graph_objects as go
 from analysis import pareto, points
 from analysis.load import Results
 from analysis.registry import Figure, Skipped
-from analysis.style import COLOURS, DASHES, Style, colour, faded, finish, order
+from analysis.style import COLOURS, DASHES, INK, Style, colour, faded, finish, order
 from study import schema
 
 CURVES_SHOWN = 150
@@ -30,7 +31,8 @@ def front(results: Sequence[Results], style: Style) -> Figure | Skipped:
         table["study"] = ""
     info = pareto.pareto_info(table, x=style.x, y_title=y_title)
     title = f"Accuracy against {info.axis.title.lower()}"
-    drawing = finish(pareto.draw_pareto(info, style).update_layout(title_text=title), style, results)
+    drawing = name_points(pareto.draw_pareto(info, style).update_layout(title_text=title), info, style)
+    finish(drawing, style, results)
     caption = " ".join(_front_caption(r, f, len(fronts) > 1) for r, f in fronts)
     data = pd.concat([points.for_csv(f.points) for _, f in fronts], ignore_index=True)
     data["study"] = [name for r, f in fronts for name in [r.name] * len(f.points)]
@@ -60,6 +62,45 @@ def _front_caption(results: Results, found: points.Front, named: bool) -> str:
 def _how(table: pd.DataFrame) -> str:
     words = {"t": "Student's t", "bootstrap": "BCa bootstrap", "single value": "none for single runs"}
     return ", ".join(dict.fromkeys(words.get(how, how) for how in table["how"]))
+
+
+SIZE = re.compile(r"\b(k|queue|queue_size)=(\d+)")
+
+
+def front_names(info: pareto.ParetoInfo, style: Style) -> list[tuple[float, float, str, str]]:
+    """x, y, size of the support set in words and where it goes, of the points on a single study's front.
+
+    Below the front's line nothing of the front is in the way; who stands too close to a name on its left has none.
+    """
+    if info.points["study"].nunique() > 1:
+        return []
+    low, high = (math.log10(v) if info.axis.log else v for v in info.x_range)
+    names, free = [], 0.0
+    for row in info.points[info.points["on_front"]].sort_values("x_drawn").itertuples():
+        found = SIZE.search(str(row.label))
+        if not found:
+            continue
+        text = f"k = {found[2]}" if found[1] == "k" else f"queue {found[2]}"
+        at = ((math.log10(row.x_drawn) if info.axis.log else row.x_drawn) - low) / (high - low)
+        width = (0.5 * 0.9 * style.font * len(text) + style.marker) / (0.85 * style.width)
+        left = at + width > 1
+        if at - width * left >= free:
+            names.append((row.x_drawn, row.y, text, f"bottom {'left' if left else 'right'}"))
+            free = at + width * (not left)
+    return names
+
+
+def name_points(fig: go.Figure, info: pareto.ParetoInfo, style: Style) -> go.Figure:
+    """Write `front_names` into the drawing, for who reads it on paper; unseen markers keep them off the points."""
+    names = front_names(info, style)
+    if names:
+        x, y, texts, places = zip(*names, strict=True)
+        fig.add_scatter(
+            x=x, y=y, mode="markers+text", text=texts, textposition=places, name="names", showlegend=False,
+            marker={"size": 2 * style.marker, "opacity": 0}, hoverinfo="skip",
+            textfont={"size": math.ceil(0.9 * style.font), "color": INK},
+        )  # fmt: skip
+    return fig
 
 
 def search_front(results: Sequence[Results], style: Style) -> Figure | Skipped:

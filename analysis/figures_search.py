@@ -105,15 +105,16 @@ def hypervolume_over_time(results: Sequence[Results], style: Style) -> Figure | 
     reference = pareto.reference_for(pareto.AXES["support_bytes"], [])
     caption = (
         "Hypervolume of validation accuracy against support bytes (higher is better) after each completed search trial "
-        f"({several(panels, lambda p: f'n = {len(p.info[ALL].hypervolume)} completed')}); {reference.words}. Right: "
-        "without the methods that store nothing, whose single step hides the rest. Epochs count all trials of the "
-        "search, stopped ones included. One search: no interval."
+        f"({several(panels, lambda p: f'n = {len(p.info[ALL].hypervolume)} completed')}); {reference.words}. "
+        f"{RIGHT if len(_groups(panels)) > 1 else ''}Epochs count all trials of the search, stopped ones included. "
+        "One search: no interval."
     )
     table = frame(panels, lambda p: _volume_rows(p.info))
     return Figure(name, title, caption, finish(fig, style, results, wide=len(_groups(panels)) > 1), table)
 
 
 ALL, STORING = "all methods", "methods with a support set"
+RIGHT = "Right: without the methods that store nothing, whose single step hides the rest. "
 
 
 def _volumes(results: Results) -> dict[str, data.HypervolumeOverTime]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -26,9 +26,11 @@ def accuracy_vs_k(results: Sequence[Results], style: Style) -> Figure | Skipped:
     fig = draw_by_k(panels, style)
     fig.update_layout(title_text=title)
     caption = several(panels, lambda p: by_k_words(p.info)) + (
-        f" Model: accuracy = a - b k^-c, least squares over trials, intervals from its covariance (t); saturation: "
-        f"the k at which the curve is {data.TOLERANCE:g} points below a. Small dots: trials; large dots: mean per k "
-        "with its 95 % interval where n > 1; horizontal lines: means of the other methods over their trials."
+        f" Model: accuracy = a - b k^-c or a - b exp(-c k), whichever leaves the smaller sum of squares over trials; "
+        "intervals from its covariance (t), not counting that choice; saturation: the k at which the curve is "
+        f"{data.TOLERANCE:g} points below a. Small dots: trials; large dots: mean per k "
+        "with its 95 % interval where n > 1 (that of two may be cut off); horizontal lines: means of the other methods "
+        "over their trials."
     )
     return Figure(name, title, caption, finish(fig, style, results), frame(panels, lambda p: _by_k_rows(p.info)))
 
@@ -38,7 +40,8 @@ def saturation_words(found: data.Saturation) -> str:
     if found.status == data.NOT_IDENTIFIABLE:
         return f"The saturation point is not identifiable: {found.reason}."
     top = found.asymptote
-    fitted = f"a = {top.mean:.1f} % [{top.low:.1f}, {top.high:.1f}], c = {found.c:.2f}"
+    law = "power law, c" if found.model == "power" else "exponential, c k0"
+    fitted = f"{law} = {found.c:.2f}, a = {top.mean:.1f} % [{top.low:.1f}, {top.high:.1f}]"
     if found.status == data.NOT_REACHED:
         return f"Saturation is not reached: {found.reason} ({fitted})."
     return f"Saturates at {saturation_point(found)} ({fitted}; 95 % intervals)."
@@ -87,8 +90,17 @@ def draw_by_k(panels: Sequence[Panel], style: Style) -> go.Figure:
             title_text="Prototypes k (log scale)", type="log", range=[_log10(low), _log10(high)], tickvals=values,
             ticktext=texts, row=row, col=1,
         )  # fmt: skip
-        fig.update_yaxes(title_text=score_title(panel.results), row=row, col=1)
+        fig.update_yaxes(title_text=score_title(panel.results), range=shown_range(panel.info), row=row, col=1)
     return fig
+
+
+def shown_range(info: data.AccuracyByK) -> list[float]:
+    """Of trials, references, fit and intervals of three trials or more: that of two would flatten all the rest."""
+    ends = [v for mean in info.means if mean.n > 2 for v in (mean.low, mean.high)]
+    values = [*info.accuracy, *(mean.mean for mean in info.references.values()), *info.saturation.fit, *ends]
+    low, high = float(np.min(values)), float(np.max(values))
+    pad = max(0.08 * (high - low), 0.5)
+    return [max(low - pad, -2.0), min(high + pad, 102.0)]
 
 
 def _log10(value: float) -> float:
@@ -100,7 +112,7 @@ def _draw_trials(fig: go.Figure, info: data.AccuracyByK, style: Style, where: di
     colour = looks.colour("kmclr")
     repeated = [(k, mean) for k, mean in zip(info.sizes, info.means, strict=True) if mean.n > 1]
     fig.add_scatter(
-        x=info.k, y=info.accuracy, mode="markers", opacity=0.4 if repeated else 0.75, name="kmclr trials",
+        x=info.k, y=info.accuracy, mode="markers", opacity=0.4 if repeated else 0.75, name="trial",
         showlegend=legend,
         marker={"color": colour, "size": (0.7 if repeated else 1.1) * style.marker},
         hovertemplate="k = %{x}: %{y:.2f} %<extra></extra>", **where,
@@ -121,13 +133,17 @@ def _draw_trials(fig: go.Figure, info: data.AccuracyByK, style: Style, where: di
         )  # fmt: skip
 
 
+LAWS = {"power": "a − b k<sup>−c</sup>", "exponential": "a − b e<sup>−ck</sup>"}
+
+
 def _draw_saturation(fig: go.Figure, info: data.AccuracyByK, style: Style, where: dict) -> None:
     found = info.saturation
     if found.status == data.NOT_IDENTIFIABLE:
         _note(fig, "saturation point not identifiable", style, where)
         return
+    name = LAWS[found.model]
     fig.add_scatter(
-        x=found.grid, y=found.fit, mode="lines", name="a − b k<sup>−c</sup>", showlegend=where["row"] == 1,
+        x=found.grid, y=found.fit, mode="lines", name=name, showlegend=all(trace.name != name for trace in fig.data),
         line={"color": looks.INK, "width": style.line}, hoverinfo="skip", **where,
     )  # fmt: skip
     if found.status == data.NOT_REACHED:
@@ -202,6 +218,7 @@ def draw_maps(panels: Sequence[Panel], style: Style) -> go.Figure:
     for row, panel in enumerate(panels, 1):
         for found in panel.info:
             _draw_map(fig, found, style, {"row": row, "col": methods.index(found.method) + 1})
+        _log_axis(fig.update_yaxes, [v for m in panel.info for v in m.points["temperature"]], {"row": row})
         fig.update_yaxes(title_text="Temperature (log scale)", row=row, col=1)
     fig.update_layout(
         coloraxis={
@@ -235,14 +252,13 @@ def _draw_map(fig: go.Figure, found: data.SpaceMap, style: Style, where: dict) -
             hovertemplate="%{customdata[0]}<br>%{customdata[1]:.2f} % after %{customdata[2]} epochs<extra></extra>",
             **where,
         )  # fmt: skip
-    for update, column, title in (
-        (fig.update_xaxes, "size", SIZE_TITLES[found.method]), (fig.update_yaxes, "temperature", None),
-    ):  # fmt: skip
-        low, high = found.points[column].min() / 1.2, found.points[column].max() * 1.2
-        values, texts = log_ticks(low, high)
-        update(
-            type="log", range=[_log10(low), _log10(high)], tickvals=values, ticktext=texts, title_text=title, **where
-        )
+    _log_axis(fig.update_xaxes, found.points["size"], {"title_text": SIZE_TITLES[found.method], **where})
+
+
+def _log_axis(update: Callable, values: Sequence[float], more: dict) -> None:
+    low, high = min(values) / 1.2, max(values) * 1.2
+    ticks, texts = log_ticks(low, high)
+    update(type="log", range=[_log10(low), _log10(high)], tickvals=ticks, ticktext=texts, **more)
 
 
 MAKERS = (accuracy_vs_k, temperature_map)

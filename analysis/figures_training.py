@@ -30,19 +30,21 @@ def _add_curve(
     dash: str,
     legend: bool,
     name: str = "",
+    thin_lines: bool = True,
 ) -> None:
-    """Thin lines for the points, a band for the interval, a thick line for the mean."""
+    """Thin lines for the points, a band for the interval (`data.banded`), a thick line for the mean."""
     x, group, name = curve.epochs, name or curve.group, name or curve.group
     thin = {"color": colour, "width": 0.35 * style.line}
-    for label, values in curve.members if len(curve.members) > 1 else ():
+    for label, values in curve.members if thin_lines and len(curve.members) > 1 else ():
         fig.add_scatter(
             x=x, y=values, mode="lines", line=thin, opacity=0.4, legendgroup=group, showlegend=False,
             hovertemplate=f"{label}<br>epoch %{{x}}: %{{y:.2f}}<extra></extra>", **where,
         )  # fmt: skip
-    if (curve.n > 1).any():
+    banded = data.banded(curve)
+    if banded.any():
         for bound, fill in ((curve.high, None), (curve.low, "tonexty")):
             fig.add_scatter(
-                x=x, y=bound, mode="lines", line={"width": 0}, fill=fill, fillcolor=rgba(colour, 0.13),
+                x=x[banded], y=bound[banded], mode="lines", line={"width": 0}, fill=fill, fillcolor=rgba(colour, 0.13),
                 hoverinfo="skip", legendgroup=group, showlegend=False, **where,
             )  # fmt: skip
     mode = "lines" if len(x) > 1 else "markers"
@@ -79,8 +81,9 @@ def curves_in_words(curves: data.Curves) -> str:
 
 CURVES_CAPTION = (
     "Thin lines: the points of the search space, each the mean over its seeds; thick lines: mean over points; bands: "
-    "95 % t-interval of that mean over points (over seeds where a method has one point), none for n = 1, cut off where "
-    "it leaves the range of the values. Points differ in their other parameters, so a band is mostly their spread."
+    "95 % t-interval of that mean over points (over seeds where a method has one point) from three on (that of two is "
+    "wider than the picture and stands in the CSV), cut off where it leaves the range of the values. Points differ in "
+    "their other parameters, so a band is mostly their spread."
 )
 
 
@@ -135,11 +138,11 @@ def forgetting_interval(results: Sequence[Results], style: Style) -> Figure | Sk
     fig = draw_forgetting(panels, style)
     fig.update_layout(title_text=title)
     caption = (
-        f"{several(panels, lambda p: _forgetting_words(p.info))} Left: mean over points (each the mean of its "
-        "seeds) with its 95 % t-interval, cut off where it leaves the range of the values; right: every trial's last "
-        "accuracy (dots), mean over points and 95 % interval (t, from 10 on bootstrap; none for n = 1; over seeds "
-        "where there is one point). Points of one interval also differ in their other parameters unless "
-        "the study fixes them."
+        f"{several(panels, lambda p: _forgetting_words(p.info))} Left: mean over points (each the mean of its seeds) "
+        "with its points as thin lines or, from three points on, its 95 % t-interval, cut off where it leaves the "
+        "range of the values; right: every trial's last accuracy (dots), mean over points and 95 % interval (t, from "
+        "10 on bootstrap; none for n = 1; over seeds where there is one point). Points of one interval also differ in "
+        "their other parameters unless the study fixes them."
     )
     table = frame(panels, lambda p: _forgetting_rows(p.info))
     return Figure(name, title, caption, finish(fig, style, results, wide=True), table)
@@ -171,10 +174,9 @@ def draw_forgetting(panels: Sequence[Panel], style: Style) -> go.Figure:
     for row, panel in enumerate(panels, 1):
         info, count = panel.info, len(panel.info.values)
         for i, curve in enumerate(info.curves.curves):
-            alone = curve._replace(members=())
             _add_curve(
-                fig, alone, style, {"row": row, "col": 1}, colour=shade(i, count), dash=dashes[i % 5],
-                legend=curve.group not in named, name=f"f = {curve.group}",
+                fig, curve, style, {"row": row, "col": 1}, colour=shade(i, count), dash=dashes[i % 5],
+                legend=curve.group not in named, name=f"f = {curve.group}", thin_lines=not data.banded(curve).any(),
             )  # fmt: skip
             named.add(curve.group)
         for i, (value, last, dots) in enumerate(zip(info.values, info.last, info.dots, strict=True)):

@@ -208,17 +208,21 @@ def _add_points(
         ("dominated", mine[~mine["on_front"] & ~mine["hollow"].astype(bool)], 0.38, ""),
         ("stopped early", mine[mine["hollow"].astype(bool)], 0.4, "-open"),
     )
+    label = str(method or "unknown method")
+    if len(mine) and label not in named:  # a legend in full colour, also of a method that has dominated points only
+        marker = {"color": looks.colour(method), "symbol": _symbol(method, number), "size": 1.25 * style.marker}
+        fig.add_scatter(x=[None], y=[None], mode="markers", name=label, legendgroup=label, marker=marker)
+        named.add(label)
     for kind, rows, opacity, suffix in kinds:
         if not len(rows):
             continue
-        label = str(method or "unknown method")
         fig.add_scatter(
             x=rows["x_drawn"],
             y=rows["y"],
             mode="markers",
             name=label,
             legendgroup=label,
-            showlegend=label not in named,
+            showlegend=False,
             opacity=opacity,
             marker={
                 "color": looks.colour(method),
@@ -230,7 +234,6 @@ def _add_points(
             customdata=[_hover(row, info.axis, kind) for row in rows.itertuples()],
             hovertemplate="%{customdata}<extra></extra>",
         )
-        named.add(label)
 
 
 def _bars(rows: pd.DataFrame, method: str | None, style: looks.Style) -> dict | None:

@@ -22,6 +22,8 @@ from study import schema
 MAIN = ("pareto", "curves")
 """Figures that always become images; the others do with images='all'."""
 FORMATS = (".svg", ".png", ".pdf")
+MOST_NAMES = 6
+"""Named places on an axis that a phone has room for; more, as parallel coordinates have, are scrolled."""
 
 
 def make_report(
@@ -108,6 +110,12 @@ def draw_all(
     return made, skipped
 
 
+def is_wide(live: go.Figure) -> bool:
+    """Whether a drawing is scrolled sideways on a phone, not squeezed: several panels, or an axis of many names."""
+    axis = live.layout.xaxis
+    return "xaxis2" in live.layout or (axis.type != "log" and len(axis.ticktext or ()) > MOST_NAMES)
+
+
 def _tables(results: Results, x: str) -> list[tables.Table]:
     found = (tables.front_table(results, x), tables.offline_table(results), tables.paired_table(results),
              tables.failed_table(results))  # fmt: skip
@@ -149,7 +157,7 @@ def _embedded(figure: Figure, number: int, stills: Path | None) -> str:
     if still is not None and still.is_file():
         code = base64.b64encode(still.read_bytes()).decode()
         picture = f'<img class="still" alt="{esc(figure.title)}" src="data:image/svg+xml;base64,{code}">'
-    kinds = ["has-still"] * bool(picture) + ["wide"] * ("xaxis2" in live.layout)
+    kinds = ["has-still"] * bool(picture) + ["wide"] * is_wide(live)
     return (
         f'<figure id="{esc(figure.name)}" class="{" ".join(kinds)}"><h3>{esc(figure.title)}</h3>'
         f'<div class="live">{div}</div>{picture}</figure><p class="caption">{esc(figure.caption)}</p>'

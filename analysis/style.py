@@ -100,7 +100,15 @@ def finish(fig: go.Figure, style: Style, results: Sequence[Results], *, wide: bo
         font={"family": FONTS, "size": font, "color": INK},
         title={"text": title, "font": {"size": round(font * 1.2)}, "x": 0, "xref": "container", "xanchor": "left"},
         margin={"t": top, "r": 1.2 * font, "l": font, "b": 0.6 * font},
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "xanchor": "left", "x": 0},
+        legend={
+            "orientation": "h",
+            "yref": "container",
+            "y": 0,
+            "yanchor": "bottom",
+            "xanchor": "left",
+            "x": 0.01,
+            "xref": "container",
+        },
         colorway=list(COLOURS.values()),
         hoverlabel={"font": {"size": font}},
     )
@@ -118,7 +126,7 @@ def finish(fig: go.Figure, style: Style, results: Sequence[Results], *, wide: bo
 
 
 def _wrap(axis: go.layout.YAxis, room: float, font: int) -> None:
-    """Break an axis title that is longer than its axis at its last comma."""
+    """Break an axis title (set in 1.2 times the font) that is longer than its axis at its last comma."""
     text = axis.title.text
-    if text and "<br>" not in text and ", " in text and 0.56 * font * len(text) > room:
-        axis.title.text = "<br>".join(text.rsplit(", ", 1))
+    if text and "<br>" not in text and ", " in text and 0.53 * 1.2 * font * len(text) > room:
+        axis.title.text = ",<br>".join(text.rsplit(", ", 1))

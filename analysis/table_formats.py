@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import textwrap
 from pathlib import Path
 
 import pandas as pd
@@ -46,15 +47,57 @@ def tex(text: object) -> str:
     return re.sub(r"(^|[\[ ])-(?=\d)", r"\1$-$", escaped)
 
 
+TEX_TEXT, TEX_HEAD = 24, 8
+"""Characters from which a column of text, and a head wider than its cells, is broken into lines."""
+
+
+def _widest(rows: pd.DataFrame) -> list[int]:
+    return [max((len(_one_line(cell)) for cell in rows[c]), default=0) for c in rows.columns]
+
+
+def _head_lines(rows: pd.DataFrame) -> list[list[str]]:
+    """The head of every column in lines that are hardly wider than its cells."""
+    return [
+        textwrap.wrap(_one_line(c), max(n, TEX_HEAD), break_long_words=False) or [""]
+        for c, n in zip(rows.columns, _widest(rows), strict=True)
+    ]
+
+
+def _tex_head(lines: list[str]) -> str:
+    stacked = r" \\ ".join(tex(line) for line in lines)
+    return stacked if len(lines) == 1 else rf"\shortstack[r]{{{stacked}}}"
+
+
+def _tex_columns(rows: pd.DataFrame) -> str:
+    """Numbers to the right; the first column and long texts ragged, in what they need of the line at most."""
+    longest, heads = _widest(rows), [max(map(len, lines)) for lines in _head_lines(rows)]
+    texts = [i for i, n in enumerate(longest) if i == 0 or (n > TEX_TEXT and _is_text(rows.iloc[:, i]))]
+    broken = [i for i in texts if longest[i] > TEX_TEXT]
+    others = sum(max(n, heads[i]) for i, n in enumerate(longest) if i not in broken)
+    # `article` in footnotesize: a character is about 1.15 % of the line, twice \tabcolsep nearly 3 %
+    share = max((0.98 - 0.0115 * others - 0.03 * (len(longest) - 1)) / max(len(broken), 1), 0.2)
+    wide = rf">{{\raggedright\arraybackslash}}p{{{share:.2f}\linewidth}}"
+    return "".join(wide if i in broken else "l" if i in texts else "r" for i in range(len(longest)))
+
+
+def _breakable(text: str) -> str:
+    """LaTeX may break a long name after an escaped underscore or an equals sign."""
+    return re.sub(r"(\\_|=)(?=\w)", r"\1\\allowbreak{}", text)
+
+
 def to_latex(table: Table) -> str:
-    """A booktabs table in a float, ready to \\input (needs \\usepackage{booktabs})."""
-    columns = "l" + "r" * (len(table.rows.columns) - 1)
-    head = " & ".join(tex(c) for c in table.rows.columns)
-    body = "\n".join("    " + " & ".join(tex(c) for c in row) + r" \\" for row in table.rows.itertuples(index=False))
+    """A booktabs table in a float, ready to \\input (needs booktabs and array); long texts wrap to the line's width."""
+    columns = _tex_columns(table.rows)
+    head = " & ".join(_tex_head(lines) for lines in _head_lines(table.rows))
+    cells = [[tex(c) for c in row] for row in table.rows.itertuples(index=False)]
+    cells = [[_breakable(c) if len(c) > TEX_TEXT else c for c in row] for row in cells]
+    apart = "\n    \\addlinespace\n" if "p{" in columns else "\n"
+    body = apart.join("    " + " & ".join(row) + r" \\" for row in cells)
     label = f"{table.label}. " if table.label else ""
     return (
-        "% needs \\usepackage{booktabs}\n\\begin{table}\n  \\centering\n"
-        f"  \\caption{{{tex(label + table.caption)}}}\n  \\label{{tab:{table.name}}}\n"
+        "% needs \\usepackage{booktabs,array}\n\\begin{table}\n  \\centering\n  \\setlength{\\belowcaptionskip}{6pt}\n"
+        f"  \\caption{{{tex(label + table.caption)}}}\n  \\label{{tab:{table.name}}}\n  \\footnotesize\n"
+        "  \\setlength{\\tabcolsep}{4pt}\n"
         f"  \\begin{{tabular}}{{{columns}}}\n    \\toprule\n    {head} \\\\\n    \\midrule\n{body}\n"
         "    \\bottomrule\n  \\end{tabular}\n\\end{table}\n"
     )

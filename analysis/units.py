@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 
 def bytes_in_words(value: float) -> str:
@@ -27,3 +28,8 @@ def byte_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
         spread = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         values = [f * 10.0**d for d in spread for f in (1, 2, 5) if low <= f * 10.0**d <= high]
     return values, [bytes_in_words(v) for v in values]
+
+
+def short_name(label: str) -> str:
+    """A point's label without `prototype_` and `queue_` before a parameter, which say nothing within a method."""
+    return re.sub(r"\b(prototype|queue)_(?=\w+=)", "", label)

@@ -161,7 +161,7 @@ def power_law(rng: np.random.Generator, noise: float, top: float = 2000.0) -> tu
 def test_saturation_recovers_an_exact_power_law() -> None:
     k, accuracy = power_law(np.random.default_rng(0), 0.0)
     found = space.fit_saturation(k, accuracy + np.random.default_rng(1).normal(0, 1e-6, len(k)))
-    assert found.status == space.FITTED
+    assert (found.status, found.model) == (space.FITTED, "power")
     assert found.asymptote.mean == pytest.approx(60, abs=1e-3)
     assert found.c == pytest.approx(0.6, abs=1e-3)
     assert found.k == pytest.approx((30 / 0.5) ** (1 / 0.6), rel=1e-3)
@@ -189,6 +189,29 @@ def test_saturation_admits_what_the_data_do_not_carry() -> None:
     assert math.isnan(flat.k)
     falling = space.fit_saturation(k, 60 - 0.02 * k + rng.normal(0, 0.1, len(k)))
     assert falling.status == space.NOT_IDENTIFIABLE
+
+
+def test_a_curve_that_is_flat_from_some_k_on_is_exponential_and_saturates_where_it_does() -> None:
+    k = np.repeat([10.0, 25, 50, 100, 200, 400, 800, 1600], 3)
+    truth, covered = 90 * math.log(9 / 0.5), 0
+    for seed in range(30):
+        noise = np.random.default_rng(seed).normal(0, 0.3, len(k))
+        found = space.fit_saturation(k, 57 - 9 * np.exp(-k / 90) + noise)
+        assert (found.status, found.model) == (space.FITTED, "exponential")
+        assert found.asymptote.low < found.asymptote.mean < found.asymptote.high
+        covered += found.k_low <= truth <= found.k_high
+    assert covered / 30 > 0.85
+    exact = space.fit_saturation(k, 57 - 9 * np.exp(-k / 90) + np.random.default_rng(0).normal(0, 1e-6, len(k)))
+    assert exact.k == pytest.approx(truth, rel=1e-4)
+    np.testing.assert_allclose(exact.fit, 57 - 9 * np.exp(-exact.grid / 90), atol=1e-4)
+
+
+def test_an_exponential_that_never_leaves_the_tolerance_has_no_saturation_point() -> None:
+    k = np.repeat([10.0, 25, 50, 100, 200, 400], 3)
+    noise = np.random.default_rng(0).normal(0, 0.005, len(k))
+    found = space.fit_saturation(k, 57 - 0.3 * np.exp(-k / 90) + noise)
+    assert found.status == space.NOT_IDENTIFIABLE
+    assert "within 0.5 points of its asymptote at every k" in found.reason
 
 
 def test_an_asymptote_above_a_hundred_percent_is_no_fit() -> None:

@@ -7,10 +7,20 @@ import io
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis import animation, render
+from analysis import (
+    animation,
+    figure_data_space,
+    figures_offline,
+    figures_optuna,
+    figures_pareto,
+    figures_space,
+    pareto,
+    render,
+)
 from analysis import style as looks
 from analysis.load import Results, load
 from analysis.registry import Figure, Skipped
@@ -18,6 +28,7 @@ from analysis.style import get_style
 from study import schema
 from tests.figure_inputs import full_results, write_optuna
 from tests.synthetic_results import write_results
+from tests.test_analysis_figures_data import trial_row
 
 MODULES = ("training", "offline", "space", "search", "optuna", "prototypes")
 ALL = {
@@ -105,6 +116,103 @@ def test_published_values_stand_in_the_bars_of_the_same_points_only(full: Result
     assert not [t for t in bars["offline_accuracy"].figure.data if t.name == "published"]
 
 
+@pytest.mark.parametrize("style", ["paper", "slides", "web"])
+def test_offline_bars_leave_room_for_names_and_values(full: Results, style: str) -> None:
+    look = get_style(style)
+    figure = make_all([full], style, modules=("offline",))[0]["offline_accuracy"].figure
+    lines = [line for text in figure.layout.yaxis.ticktext for line in text.split("<br>")]
+    assert max(map(len, lines)) * 0.5 * look.font <= 0.28 * look.wide
+    values = [trace for trace in figure.data if trace.name == "values"]
+    for trace, axis in zip(values, (figure.layout.xaxis, figure.layout.xaxis2), strict=True):
+        bars = [bar for bar in figure.data if bar.type == "bar" and bar.xaxis == trace.xaxis]
+        ends = {y: x + (up or 0) for bar in bars for y, x, up in zip(bar.y, bar.x, bar.error_x.array, strict=True)}
+        assert all(x >= ends[y] - 1e-9 for y, x in zip(trace.y, trace.x, strict=True))
+        assert trace.textfont.size >= 0.9 * look.font
+        panel = (axis.domain[1] - axis.domain[0]) * (look.wide - 0.28 * look.wide - 4 * look.font)
+        room = panel * (1 - max(trace.x) / axis.range[1])
+        assert room >= 0.5 * trace.textfont.size * max(map(len, trace.text))
+        assert max(axis.tickvals) <= 100
+    assert figure.layout.xaxis2.domain[0] - figure.layout.xaxis.domain[1] >= 0.03
+
+
+def test_names_of_points_are_broken_between_parameters() -> None:
+    label = "kmclr k=11 prototype_update=ema half_life=10.3 prototype_dtype=float16 t=0.409"
+    assert figures_offline.point_lines(label, 1450, 30) == [
+        "kmclr k=11 update=ema", "half_life=10.3 dtype=float16", "t=0.409 · 1.45\u00a0kB"
+    ]  # fmt: skip
+    assert figures_offline.point_lines("nnclr queue_size=8", 2000, 18) == ["nnclr size=8", "2\u00a0kB"]
+    assert figures_offline.point_lines("none", 0, 30) == ["none · 0"]
+
+
+def test_two_points_are_lines_and_three_have_a_band(tmp_path) -> None:
+    def bands(results: Results) -> set[str]:
+        figure = make_all([results], modules=("training",))[0]["accuracy_per_epoch"].figure
+        return {trace.legendgroup for trace in figure.data if trace.fill == "tonexty"}
+
+    write_results(tmp_path / "two", trials=4, confirm_seeds=(1, 2))  # two points of kmclr; one each of the others
+    assert bands(load(tmp_path / "two")) == set()
+    write_results(tmp_path / "three", trials=4, confirm_seeds=(1, 2, 3))
+    assert bands(load(tmp_path / "three")) == {"nnclr", "none"}  # three seeds of their only point
+
+
+def test_points_on_the_front_are_named_where_there_is_room(full: Results) -> None:
+    table = pd.DataFrame(
+        {
+            "study": "",
+            "support_bytes": [1e3, 1.2e3, 1e5, 1e6],
+            "y": [50.0, 51, 60, 61],
+            "hollow": False,
+            "method": "kmclr",
+            "label": ["kmclr k=11 f=1", "kmclr k=12", "nnclr queue=157", "kmclr k=99"],
+            "low": np.nan,
+            "high": np.nan,
+            "n": 1,
+        }
+    )
+    info = pareto.pareto_info(table, x="support_bytes", y_title="")
+    names = figures_pareto.front_names(info, get_style("paper"))
+    assert [(x, y, text) for x, y, text, _ in names] == [
+        (1e3, 50.0, "k = 11"), (1e5, 60.0, "queue 157"), (1e6, 61.0, "k = 99")
+    ]  # fmt: skip
+    assert [place for *_, place in names] == ["bottom right", "bottom right", "bottom left"]
+    two = pareto.pareto_info(table.assign(study=["a", "a", "b", "b"]), x="support_bytes", y_title="")
+    assert figures_pareto.front_names(two, get_style("paper")) == []
+
+
+def test_intervals_of_two_do_not_flatten_accuracy_over_k(tmp_path) -> None:
+    rows = [
+        trial_row(f"k{i}", p_k=k, accuracy=a) for i, (k, a) in enumerate([(7, 81.0), (7, 86.0), (50, 82), (90, 83)])
+    ]
+    found = figure_data_space.accuracy_by_k(pd.DataFrame(rows))
+    assert found.means[0].low < 60
+    low, high = figures_space.shown_range(found)
+    assert 80 < low < 81
+    assert 86 < high < 87
+
+
+def test_maps_share_their_temperature_axis(drawn: dict[str, Figure]) -> None:
+    layout = drawn["temperature_map"].figure.layout
+    assert layout.yaxis.range == layout.yaxis2.range
+    temperatures = drawn["temperature_map"].data["temperature"]
+    assert 10 ** layout.yaxis.range[0] < temperatures.min() < temperatures.max() < 10 ** layout.yaxis.range[1]
+
+
+def test_ends_of_an_axis_are_written_in_full() -> None:
+    assert figures_optuna.tick_text("4.1e+03", [157, 4096]) == "4,096"
+    assert figures_optuna.tick_text("1e+03", [157, 4096]) == "1,000"
+    assert figures_optuna.tick_text("0.0645", [0.0645, 0.409]) == "0.0645"
+    assert figures_optuna.tick_text("157", [157, 4096]) == "157"
+    assert figures_optuna.tick_text("None") == "–"
+    assert figures_optuna.tick_text("float16") == "float16"
+
+
+def test_the_caption_speaks_of_a_right_panel_only_where_there_is_one(drawn: dict[str, Figure], tmp_path) -> None:
+    assert "Right:" in drawn["hypervolume_over_time"].caption
+    write_results(tmp_path / "storing", trials=8, methods=("kmclr", "nnclr"))
+    figures, _ = make_all([load(tmp_path / "storing")], modules=("search",))
+    assert "Right:" not in figures["hypervolume_over_time"].caption
+
+
 def test_two_studies_share_a_figure_and_a_rehearsal_is_labelled(full: Results, tmp_path) -> None:
     write_results(tmp_path / "wide-rehearsal", seed=3, trials=14, rehearsal=True)
     figures, skipped = make_all([full, load(tmp_path / "wide-rehearsal")], "paper")
@@ -138,7 +246,10 @@ def test_few_trials_give_figures_or_reasons(tmp_path, trials: int) -> None:
 def test_a_running_study_and_a_single_seed(tmp_path) -> None:
     write_results(tmp_path / "running", trials=10, confirm_seeds=(1,), running=3)
     figures, _ = make_all([load(tmp_path / "running")])
-    assert "(n = 1)" in "".join(map(str, figures["offline_accuracy"].figure.data[0].text))
+    bar = figures["offline_accuracy"].figure.data[0]
+    assert "(n = 1)" in "".join(map(str, bar.text))
+    assert bar.error_x.array is None  # not even the cap of an interval of no width
+    assert "n = 1 seed)" in figures["offline_accuracy"].caption
 
 
 def test_methods_without_support_set_alone(tmp_path) -> None:
@@ -225,6 +336,15 @@ def test_labels_are_spread_within_their_limits() -> None:
     assert np.diff(sorted(found)).min() >= 10 - 1e-9
     assert max(found) <= 60
     assert animation.spread([], 10, 0, 60) == []
+
+
+def test_a_title_that_is_too_long_ends_at_a_word() -> None:
+    type_, text = animation.font(17), "Prototypes: kmclr k=50 update=count f=3 dtype=float32 t=0.2"
+    assert animation.fitted(text, type_, 1e6) == text
+    short = animation.fitted(text, type_, 0.6 * type_.getlength(text))
+    assert short.endswith(" …")
+    assert text.startswith(short.removesuffix(" …"))
+    assert 0.3 * type_.getlength(text) < type_.getlength(short) <= 0.6 * type_.getlength(text)
 
 
 def test_ticks_are_round_and_inside() -> None:

@@ -134,7 +134,9 @@ def test_drawing_has_one_colour_per_method_and_fades_the_dominated():
     fig = draw_pareto(pareto_info(table(low=[52.0] * 4, high=[58.0] * 4, n=[3] * 4)), STYLES["web"])
     markers = [t for t in fig.data if t.mode == "markers"]
     assert {t.name: t.marker.color for t in markers} == {m: COLOURS[m] for m in ("kmclr", "nnclr", "none")}
-    assert sum(t.showlegend for t in markers) == 3
+    shown = [t for t in markers if t.showlegend is not False]
+    assert sorted(t.name for t in shown) == ["kmclr", "nnclr", "none"]
+    assert all(t.opacity is None for t in shown)  # also where a method's points are all faded
     dominated = next(t for t in markers if t.y[0] == 52.0)
     assert dominated.opacity < 0.5
     assert dominated.error_y.array[0] == 6.0

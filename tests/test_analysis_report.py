@@ -12,7 +12,7 @@ from PIL import Image
 
 from analysis import registry, render
 from analysis.load import load
-from analysis.report import draw_all, make_report
+from analysis.report import draw_all, is_wide, make_report
 from analysis.style import STYLES
 from study import schema
 from tests.synthetic_results import write_results
@@ -243,3 +243,10 @@ def test_images_of_all_formats(tmp_path):
     assert b"FontFile" in pdf
     assert Image.open(tmp_path / "a.gif").n_frames == 5
     assert {p.name for p in tmp_path.iterdir()} == {"a.png", "a.svg", "a.pdf", "a.gif"}
+
+
+def test_drawings_of_several_panels_or_many_names_are_scrolled_on_a_phone():
+    assert not is_wide(go.Figure().update_xaxes(ticktext=["1 kB", "10 kB", "100 kB"]))
+    assert is_wide(go.Figure().update_xaxes(ticktext=list("abcdefgh")))
+    assert not is_wide(go.Figure().update_xaxes(ticktext=list("12345678"), type="log"))
+    assert is_wide(go.Figure(layout={"xaxis": {}, "xaxis2": {}}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
+import re
 
 import pandas as pd
 import pytest
@@ -145,6 +146,23 @@ def test_latex_is_booktabs_and_escaped(results):
         assert rule in text
     assert r"A \& B & n \# \\" in text
     assert r"x\_1 & $-$1.5 [$-$2, 1] \\" in text
+
+
+def test_latex_wraps_long_names_and_heads_to_the_line(results):
+    name = "kmclr k=11 prototype_update=ema half_life=10.3 prototype_dtype=float16 t=0.409"
+    rows = pd.DataFrame(
+        {"Point": [name, name], "Test acc@1, few-shot probe (%)": ["84.86 [66.86, 100.00]"] * 2, "n": 2}
+    )
+    text = table_formats.to_latex(tables.front_table(results)._replace(rows=rows))
+    assert "% needs \\usepackage{booktabs,array}" in text
+    share = float(re.search(r"\\raggedright\\arraybackslash\}p\{([\d.]+)\\linewidth\}rr\}", text)[1])
+    assert 0.4 < share < 0.8
+    assert r"\shortstack[r]{Test acc@1, few-shot \\ probe (\%)}" in text
+    assert r"prototype\_\allowbreak{}update=\allowbreak{}ema" in text
+    assert text.count("addlinespace") == 1
+    short = table_formats.to_latex(tables.front_table(results)._replace(rows=rows.assign(Point="none")))
+    assert r"\begin{tabular}{lrr}" in short
+    assert "addlinespace" not in short
 
 
 def test_latex_takes_any_error_message():
