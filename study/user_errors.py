@@ -1,8 +1,7 @@
 """Tells errors that the user can put right from faults of this program.
 
 Both may be ValueErrors: ours say what to do and are raised by a `raise` statement of this project; one that NumPy,
-torch
-or Python itself raises inside our code is a bug, and its traceback must be seen.
+torch or Python itself raises inside our code is a bug, and its traceback must be seen.
 """
 
 from __future__ import annotations
