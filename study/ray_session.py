@@ -76,7 +76,7 @@ class Session:
             ray.shutdown()
 
 
-def _join(address: str, wanted: ResourcesConfig, on_gpu: bool) -> Session:
+def _join(address: str, wanted: ResourcesConfig, on_gpu: bool | None) -> Session:
     worker_env = {k: v for k, v in os.environ.items() if k in ("RAY_CHDIR_TO_TRIAL_DIR", "KMCLR_CACHE")}
     root = str(Path(__file__).resolve().parents[1])
     runtime_env: dict[str, Any] = {"working_dir": root, "excludes": SHIPPED, "env_vars": worker_env}
@@ -91,11 +91,11 @@ def _join(address: str, wanted: ResourcesConfig, on_gpu: bool) -> Session:
     return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=context.dashboard_url or None, owned=True)
 
 
-def _share_of_cluster(wanted: ResourcesConfig, on_gpu: bool) -> Share:
+def _share_of_cluster(wanted: ResourcesConfig, on_gpu: bool | None) -> Share:
     """A cluster that is not ours has no slots: with max_concurrent, trials take so many cores that no more fit."""
     found = ray.cluster_resources()
-    cores = found.get("CPU", 0)
-    resolved = share(wanted, cores=cores, gpus=found.get("GPU", 0), on_gpu=on_gpu)
+    cores, gpus = found.get("CPU", 0), found.get("GPU", 0)
+    resolved = share(wanted, cores=cores, gpus=gpus, on_gpu=gpus > 0 if on_gpu is None else on_gpu)
     if wanted.max_concurrent:
         largest_node = max((n["Resources"].get("CPU", 0) for n in ray.nodes() if n["Alive"]), default=cores)
         cpu = min(largest_node, max(resolved.cpu, math.floor(cores / wanted.max_concurrent)))
@@ -103,8 +103,11 @@ def _share_of_cluster(wanted: ResourcesConfig, on_gpu: bool) -> Share:
     return resolved
 
 
-def connect(wanted: ResourcesConfig, *, on_gpu: bool, address: str | None, dashboard: bool = True) -> Session:
-    """Join the cluster at `address`, or start one here (dashboard on 127.0.0.1), or reuse the running one."""
+def connect(wanted: ResourcesConfig, *, on_gpu: bool | None, address: str | None, dashboard: bool = True) -> Session:
+    """Join the cluster at `address`, or start one here (dashboard on 127.0.0.1), or reuse the running one.
+
+    on_gpu: whether trials train on a GPU; None: if the cluster has one (the driver's machine need not).
+    """
     if ray.is_initialized():
         return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=None, owned=False)
     if address:

@@ -141,10 +141,15 @@ class StudyRun:
 
             hush()
             on_gpu = self.record["device"] != "cpu"
+            if self.options.address and self.study.device == "auto":
+                on_gpu = None  # the cluster's GPUs count, not the driver's
             self.session = ray_session.connect(
                 self.study.resources, on_gpu=on_gpu, address=self.options.address, dashboard=self.options.dashboard
             )
             self.ledger.gpus_per_trial = self.session.share.gpu
+            if on_gpu is None:
+                self.record["device"] = "cuda" if self.session.share.gpu else "cpu"
+                manifest.save(self.folder, self.record)
             self.signals.listen()
             self.ledger.listeners += [dashboard.Gauges(self.journal), dashboard.Signs(self.options.sign_after_s)]
             self.screen.connected(self.session.dashboard, self.session.share.concurrent)

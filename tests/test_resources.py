@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from study import ray_session
 from study.config import ResourcesConfig
 from study.ray_session import Share, connect, share
 from study.ray_start import free_port
@@ -63,3 +64,14 @@ def test_no_cluster_at_the_address_is_said() -> None:
         ValueError, match=r"--address 127\.0\.0\.1:1: no Ray cluster answers there .*or leave --address"
     ):
         connect(ResourcesConfig(), on_gpu=False, address="127.0.0.1:1")
+
+
+@pytest.mark.parametrize(("on_gpu", "gpu"), [(None, 1.0), (True, 1.0), (False, 0.0)])
+def test_a_cluster_s_gpus_count_whatever_the_driver_has(monkeypatch: pytest.MonkeyPatch, on_gpu, gpu) -> None:
+    monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray_session.ray, "cluster_resources", lambda: {"CPU": 32.0, "GPU": 4.0})
+    session = connect(ResourcesConfig(), on_gpu=on_gpu, address="auto")
+    assert session.share.gpu == gpu
+    monkeypatch.setattr(ray_session.ray, "cluster_resources", lambda: {"CPU": 8.0})
+    if on_gpu is None:
+        assert connect(ResourcesConfig(), on_gpu=None, address="auto").share == Share(1, 0, 8)
