@@ -131,7 +131,10 @@ class StudyRun:
         self.ledger = Ledger(self.journal, self.study.objectives)
         self.budget = Budget(self.study.budget, self.ledger, hours)
         self.screen.remember(self.journal)
-        self.ledger.listeners = [self.screen, *tracking.listeners(self.study, self.folder, self.journal)]
+        self.ledger.listeners = [self.screen, *self._trackers()]
+
+    def _trackers(self) -> list[Any]:
+        return tracking.listeners(self.study, self.folder, self.journal, began=self.record["started"])
 
     # --- Ray ---
     def _connect(self) -> Any:

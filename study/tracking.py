@@ -12,6 +12,7 @@ import json
 import netrc
 import os
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -49,8 +50,12 @@ def wandb_mode(wanted: str) -> str:
     return "online" if logged_in() else "offline"
 
 
-def listeners(study: StudyConfig, folder: Path, journal: Journal) -> list[Tracker]:
-    """The tracker, or nothing if W&B is disabled and TensorBoard not asked for."""
+def listeners(study: StudyConfig, folder: Path, journal: Journal, began: str = "") -> list[Tracker]:
+    """The tracker, or nothing if W&B is disabled and TensorBoard not asked for.
+
+    began: when the study was started (a resume keeps it): with the folder's name it makes the run ids of W&B, so that a
+    rehearsal or a second run of the same study does not write into the first one's runs.
+    """
     mode = wandb_mode(study.tracking.wandb)
     if mode == "disabled" and not study.tracking.tensorboard:
         return []
@@ -59,6 +64,7 @@ def listeners(study: StudyConfig, folder: Path, journal: Journal) -> list[Tracke
         "wandb": mode,
         "project": study.tracking.project,
         "study": study.name,
+        "run_id": "-".join(filter(None, (folder.name, re.sub("[^0-9]", "", began)[:14]))),
         "tensorboard": study.tracking.tensorboard,
         "objectives": dict(study.objectives),
     }

@@ -51,7 +51,7 @@ class WandbSink:
             project=self.options["project"],
             mode=self.options["wandb"],
             dir=self.options["folder"],
-            id=f"{self.options['study']}-{name}",
+            id=f"{self.options['run_id']}-{name}",
             name=name,
             group=group,
             job_type=job,

@@ -51,6 +51,19 @@ def test_nothing_is_started_when_disabled(tmp_path) -> None:
     journal.close()
 
 
+def test_runs_of_another_start_or_of_a_rehearsal_have_ids_of_their_own(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tracking, "Tracker", lambda settings, folder, journal: settings["run_id"])
+    study = make_study(tracking={"wandb": "offline"})
+
+    def run_id(folder: str, began: str) -> str:
+        return tracking.listeners(study, tmp_path / folder, None, began)[0]
+
+    assert run_id("k_sweep", "2026-11-25T10:30:59.123+00:00") == "k_sweep-20261125103059"
+    assert run_id("k_sweep-rehearsal", "2026-11-25T10:30:59.123+00:00") == "k_sweep-rehearsal-20261125103059"
+    assert run_id("k_sweep", "2026-11-26T10:30:59.123+00:00") == "k_sweep-20261126103059"
+    assert run_id("k_sweep", "") == "k_sweep"
+
+
 def track(folder, **settings) -> tuple[Ledger, tracking.Tracker]:
     journal = Journal(folder)
     ledger = Ledger(journal, make_study().objectives)
@@ -78,7 +91,7 @@ def test_wandb_offline_and_tensorboard(tmp_path, monkeypatch) -> None:
     assert tracker.process.returncode == 0, log
     assert "switched off" not in log
     runs = sorted(p.name.split("-", 3)[3] for p in (tmp_path / "wandb").glob("offline-run-*"))
-    assert runs == ["fake-front", "fake-search-0000", "fake-search-0001"]
+    assert runs == [f"{tmp_path.name}-{name}" for name in ("front", "search-0000", "search-0001")]
     assert {p.name for p in (tmp_path / "tensorboard").iterdir()} == {"search-0000", "search-0001"}
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
