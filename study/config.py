@@ -55,6 +55,8 @@ class SchedulerConfig(Section):
     """Epochs before a trial may be stopped: the first rung."""
     reduction_factor: int = Field(3, ge=2)
     """At each rung the best 1/reduction_factor go on."""
+    keep_front: bool = True
+    """pareto_asha: so does every trial that no other dominates; false: exactly 1/reduction_factor (MO-ASHA's rule)."""
 
 
 class ConfirmConfig(Section):

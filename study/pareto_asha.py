@@ -3,8 +3,8 @@
 Stopping form of ASHA (Li et al. 2020) with the ranking of MO-ASHA (Schmucker et al. 2021, "Multi-objective Asynchronous
 Successive Halving"): when a trial reaches a rung it is ranked among all that reached the rung before, by non-dominated
 front and within a front by how well it spreads (epsilon-net); it goes on if it is in the best 1/eta, or, unlike in the
-paper, if no other dominates it. With one objective this is ASHA. Several brackets with growing grace periods make it
-asynchronous Hyperband (Li et al. 2018).
+paper and unless `keep_front` is off, if no other dominates it. With one objective this is ASHA. Several brackets with
+growing grace periods make it asynchronous Hyperband (Li et al. 2018).
 
 A decision depends only on the reports that came before it, in their order: replaying a study's reports rebuilds the
 rungs and repeats every decision, which is how a resumed study remembers them.
@@ -45,7 +45,8 @@ class Rungs:
     """The memory of a scheduler: who reached which rung with which values, and who was told to stop.
 
     objectives: metric -> "max" | "min". brackets: 1 = successive halving; b > 1: trial number modulo b picks a bracket
-    whose first s rungs are left out (s = 0 .. b - 1).
+    whose first s rungs are left out (s = 0 .. b - 1). keep_front: with several objectives, never stop a trial that no
+    other at the rung dominates; False: exactly the best ceil(n / eta), MO-ASHA's rule.
     """
 
     objectives: Mapping[str, str]
@@ -54,6 +55,7 @@ class Rungs:
     max_epochs: int
     brackets: int = 1
     tie_break: str = "epsilon_net"
+    keep_front: bool = True
     members: dict[str, dict[str, tuple[float, ...]]] = field(default_factory=dict)
     verdicts: dict[str, dict[str, bool]] = field(default_factory=dict)
 
@@ -88,7 +90,7 @@ class Rungs:
         return known[trial_id]
 
     def _kept(self, costs_NM: np.ndarray) -> set[int]:
-        """Indices of the best ceil(n / eta), and with several objectives of the whole first front.
+        """Indices of the best ceil(n / eta), and with `keep_front` and several objectives of the whole first front.
 
         Stopping a trial that no other beats makes a hole in the front that the study is after, and while a rung is
         small would stop the cheap ones. MO-ASHA keeps exactly 1/eta; in replays of searches the whole front was better,
@@ -96,7 +98,7 @@ class Rungs:
         """
         order = pareto.preference_order(costs_NM, self.tie_break)
         keep = math.ceil(len(order) / self.reduction_factor)
-        if costs_NM.shape[1] > 1:
+        if self.keep_front and costs_NM.shape[1] > 1:
             keep = max(keep, int((pareto.non_dominated_rank(costs_NM) == 0).sum()))
         return set(order[:keep])
 
@@ -130,4 +132,5 @@ def make_rungs(scheduler: Any, objectives: Mapping[str, str], max_epochs: int) -
         reduction_factor=scheduler.reduction_factor,
         max_epochs=max_epochs,
         brackets=max(1, count) if scheduler.name == "hyperband" else 1,
+        keep_front=scheduler.keep_front,
     )

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from study.config import SchedulerConfig
@@ -166,3 +167,14 @@ def test_no_scheduler_never_stops() -> None:
     assert ask(scheduler, "a", 1, point(0, 10)) == "CONTINUE"
     assert ask(scheduler, "base", 1, point(float("nan"), 10), baseline=True) == "STOP"
     assert scheduler.debug_string() == "FIFO"
+
+
+def test_without_keep_front_exactly_a_third_goes_on() -> None:
+    costs_NM = np.array([[i - 80.0, 100.0 - 10 * i] for i in range(9)])  # nobody dominates anybody
+    assert len(rungs(keep_front=False)._kept(costs_NM)) == 3
+    assert len(rungs()._kept(costs_NM)) == 9
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_keep_front_comes_from_the_study(keep: bool) -> None:
+    assert make_rungs(SchedulerConfig(name="pareto_asha", keep_front=keep), BOTH, 50).keep_front is keep
