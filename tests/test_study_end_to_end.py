@@ -188,7 +188,10 @@ def test_two_at_a_time_is_valid(cluster, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(("budget", "match"), [({"epochs": 12}, "budget.epochs (12) reached")])
-def test_budget_stops_cleanly_and_a_larger_one_goes_on(cluster, finished, tmp_path, capsys, budget, match) -> None:
+def test_budget_stops_cleanly_and_a_larger_one_goes_on(
+    cluster, finished, tmp_path, capsys, monkeypatch, budget, match
+) -> None:
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)  # started without uv
     study = make_study(confirm=CONFIRM, question="How much?", budget=budget)
     assert run_fake(study, tmp_path, quiet=True, storage=f"file://{tmp_path}/shared") == 0
     printed = capsys.readouterr().out

@@ -125,10 +125,10 @@ def test_a_diverged_trial_ends_with_its_status_and_every_objective():
 def fails_at(epoch: int, error: Exception, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     step = Trial.train_step
 
-    def failing(self: Trial, index: torch.Tensor) -> torch.Tensor:
+    def failing(self: Trial, *batch: Any) -> torch.Tensor:
         if self.epoch == epoch - 1:
             raise error
-        return step(self, index)
+        return step(self, *batch)
 
     monkeypatch.setattr(Trial, "train_step", failing)
     return trained(TrialActor(config()), epoch)
