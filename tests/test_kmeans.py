@@ -87,6 +87,25 @@ def test_assignment_agrees_with_a_slow_reference(metric):
     assert torch.equal(kmeans.assign(queries, centres, metric), distance.argmin(dim=1))
 
 
+@pytest.mark.parametrize("columns", [1, 999, 1000, 1001, 1999, 2000, 4097])
+def test_best_finds_every_place(columns: int):
+    scores = torch.zeros(columns, columns).fill_diagonal_(1.0)
+    found, index = kmeans.best(scores)
+    assert found.tolist() == [1.0] * columns
+    assert index.tolist() == list(range(columns))
+
+
+def test_best_of_wide_rows_is_the_plain_maximum():
+    scores = torch.randn(64, 3001, generator=torch.Generator().manual_seed(0))
+    scores[0] = float("-inf")
+    scores[1] = 2.5  # all tied: any place will do
+    scores[2, [7, 2990]] = 9.0
+    found, index = kmeans.best(scores)
+    assert torch.equal(found, scores.amax(dim=1))
+    assert torch.equal(scores.gather(1, index[:, None])[:, 0], found)
+    assert torch.equal(index[3:], scores[3:].argmax(dim=1))
+
+
 def test_normalise_keeps_zero_rows():
     x = torch.tensor([[3.0, 4.0], [0.0, 0.0]])
     wanted = torch.tensor([[0.6, 0.8], [0.0, 0.0]])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from trainables.kmeans import normalise
+from trainables.kmeans import best, normalise
 from trainables.support_base import SupportSet
 from trainables.support_diagnostics import QueueDiagnostics
 
@@ -142,7 +142,7 @@ class Queue(SupportSet):
         if self.masks:
             similarity_NX.masked_fill_(ids_N[:, None] == self.ids_Q[start:stop], float("-inf"))
         if count == 1:
-            best_NR, index_NR = similarity_NX.max(dim=1, keepdim=True)
+            best_NR, index_NR = (found_N[:, None] for found_N in best(similarity_NX))
         else:
             best_NR, index_NR = similarity_NX.topk(min(count, stop - start), dim=1)
         return best_NR, index_NR + start
