@@ -90,7 +90,7 @@ def test_numbers_of_the_k_sweep(planned) -> None:
     made = planned("k_sweep")
     study = made.loaded.study
     assert (made.device, made.folder) == ("cpu", Path("out/k_sweep"))
-    assert made.rungs == (20, 60, 180)
+    assert made.rungs == (50, 100)
     assert made.worst_epochs == 64 * 200
     assert made.worst_epochs > made.expected_epochs > 64 * 20
     assert made.confirm_trials == (study.confirm.max_points + len(study.baselines)) * 3
