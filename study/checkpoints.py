@@ -80,6 +80,24 @@ def storage_of(record: dict[str, Any], given: str | None) -> str | None:
     return given or (earlier[-1] if earlier else None)
 
 
+def exists(fs: arrow.FileSystem, path: str) -> bool:
+    """Whether there is a file or folder. Raises OSError if the storage does not answer."""
+    return fs.get_file_info(path).type != arrow.FileType.NotFound
+
+
+def older(fs: arrow.FileSystem, path: str) -> list[str]:
+    """Paths of the checkpoints beside the one at `path` that were written before it, newest first.
+
+    Empty if `path` is not named as Tune names a trial's checkpoints. Raises OSError if the storage does not answer.
+    """
+    folder, _, name = path.rpartition("/")
+    if CHECKPOINT.match(name) is None:
+        return []
+    beside = [info.base_name for info in fs.get_file_info(arrow.FileSelector(folder, allow_not_found=True))]
+    earlier = [other for other in beside if CHECKPOINT.match(other) and other < name]
+    return [f"{folder}/{other}" for other in sorted(earlier, reverse=True)]
+
+
 class Checkpoints:
     """Finds and removes checkpoints below a storage root (path or URI)."""
 

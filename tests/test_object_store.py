@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import signal
+import tempfile
+from pathlib import Path
 
 import pytest
 from pyarrow import fs
+from ray import tune
 
 from study import schema
 from study.checkpoints import Checkpoints, joined, storage_uri
 from tests import s3_server
-from tests.engine_helpers import lines, outcome
+from tests.engine_helpers import lines, lone_trial, make_study, outcome, run_fake
 from tests.test_callbacks import task
 from tests.test_resume import finish, start, wait_for_reports
 
@@ -28,9 +31,9 @@ def server():
 
 
 @pytest.fixture
-def uri(server, request) -> str:
+def uri(server, tmp_path) -> str:
     """A storage of the test's own, as a person names it who has a MinIO-like server."""
-    return f"s3://{s3_server.BUCKET}/{request.node.name}?endpoint_override={server}&scheme=http"
+    return f"s3://{s3_server.BUCKET}/{tmp_path.name}?endpoint_override={server}&scheme=http"
 
 
 def objects(uri: str) -> list[str]:
@@ -140,3 +143,58 @@ def test_interrupted_study_goes_on_from_checkpoints_in_the_store(uri, tmp_path) 
     finals = [e["checkpoint"] for e in lines(tmp_path / "fake" / schema.TRIALS_FILE) if e["checkpoint"]]
     assert sorted(finals) == [joined(uri, *path.split("/")[:-1]) for path in kept]
     assert len(ends) == 2
+
+
+def stored(uri: str, *texts: str) -> list[tune.Checkpoint]:
+    """A trial's checkpoints of these contents in the store, as Tune hands them to a trial."""
+    names = ("search-1", "search-0000")
+    folders = [put(uri, text, *names, f"checkpoint_{i:06d}", "state.json") for i, text in enumerate(texts)]
+    return [tune.Checkpoint(folder) for folder in folders]
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_trial_goes_on_from_an_older_checkpoint_in_the_store(uri, tmp_path, capsys, damage) -> None:
+    texts = [json.dumps({"epoch": epoch, "total": 5.0}) for epoch in (1, 2, 3)]
+    *_, newest = stored(uri, *texts[:2], texts[2][:5])
+    if damage == "gone":
+        newest.filesystem.delete_dir(newest.path)
+    trial = lone_trial(tmp_path, **task().config())
+    trial.restore(newest)
+    assert trial.step()["epoch"] == 3
+    errors = capsys.readouterr().err
+    assert errors.count("cannot be loaded") == 1
+    assert f"checkpoint {newest.path} cannot be loaded" in errors
+
+
+def test_a_trial_never_goes_on_from_another_trials_copy(uri, tmp_path, capsys, monkeypatch) -> None:
+    """Tune copies checkpoints out of a store into one temporary folder of the machine, side by side."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    other = tmp_path / "checkpoint_tmp_0"
+    other.mkdir()
+    (other / "state.json").write_text(json.dumps({"epoch": 8, "total": 5.0}))
+    trial = lone_trial(tmp_path, **task().config())
+    trial.restore(stored(uri, '{"epo')[0])
+    assert trial.step()["epoch"] == 1
+    assert "cannot be loaded" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_killed_trial_with_a_cut_checkpoint_in_the_store_goes_on_from_the_one_before(
+    server, tmp_path, monkeypatch
+) -> None:
+    """With the server named by the environment, as for MinIO behind a URI without options."""
+    faults, out = tmp_path / "faults", tmp_path / "out"
+    faults.mkdir()
+    (faults / "search-0000.2").write_text("cut")
+    (faults / "search-0000.3").write_text("once die")
+    monkeypatch.setenv("FAKE_FAULTS", str(faults))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{server}")
+    study = make_study(search={"trials": 1}, scheduler={"name": "none"}, train={"epochs": 4})
+    assert run_fake(study, out, storage=f"s3://{s3_server.BUCKET}/killed") == 0
+    reports, ends = outcome(out / "fake")
+    assert [r["epoch"] for r in reports] == [1, 2, 3, 4]
+    assert reports[-1]["loss"] == pytest.approx(sum(r["accuracy"] for r in reports))
+    assert [(e["status"], e["epochs"]) for e in ends] == [(schema.COMPLETED, 4)]
+    # every epoch writes a checkpoint: 0 and 1, then, from epoch 2 on again, 2, 3 and 4 (from epoch 1 on: 5 as well)
+    kept = lines(out / "fake" / schema.TRIALS_FILE)[0]["checkpoint"]
+    assert Path(kept).name == "checkpoint_000004"
