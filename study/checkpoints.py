@@ -8,7 +8,7 @@ storage. Works on a local folder and on anything pyarrow has a file system for (
 from __future__ import annotations
 
 import re
-import warnings
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -80,6 +80,11 @@ def storage_of(record: dict[str, Any], given: str | None) -> str | None:
     return given or (earlier[-1] if earlier else None)
 
 
+def is_local(fs: arrow.FileSystem) -> bool:
+    """Whether it is this machine's own (a folder shared between machines counts as such)."""
+    return isinstance(fs, arrow.LocalFileSystem)
+
+
 def exists(fs: arrow.FileSystem, path: str) -> bool:
     """Whether there is a file or folder. Raises OSError if the storage does not answer."""
     return fs.get_file_info(path).type != arrow.FileType.NotFound
@@ -136,7 +141,7 @@ class Checkpoints:
     def tidy(self, task: Task, keep: int) -> str | None:
         """Remove all but the `keep` newest checkpoints of an ended trial; returns the newest kept one.
 
-        A storage that does not answer leaves them there, with a warning: a study does not end for that.
+        A storage that does not answer leaves them there, and says so: a study does not end for that.
         """
         try:
             found = self._found(task)
@@ -144,6 +149,6 @@ class Checkpoints:
                 self._fs.delete_dir(joined(self._root, *names))
         except OSError as error:
             reason = str(error).strip().splitlines()[0]
-            warnings.warn(f"the checkpoints of {task.trial_id} could not be tidied up: {reason}", stacklevel=2)
+            print(f"the checkpoints of {task.trial_id} could not be tidied up: {reason}", file=sys.stderr, flush=True)
             return None
         return self.relative(joined(self.uri, *found[0])) if keep and found else None

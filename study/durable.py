@@ -36,9 +36,14 @@ def status_of(error: BaseException) -> str:
     return schema.FAILED
 
 
+def disk_full(error: BaseException) -> bool:
+    """Whether a disk or a quota on this machine is used up."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def describe(error: BaseException) -> str:
     """One line."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if disk_full(error):
         return f"disk full: {error}"
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else ''}".rstrip(": ")
@@ -95,11 +100,19 @@ class Durable:
             return self._failure(error)
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
-        """A checkpoint that cannot be written (disk full) ends the trial at its next step instead of crashing it."""
+        """A checkpoint that cannot be written (disk full) ends the trial at its next step instead of crashing it.
+
+        One that cannot be uploaded does neither: the trial goes on, and its next checkpoint makes up for it.
+        """
+        index = self._storage.current_checkpoint_index if self._storage else -1
         try:
             return super().save(checkpoint_dir)
         except OSError as error:
-            self._note(error)
+            if self._storage and not (disk_full(error) or checkpoints.is_local(self._storage.storage_filesystem)):
+                self._storage.current_checkpoint_index = index  # Tune's driver has not counted it either
+                print(f"a checkpoint could not be uploaded ({describe(error)})", file=sys.stderr)
+            else:
+                self._note(error)
             return ray_trainable._TrainingResult(checkpoint=None, metrics={})
 
     # --- restoring ---

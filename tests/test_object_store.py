@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pyarrow import fs
 from ray import tune
+from ray.train._internal.storage import StorageContext
 
 from study import schema
 from study.checkpoints import Checkpoints, joined, storage_uri
@@ -106,11 +107,10 @@ def test_what_is_wrong_with_a_storage_is_said_before_anything_starts(server) -> 
     assert "hidden" not in str(error.value)
 
 
-def test_a_storage_that_stops_answering_does_not_end_the_study(tmp_path) -> None:
+def test_a_storage_that_stops_answering_does_not_end_the_study(tmp_path, capsys) -> None:
     (tmp_path / "ray").write_text("")  # a file where the folder was: listing it raises OSError, as a lost server does
-    checkpoints = Checkpoints(tmp_path, None)
-    with pytest.warns(UserWarning, match="the checkpoints of search-0000 could not be tidied up"):
-        assert checkpoints.tidy(task(), keep=1) is None
+    assert Checkpoints(tmp_path, None).tidy(task(), keep=1) is None
+    assert capsys.readouterr().err.startswith("the checkpoints of search-0000 could not be tidied up: ")
 
 
 def test_interrupted_study_goes_on_from_checkpoints_in_the_store(uri, tmp_path) -> None:
@@ -198,3 +198,23 @@ def test_killed_trial_with_a_cut_checkpoint_in_the_store_goes_on_from_the_one_be
     # every epoch writes a checkpoint: 0 and 1, then, from epoch 2 on again, 2, 3 and 4 (from epoch 1 on: 5 as well)
     kept = lines(out / "fake" / schema.TRIALS_FILE)[0]["checkpoint"]
     assert Path(kept).name == "checkpoint_000004"
+
+
+def test_an_upload_that_fails_is_made_up_for_by_the_next(uri, tmp_path, capsys) -> None:
+    trial = lone_trial(tmp_path, **task().config())
+    storage = StorageContext(storage_path=uri, experiment_dir_name="search-1", trial_dir_name="search-0000")
+    trial._storage = storage
+    working = storage.storage_filesystem
+    once = fs.AwsStandardS3RetryStrategy(max_attempts=1)
+    for filesystem in (working, fs.S3FileSystem(endpoint_override="127.0.0.1:1", retry_strategy=once), working):
+        trial.step()
+        storage.storage_filesystem = filesystem
+        saved = trial.save().checkpoint
+        assert (saved is None) == (filesystem is not working)
+    assert trial.step()["epoch"] == 4
+    assert [name for name in objects(uri) if name.endswith("state.json")] == [
+        f"search-1/search-0000/checkpoint_00000{index}/state.json" for index in (0, 1)
+    ]
+    assert capsys.readouterr().err.startswith("a checkpoint could not be uploaded (OSError: ")
+    trial.restore(saved)
+    assert trial.step()["epoch"] == 4
