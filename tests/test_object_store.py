@@ -133,15 +133,15 @@ def test_interrupted_study_goes_on_from_checkpoints_in_the_store(uri, tmp_path) 
     assert [reports[8]["loss"], reports[17]["loss"]] == pytest.approx(sums)  # the running sum came out of the store
     record = json.loads((tmp_path / "fake" / schema.MANIFEST_FILE).read_text())
     assert [s["storage"] for s in record["sessions"]] == [uri, uri]
-    # one checkpoint a trial is left; its number counts the epochs of the session that wrote it
-    kept = [path for path in objects(uri) if path.endswith("state.json")]
+    # one checkpoint a trial is left; its number counts the epochs of the session that wrote it, and the signal may have
+    # come before the last reported epoch's checkpoint was there
+    kept = [path.removesuffix("/state.json") for path in objects(uri) if path.endswith("state.json")]
     own = kept[0].split("/")[0]
-    assert kept == [
-        f"{own}/confirm-2/confirm-0000-1/checkpoint_000008/state.json",
-        f"{own}/search-2/search-0000/checkpoint_{8 - before:06d}/state.json",
-    ]
+    confirmed, searched = kept
+    assert confirmed == f"{own}/confirm-2/confirm-0000-1/checkpoint_000008"
+    assert searched in [f"{own}/search-2/search-0000/checkpoint_{n - before:06d}" for n in (8, 9)]
     finals = [e["checkpoint"] for e in lines(tmp_path / "fake" / schema.TRIALS_FILE) if e["checkpoint"]]
-    assert sorted(finals) == [joined(uri, *path.split("/")[:-1]) for path in kept]
+    assert sorted(finals) == [joined(uri, path) for path in kept]
     assert len(ends) == 2
 
 
