@@ -34,10 +34,10 @@ def joined(uri: str, *names: str) -> str:
 
 
 def storage_uri(storage: str) -> str:
-    """`--storage` as an absolute path or a URI.
+    """`--storage` as an absolute path or a URI. In an object store its folder is made, to see that one may write there.
 
-    Raises ValueError if pyarrow has no file system for it, if its bucket is not there or does not answer, or if it
-    holds a password (the manifest records it).
+    Raises ValueError if pyarrow has no file system for it, if its bucket is not there, does not answer or cannot be
+    written to, or if it holds a password (the manifest records it).
     """
     if "://" in storage and urlsplit(storage).password:
         raise ValueError(
@@ -46,27 +46,15 @@ def storage_uri(storage: str) -> str:
         )
     uri = joined(storage) if "://" in storage else str(Path(storage).expanduser().resolve())
     try:
-        missing = _missing_bucket(uri)
+        fs, path = arrow.FileSystem.from_uri(uri)
+        if fs.type_name in OBJECT_STORES:
+            fs.create_dir(path)
     except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error).strip().splitlines()[0].rstrip(".")
         raise ValueError(
             f"--storage {storage}: {reason}; give a folder that every node reaches, or a URI such as s3://bucket/studies"
         ) from None
-    if missing:
-        raise ValueError(
-            f"--storage {storage}: there is no bucket {missing!r}; create it first"
-            " (on S3 the option allow_bucket_creation=true in the URI makes it)"
-        )
     return uri
-
-
-def _missing_bucket(uri: str) -> str | None:
-    """The URI's bucket if there is none of that name and pyarrow may not make it."""
-    fs, path = arrow.FileSystem.from_uri(uri)
-    bucket = path.split("/")[0]
-    if fs.type_name not in OBJECT_STORES or "allow_bucket_creation=true" in uri:
-        return None
-    return bucket if fs.get_file_info(bucket).type == arrow.FileType.NotFound else None
 
 
 def own_storage(storage: str | None, study: str, started: str) -> str | None:

@@ -96,10 +96,14 @@ def test_checkpoints_are_found_and_removed(uri, tmp_path) -> None:
 
 def test_what_is_wrong_with_a_storage_is_said_before_anything_starts(server) -> None:
     options = f"?endpoint_override={server}&scheme=http"
-    with pytest.raises(ValueError, match=r"--storage s3://nosuch/a\?.*: there is no bucket 'nosuch'; create it first"):
+    with pytest.raises(ValueError, match=r"--storage s3://nosuch/a\?.*: Bucket 'nosuch' not found. .*; give a folder"):
         storage_uri(f"s3://nosuch/a{options}")
-    made = storage_uri(f"s3://nosuch/a/{options}&allow_bucket_creation=true")
-    assert made == f"s3://nosuch/a{options}&allow_bucket_creation=true"
+    with pytest.raises(ValueError, match="InvalidBucketName"):
+        storage_uri(f"s3://x/a{options}&allow_bucket_creation=true")
+    made = storage_uri(f"s3://fresh/a/{options}&allow_bucket_creation=true")
+    assert made == f"s3://fresh/a{options}&allow_bucket_creation=true"
+    assert objects(f"s3://fresh{options}") == ["a"]
+    assert storage_uri(f"s3://fresh{options}") == f"s3://fresh{options}"
     with pytest.raises(ValueError, match="Unexpected query parameter in S3 URI: 'endpoint'"):
         storage_uri(f"s3://bucket/a?endpoint={server}")
     with pytest.raises(ValueError, match="its URI holds a secret, and the manifest would record it") as error:
