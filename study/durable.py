@@ -163,7 +163,10 @@ class Durable:
     def _load(self, source: str | tune.Checkpoint) -> None:
         """Raises if nothing was loaded: the trainable sets `_iteration` to the epochs that the checkpoint holds."""
         self._iteration = 0
-        with (tune.Checkpoint(source) if isinstance(source, str) else source).as_directory() as folder:
+        found = tune.Checkpoint(source) if isinstance(source, str) else source
+        if not checkpoints.exists(found.filesystem, found.path):  # Ray would leave an empty folder behind in /tmp
+            raise FileNotFoundError("it is not there")
+        with found.as_directory() as folder:
             super().load_checkpoint(folder)
         if self._iteration == 0:
             raise ValueError("it holds no finished epoch")

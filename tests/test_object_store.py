@@ -157,7 +157,8 @@ def stored(uri: str, *texts: str) -> list[tune.Checkpoint]:
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_a_trial_goes_on_from_an_older_checkpoint_in_the_store(uri, tmp_path, capsys, damage) -> None:
+def test_a_trial_goes_on_from_an_older_checkpoint_in_the_store(uri, tmp_path, capsys, monkeypatch, damage) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     texts = [json.dumps({"epoch": epoch, "total": 5.0}) for epoch in (1, 2, 3)]
     *_, newest = stored(uri, *texts[:2], texts[2][:5])
     if damage == "gone":
@@ -168,6 +169,7 @@ def test_a_trial_goes_on_from_an_older_checkpoint_in_the_store(uri, tmp_path, ca
     errors = capsys.readouterr().err
     assert errors.count("cannot be loaded") == 1
     assert f"checkpoint {newest.path} cannot be loaded" in errors
+    assert list(tmp_path.glob("checkpoint_tmp_*")) == []
 
 
 def test_a_trial_never_goes_on_from_another_trials_copy(uri, tmp_path, capsys, monkeypatch) -> None:
