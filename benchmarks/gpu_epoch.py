@@ -52,11 +52,7 @@ def stepper(trial: Trial, batch: int, steps: int) -> Callable[[], None]:
     order = torch.randperm(len(trial.train_data.labels), device=trial.device).split(batch)
     full = [index for index in order if len(index) == batch]
 
-    def run() -> None:
-        for step in range(steps):
-            trial.train_step(full[step % len(full)])
-
-    return run
+    return lambda: trial.train_steps([full[step % len(full)] for step in range(steps)])
 
 
 def step_flops(setting: Setting, batch: int) -> float:

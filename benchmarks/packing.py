@@ -51,12 +51,10 @@ def _train(case: Case, work: Work, start: Any, results: Any) -> None:
     trial.total_steps = 10**9
     trial.method.train()
     batches = [index for index in torch.arange(2048, device=device).split(case.batch) if len(index) == case.batch]
-    for step in range(work.warm_up):
-        trial.train_step(batches[step % len(batches)])
+    trial.train_steps([batches[step % len(batches)] for step in range(work.warm_up)])
     devices.synchronise(device)
     start.wait()
-    for step in range(work.steps):
-        trial.train_step(batches[step % len(batches)])
+    trial.train_steps([batches[step % len(batches)] for step in range(work.steps)])
     devices.synchronise(device)
     results.put(time.monotonic())
 

@@ -72,10 +72,10 @@ def shares(world: World, score: Score, name: str, seed: int, budget: int, grace:
     return share_B
 
 
-def run(make_world: MakeWorld, seeds: int, trainings: int, grace: int, eta: int) -> dict[str, np.ndarray]:
+def run(make_world: MakeWorld, seeds: Sequence[int], trainings: int, grace: int, eta: int) -> dict[str, np.ndarray]:
     """Shares [seeds, budget in epochs] of every strategy; the same world and points for all strategies of a seed."""
     found: dict[str, list[np.ndarray]] = {name: [] for name in STRATEGIES}
-    for seed in range(seeds):
+    for seed in seeds:
         world = make_world(seed)
         score = Score(world, world.grid() if world.finite else [*world.random(1500), *world.grid()])
         for name in STRATEGIES:
@@ -113,7 +113,7 @@ def describe(world: World, args: argparse.Namespace) -> str:
         what = f"Made-up curves over the space of configs/pareto.yaml, early deviation {args.early:g} points (SD)"
     return (
         f"{what} x {world.epochs} epochs;\n"
-        f"n = {args.seeds} seeds, {WORKERS} workers, grace {args.grace}, eta {args.eta}.\n"
+        f"n = {args.seeds} seeds from {args.first_seed}, {WORKERS} workers, grace {args.grace}, eta {args.eta}.\n"
         f"Spearman's rank correlation of the accuracy at a rung with the last one: {known}.\n"
         f"Hypervolume of the front found, % of the best possible, mean ± half-width of the 95 % t interval,\n"
         f"by budget in full trainings ({world.epochs} epochs each);\n"
@@ -129,6 +129,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--early", type=float, default=2.0, help="synthetic: early deviation of a run, points (SD)")
     parser.add_argument("--epochs", type=int, default=81, help="synthetic: full budget of a trial")
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first-seed", type=int, default=0, help="others than those that settings were chosen on")
     parser.add_argument("--budgets", type=int, nargs="+", help="in full trainings")
     parser.add_argument("--grace", type=int, help="first rung, epochs (default: 2 for a table, 3 for synthetic curves)")
     parser.add_argument("--eta", type=int, default=3, help="reduction factor")
@@ -146,7 +147,8 @@ def main() -> None:
     def make_world(seed: int) -> World:
         return Synthetic(seed, epochs=args.epochs, early=args.early) if recorded is None else recorded
 
-    found = run(make_world, args.seeds, max(args.budgets), args.grace, args.eta)
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    found = run(make_world, seeds, max(args.budgets), args.grace, args.eta)
     world = make_world(0)
     parts = ["# Search strategies", environment(("optuna", "numpy")), describe(world, args)]
     parts.append(result_tables(found, world.epochs, args.budgets))

@@ -39,6 +39,8 @@ class Measured(NamedTuple):
     """Inside epochs, summed over trials."""
     overhead_s: float
     """Per trial, outside epochs and after the start; means nothing with several trials at once."""
+    gaps_s: list[float]
+    """Between two epochs of a trial: reporting, deciding, saving."""
 
 
 def load(overrides: list[str]) -> Any:
@@ -74,7 +76,18 @@ def from_folder(folder: Path, started: float, total: float) -> Measured:
     first = min(_seconds(line["time"]) - line["epoch_s"] for line in reports)
     last = max(_seconds(line["ended"]) for line in trials)
     inside = sum(line["epoch_s"] for line in reports)
-    return Measured(len(trials), total, first - started, inside, (last - first - inside) / len(trials))
+    overhead = (last - first - inside) / len(trials)
+    return Measured(len(trials), total, first - started, inside, overhead, gaps(reports))
+
+
+def gaps(reports: list[dict[str, Any]]) -> list[float]:
+    """Seconds from each epoch's report to the start of the same trial's next epoch."""
+    found, before = [], {}
+    for line in reports:
+        if line["trial_id"] in before:
+            found.append(_seconds(line["time"]) - line["epoch_s"] - before[line["trial_id"]])
+        before[line["trial_id"]] = _seconds(line["time"])
+    return found
 
 
 def _seconds(text: str) -> float:
@@ -103,7 +116,7 @@ def without_ray(trials: int, epochs: int, more: tuple[str, ...] = ()) -> Measure
         trial.close()
     total = time.time() - started
     start = first - started
-    return Measured(trials, total, start, inside, (total - start - inside) / trials)
+    return Measured(trials, total, start, inside, (total - start - inside) / trials, [])
 
 
 CASES: dict[str, Callable[[int, int], Measured]] = {

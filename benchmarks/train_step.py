@@ -85,11 +85,7 @@ def our_steps(setting: Setting, arm: Mapping[str, Any]) -> Callable[[], None]:
         filled += rows
     batches = torch.arange(setting.images, device=trial.device).split(batch)
 
-    def run() -> None:
-        for index in batches:
-            trial.train_step(index)
-
-    return run
+    return lambda: trial.train_steps(batches)
 
 
 class LightlyLoop:

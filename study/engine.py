@@ -96,7 +96,7 @@ def run_stage(
     if not _first_or_none(searcher):
         return
     session = connect()
-    resources = study.resources
+    resources, every = study.resources, study.train.checkpoint_every
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tuner = tune.Tuner(
@@ -118,7 +118,7 @@ def run_stage(
                 failure_config=tune.FailureConfig(max_failures=resources.max_failures),
                 checkpoint_config=tune.CheckpointConfig(
                     num_to_keep=2,
-                    checkpoint_frequency=study.train.checkpoint_every,
+                    checkpoint_frequency=0 if every == "auto" else every,  # auto: the trial asks for them
                     checkpoint_at_end=True,
                 ),
             ),

@@ -25,7 +25,7 @@ def make_study(**changes: Any) -> StudyConfig:
         "baselines": BASELINES,
         "search": {"trials": 8, "startup_trials": 4},
         "scheduler": {"name": "pareto_asha", "grace_period": 1, "reduction_factor": 3},
-        "train": {"epochs": 9},
+        "train": {"epochs": 9, "checkpoint_every": 1},
         "optimizer": {"warmup_epochs": 0},
         "confirm": {"enabled": False},
         "resources": {"max_concurrent": 1},

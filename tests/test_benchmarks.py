@@ -13,6 +13,7 @@ import torch
 
 from benchmarks import (
     common,
+    epoch_overhead,
     gpu_epoch,
     gpu_session,
     packing,
@@ -175,9 +176,9 @@ def test_trials_without_ray_are_run_one_after_another():
 def test_overhead_is_the_time_outside_epochs(tmp_path: Path):
     stamp = "2026-01-01T00:00:{:06.3f}+00:00".format
     reports = [
-        {"time": stamp(12), "epoch_s": 2.0},
-        {"time": stamp(15), "epoch_s": 2.0},
-        {"time": stamp(19), "epoch_s": 3.0},
+        {"trial_id": "a", "time": stamp(12), "epoch_s": 2.0},
+        {"trial_id": "a", "time": stamp(15), "epoch_s": 2.0},
+        {"trial_id": "b", "time": stamp(19), "epoch_s": 3.0},
     ]
     trials = [{"ended": stamp(15.5)}, {"ended": stamp(20)}]
     for name, lines in (("reports.jsonl", reports), ("trials.jsonl", trials)):
@@ -186,8 +187,20 @@ def test_overhead_is_the_time_outside_epochs(tmp_path: Path):
     measured = study_throughput.from_folder(tmp_path, started, total=17.0)
     assert measured.start_s == pytest.approx(6.0)
     assert measured.epochs_s == 7.0
+    assert measured.gaps_s == pytest.approx([1.0])  # 12 to 13; the other trial has one epoch
     assert measured.overhead_s == pytest.approx((10 - 7) / 2)
     assert "| study |" in study_throughput.report({"study": [measured]}, epochs=1)
+
+
+def test_an_epochs_overhead_is_reported_against_the_target():
+    run = study_throughput.Measured(1, 30.0, 10.0, 18.0, 2.0, [0.1, 0.3, 0.2])
+    arm = next(iter(epoch_overhead.ARMS))
+    text = epoch_overhead.report({(arm, "auto"): [run]}, epochs=4)
+    assert "| 0.200 (0.150-0.250) | 0.300 | 4.50 | 3.2 % | 12.5 % |" in text
+    every = epoch_overhead.settings(epoch_overhead.ARMS[arm], "auto")
+    study = study_throughput.load([*every, "search.trials=1", "train.epochs=4"]).study
+    assert (study.encoder.name, study.heads.embedding_dim, study.train.checkpoint_every) == ("resnet18", 256, "auto")
+    assert study.baselines == ({"method": "kmclr", "k": 400},)
 
 
 @pytest.mark.slow

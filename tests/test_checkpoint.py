@@ -15,6 +15,33 @@ def state(epoch: int) -> dict:
     return {"epoch": epoch, "weights": torch.arange(1000.0) * epoch, "nested": {"list": [1, None, "a"], "pi": 3.14}}
 
 
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_cadence_in_epochs():
+    cadence = checkpoint.Cadence(3)
+    assert [epoch for epoch in range(1, 10) if cadence.due(epoch)] == [3, 6, 9]
+
+
+def test_the_automatic_cadence_spends_a_fiftieth_of_the_time_on_saving():
+    clock = Clock()
+    cadence = checkpoint.Cadence("auto", clock)
+    saved = []
+    for epoch in range(1, 1001):
+        clock.now += 1.6  # an epoch
+        if cadence.due(epoch):
+            saved.append(epoch)
+            with cadence.saving():
+                clock.now += 0.5
+    assert saved[:2] == [1, 17]  # the first epoch, then 25 s after that save
+    saving = 0.5 * len(saved)
+    assert saving / (clock.now - 100.0) <= 0.021
+
+
 def test_what_is_written_is_read(tmp_path: Path):
     path = tmp_path / "new" / "folder" / "a.ckpt"
     checkpoint.write(path, state(3))

@@ -36,7 +36,9 @@ def ends(tmp_path_factory) -> tuple[Path, dict[str, dict]]:
         patch.setenv("FAKE_FAULTS", str(folder))
         search = {"trials": 9, "sampler": "random"}
         resources = {"max_failures": 1, "max_concurrent": 2}
-        study = make_study(search=search, scheduler={"name": "none"}, train={"epochs": 4}, resources=resources)
+        study = make_study(
+            search=search, scheduler={"name": "none"}, train={"epochs": 4, "checkpoint_every": 1}, resources=resources
+        )
         assert run_fake(study, out) == 0
     assert "FAKE_FAULTS" not in os.environ
     return out / "fake", {e["trial_id"]: e for e in lines(out / "fake" / schema.TRIALS_FILE)}
@@ -72,6 +74,19 @@ def test_killed_trials_lose_and_double_nothing(ends) -> None:
         expected = [curve(params, 0, epoch) for epoch in (1, 2, 3, 4)]
         assert [r["accuracy"] for r in own] == pytest.approx(expected)
         assert own[-1]["loss"] == pytest.approx(sum(expected))  # the running total came through the checkpoint
+
+
+def test_epochs_run_again_after_a_kill_are_not_recorded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a checkpoint every 3 epochs a trial killed in its 6th goes back to its 4th."""
+    (tmp_path / "search-0000.6").write_text("once die")
+    monkeypatch.setenv("FAKE_FAULTS", str(tmp_path))
+    train, resources = {"epochs": 7, "checkpoint_every": 3}, {"max_failures": 1, "max_concurrent": 1}
+    study = make_study(search={"trials": 1}, scheduler={"name": "none"}, train=train, resources=resources)
+    assert run_fake(study, tmp_path / "out") == 0
+    reports, ends = outcome(tmp_path / "out" / "fake")
+    assert [r["epoch"] for r in reports] == [1, 2, 3, 4, 5, 6, 7]
+    expected = [curve(ends[0]["params"], 0, epoch) for epoch in range(1, 8)]
+    assert reports[-1]["loss"] == pytest.approx(sum(expected))
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,17 @@ def test_the_budget_may_be_shorter_than_the_schedule():
     assert TrialActor(config(max_epochs=99)).max_epochs == 3
 
 
+def test_the_automatic_cadence_asks_tune_for_checkpoints(tmp_path: Path):
+    every = {"changes": {"train": {"checkpoint_every": "auto"}}}
+    actor = TrialActor(config(**every))
+    assert actor.train()["should_checkpoint"] is True
+    with actor.cadence.saving():  # a save that took an hour
+        actor.cadence._clock = lambda: time.monotonic() + 3600
+    assert actor.train()["should_checkpoint"] is False
+    actor.reset_config(config(**every))
+    assert actor.train()["should_checkpoint"] is True  # another trial, which has saved nothing yet
+
+
 def test_label_is_what_the_dashboard_shows():
     assert repr(TrialActor(config(label="kmclr k=400 seed=1"))) == "kmclr k=400 seed=1"
 

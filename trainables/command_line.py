@@ -83,10 +83,12 @@ def _train(cfg: RunConfig, folder: Path, resume: bool) -> int:
     _drop_reports_after(folder / "reports.jsonl", trial.epoch)
     with _progress(console) as bar, (folder / "reports.jsonl").open("a") as reports:
         task = bar.add_task(cfg.method, total=cfg.train.epochs, completed=trial.epoch)
+        cadence = checkpoint.Cadence(cfg.train.checkpoint_every)
         while not trial.done:
             report = trial.run_epoch()
-            if trial.done or trial.epoch % cfg.train.checkpoint_every == 0:
-                checkpoint.save_rolling(folder / "checkpoints", trial.epoch, trial.state_dict())
+            if trial.done or cadence.due(trial.epoch):
+                with cadence.saving():
+                    checkpoint.save_rolling(folder / "checkpoints", trial.epoch, trial.state_dict())
             reports.write(json.dumps(report_line(report, cfg, folder.name), allow_nan=False) + "\n")
             reports.flush()
             bar.update(task, completed=trial.epoch, description=summary(cfg, report))

@@ -6,7 +6,7 @@ A file holds only what differs from them. `trainables.presets` lists named sets 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -164,8 +164,8 @@ class TrainConfig(Section):
     compile: Literal["none", "compile", "cuda_graphs"] = "none"
     time_limit_s: float | None = Field(None, gt=0)
     """A trial over this many seconds of wall time ends as `timed_out`."""
-    checkpoint_every: int = Field(1, ge=1)
-    """Epochs between checkpoints."""
+    checkpoint_every: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """Epochs between checkpoints; auto: as often as saving takes at most 2 % of the time. The last is always saved."""
 
 
 class OptimizerConfig(Section):

@@ -34,7 +34,7 @@ def pretrain(
 ) -> Iterator[dict[str, Any]]:
     """Reports of the epochs that are still to be run, one by one.
 
-    With a `folder` every `train.checkpoint_every`-th and the last epoch are kept there (the newest two files); with
+    With a `folder` epochs are kept there as `train.checkpoint_every` says, and the last (the newest two files); with
     `resume` the newest undamaged one is continued from, as if there had been no break.
     """
     trial = Trial(cfg, dataset, device)
@@ -43,10 +43,12 @@ def pretrain(
             found = checkpoint.read_newest(checkpoint.in_folder(folder))
             if found is not None:
                 trial.load_state_dict(found.state)
+        cadence = checkpoint.Cadence(cfg.train.checkpoint_every)
         while not trial.done:
             report = trial.run_epoch()
-            if folder is not None and (trial.done or trial.epoch % cfg.train.checkpoint_every == 0):
-                checkpoint.save_rolling(folder, trial.epoch, trial.state_dict())
+            if folder is not None and (trial.done or cadence.due(trial.epoch)):
+                with cadence.saving():
+                    checkpoint.save_rolling(folder, trial.epoch, trial.state_dict())
             yield report
     finally:
         trial.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,12 +114,9 @@ class Trial:
         assert not self.done
         started = time.perf_counter()
         self.method.train()
-        losses = []
         batches = self._batches()
         counts = [len(index_B) for index_B in batches]
-        for index_B, params in zip(batches, self.views.draw_steps(counts, self.generator), strict=True):
-            self._check_time()
-            losses.append(self.train_step(index_B, params))
+        losses = self.train_steps(batches)
         loss = float(torch.stack(losses).double().cpu() @ torch.tensor(counts, dtype=torch.float64)) / sum(counts)
         devices.synchronise(self.device)
         train_s = time.perf_counter() - started
@@ -142,6 +140,15 @@ class Trial:
         limit = self.cfg.train.time_limit_s
         if limit is not None and self.elapsed_s > limit:
             raise TimedOut(f"epoch {self.epoch + 1}: over train.time_limit_s ({limit:g} s)")
+
+    def train_steps(self, batches: Sequence[Tensor]) -> list[Tensor]:
+        """One `train_step` on each batch of indices, the views of all drawn at once; their losses, on the device."""
+        losses = []
+        counts = [len(index_B) for index_B in batches]
+        for index_B, params in zip(batches, self.views.draw_steps(counts, self.generator), strict=True):
+            self._check_time()
+            losses.append(self.train_step(index_B, params))
+        return losses
 
     def train_step(self, index_B: Tensor, params: ViewParams | None = None) -> Tensor:
         """One optimisation step on the images at `index_B`; the loss, on the device.

@@ -5,9 +5,10 @@ most train.epochs), `threads` (torch's per trial on a CPU; default 1), `linear_e
 offline linear evaluation on test that follows the last epoch; its numbers join the last result).
 
 One `step` is one epoch. A result has the keys of study.schema.REPORT_METRICS plus `epoch` and `training_iteration`
-(epochs finished, also after a restore). A trial that diverges, runs out of memory or time does not raise:
-its last result carries `status` ("diverged", "out_of_memory", "timed_out"), `error` (one line), done=True, the last
-epoch's numbers if there was one, and always `accuracy` (NaN if nothing was measured) and `support_bytes`.
+(epochs finished, also after a restore); with `train.checkpoint_every: auto` also Tune's request for a
+checkpoint. A trial that diverges, runs out of memory or time does not raise: its last result carries `status`
+("diverged", "out_of_memory", "timed_out"), `error` (one line), done=True, the last epoch's numbers if there was one,
+and always `accuracy` (NaN if nothing was measured) and `support_bytes`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 
 import torch
 from ray import tune
+from ray.tune.result import SHOULD_CHECKPOINT
 
 from trainables import checkpoint, linear_eval
 from trainables.config import DataConfig, RunConfig
@@ -93,6 +95,7 @@ class TrialActor(tune.Trainable):
         self.linear_epochs = int(config.get("linear_epochs", 90))
         self.last_report: dict[str, Any] = {}
         self.trial = None
+        self.cadence = checkpoint.Cadence(self.run_config.train.checkpoint_every)
         torch.set_num_threads(int(config.get("threads", 1)))
 
     def _built(self) -> Trial:
@@ -118,7 +121,15 @@ class TrialActor(tune.Trainable):
                 raise
             return self._ended(OUT_OF_MEMORY, error)
         epoch = self.last_report["epoch"]
-        return {**self.last_report, "training_iteration": epoch, "done": epoch >= self.max_epochs}
+        result = {**self.last_report, "training_iteration": epoch, "done": epoch >= self.max_epochs}
+        if self.cadence.every == "auto":  # else Tune counts
+            result[SHOULD_CHECKPOINT] = self.cadence.due(epoch)
+        return result
+
+    def save(self, checkpoint_dir: str | None = None) -> Any:
+        """Ray's save, copy to the storage included, timed: its duration says when the next one is due."""
+        with self.cadence.saving():
+            return super().save(checkpoint_dir)
 
     def _test(self) -> dict[str, float]:
         """Offline evaluation of a copy of the finished encoder on test (study.schema.TEST_METRICS)."""
