@@ -195,7 +195,8 @@ def test_killed_trial_with_a_cut_checkpoint_in_the_store_goes_on_from_the_one_be
     (faults / "search-0000.3").write_text("once die")
     monkeypatch.setenv("FAKE_FAULTS", str(faults))
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{server}")
-    study = make_study(search={"trials": 1}, scheduler={"name": "none"}, train={"epochs": 4})
+    train = {"epochs": 4, "checkpoint_every": 1}
+    study = make_study(search={"trials": 1}, scheduler={"name": "none"}, train=train)
     assert run_fake(study, out, storage=f"s3://{s3_server.BUCKET}/killed") == 0
     reports, ends = outcome(out / "fake")
     assert [r["epoch"] for r in reports] == [1, 2, 3, 4]
