@@ -9,14 +9,16 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ray import tune
 from ray.tune.trainable import trainable as ray_trainable
 
-from study import schema
+from study import checkpoints, schema
+
+Candidate = tuple[str, "str | tune.Checkpoint"]
+"""A checkpoint's name for people, and where to load it from: a path, a URI, or Tune's own handle."""
 
 MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
@@ -34,9 +36,14 @@ def status_of(error: BaseException) -> str:
     return schema.FAILED
 
 
+def disk_full(error: BaseException) -> bool:
+    """Whether a disk or a quota on this machine is used up."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def describe(error: BaseException) -> str:
     """One line."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if disk_full(error):
         return f"disk full: {error}"
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else ''}".rstrip(": ")
@@ -47,6 +54,7 @@ class Durable:
 
     _fault_error: BaseException | None = None
     _building = False
+    _origin: tune.Checkpoint | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
         if self._building:  # a trainable whose reset_config calls setup
@@ -65,7 +73,7 @@ class Durable:
         self._building = True
         try:
             build()
-            self._fall_back(list(config.get("resume_from", ())))
+            self._fall_back(self._earlier())
         except Exception as error:
             self._note(error)
         finally:
@@ -92,45 +100,76 @@ class Durable:
             return self._failure(error)
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
-        """A checkpoint that cannot be written (disk full) ends the trial at its next step instead of crashing it."""
+        """A checkpoint that cannot be written (disk full) ends the trial at its next step instead of crashing it.
+
+        One that cannot be uploaded does neither: the trial goes on, and its next checkpoint makes up for it.
+        """
+        index = self._storage.current_checkpoint_index if self._storage else -1
         try:
             return super().save(checkpoint_dir)
         except OSError as error:
-            self._note(error)
+            if self._storage and not (disk_full(error) or checkpoints.is_local(self._storage.storage_filesystem)):
+                self._storage.current_checkpoint_index = index  # Tune's driver has not counted it either
+                print(f"a checkpoint could not be uploaded ({describe(error)})", file=sys.stderr)
+            else:
+                self._note(error)
             return ray_trainable._TrainingResult(checkpoint=None, metrics={})
 
     # --- restoring ---
+    def restore(self, checkpoint_path: Any) -> None:
+        """As Tune calls it. Notes where in the storage the checkpoint lies: `load_checkpoint` may be given a copy."""
+        given = getattr(checkpoint_path, "checkpoint", checkpoint_path)
+        self._origin = given if isinstance(given, tune.Checkpoint) else tune.Checkpoint.from_directory(given)
+        try:
+            if checkpoints.exists(self._origin.filesystem, self._origin.path):
+                super().restore(checkpoint_path)
+            else:
+                self._fall_back(self._from(self._origin, self._origin))
+        finally:
+            self._origin = None
+
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Load, or fall back to an older checkpoint of this trial, or start over."""
-        self._fall_back([str(checkpoint), *self._older(Path(checkpoint)), *self._task.get("resume_from", ())])
+        local = tune.Checkpoint.from_directory(checkpoint)
+        self._fall_back(self._from(local, self._origin or local))
 
-    def _fall_back(self, candidates: list[str]) -> None:
-        for path in candidates:
+    def _from(self, copy: tune.Checkpoint, origin: tune.Checkpoint) -> Iterator[Candidate]:
+        """The checkpoint, older ones beside it in its storage, those of earlier sessions; looked for when needed."""
+        yield origin.path, copy
+        for path in checkpoints.older(origin.filesystem, origin.path):
+            yield path, tune.Checkpoint(path, origin.filesystem)
+        yield from self._earlier()
+
+    def _earlier(self) -> Iterator[Candidate]:
+        return ((path, path) for path in self._task.get("resume_from", ()))
+
+    def _fall_back(self, candidates: Iterable[Candidate]) -> None:
+        tried = False
+        for name, source in candidates:
+            tried = True
             try:
-                self._load(path)
+                self._load(source)
                 return
             except Exception as error:
-                print(f"checkpoint {path} cannot be loaded ({describe(error)})", file=sys.stderr)
+                print(f"checkpoint {name} cannot be loaded ({describe(error)})", file=sys.stderr)
         self._iteration = 0
-        if candidates:
+        if tried:
             self._building = True
             try:
                 self._rebuild()
             finally:
                 self._building = False
 
-    def _load(self, path: str) -> None:
+    def _load(self, source: str | tune.Checkpoint) -> None:
         """Raises if nothing was loaded: the trainable sets `_iteration` to the epochs that the checkpoint holds."""
         self._iteration = 0
-        with tune.Checkpoint(path).as_directory() as folder:
+        found = tune.Checkpoint(source) if isinstance(source, str) else source
+        if not checkpoints.exists(found.filesystem, found.path):  # Ray would leave an empty folder behind in /tmp
+            raise FileNotFoundError("it is not there")
+        with found.as_directory() as folder:
             super().load_checkpoint(folder)
         if self._iteration == 0:
             raise ValueError("it holds no finished epoch")
-
-    @staticmethod
-    def _older(checkpoint: Path) -> Iterator[str]:
-        siblings = checkpoint.parent.glob("checkpoint_*")
-        return (str(p) for p in sorted(siblings, reverse=True) if p.name < checkpoint.name)
 
 
 def durable(trainable: type) -> type:

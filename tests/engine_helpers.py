@@ -45,6 +45,15 @@ def fake_trainable() -> type:
     return FakeTrial
 
 
+def lone_trial(folder: Path, **config: Any) -> Any:
+    """The durable fake trial without Tune around it; its log files go to `folder`."""
+    from study.durable import durable
+
+    cls = durable(fake_trainable())
+    cls._setup_logdir = lambda self: setattr(self, "_logdir", str(folder))
+    return cls(config=config)
+
+
 def run_fake(study: StudyConfig, out: Path, **options: Any) -> int:
     """study.runner.run with the fake trial, without data and dashboard."""
     from study.runner import run

@@ -1,4 +1,4 @@
-"""Made-up results folders for tests of figures: synthetic_results plus an Optuna storage and pictures of prototypes."""
+"""Made-up results for tests of figures: rows of tables; folders with an Optuna storage and pictures of prototypes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import optuna
+import pandas as pd
 
 from analysis.load import Results, load
 from study import schema
@@ -20,6 +21,29 @@ SPACE = {
     "forget_every": optuna.distributions.CategoricalDistribution([1, 3, 10]),
     "queue_size": optuna.distributions.IntDistribution(16, 200000, log=True),
 }
+
+
+def trial_row(name: str, **more: object) -> dict:
+    """A row of `Results.trials`: a completed search trial of kmclr, 50 % at 1000 bytes, or what `more` says."""
+    row = {"trial_id": name, "stage": "search", "status": "completed", "method": "kmclr", "label": name, "seed": 0}
+    row |= {"number": 0, "epochs": 2, "max_epochs": 2, "accuracy": 50.0, "support_bytes": 1000.0, "point": None}
+    return row | {"ended": "2025-01-01T00:00:00.000+00:00"} | more
+
+
+def report_rows(trial: dict, accuracies: list[float]) -> list[dict]:
+    """Rows of `Results.reports` of that trial, one an epoch and second."""
+    shared = {name: trial[name] for name in ("trial_id", "stage", "method", "label")}
+    clock = pd.Timestamp(trial.get("began", "2025-01-01T00:00:00Z"))
+    return [
+        {**shared, "epoch": i, "accuracy": a, "time": (clock + pd.Timedelta(seconds=i)).isoformat()}
+        for i, a in enumerate(accuracies, 1)
+    ]
+
+
+def tables(*pairs: tuple[dict, list[float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Trials and reports, from trials with their accuracy in each epoch."""
+    reports = [row for trial, values in pairs for row in report_rows(trial, values)]
+    return pd.DataFrame([trial for trial, _ in pairs]), pd.DataFrame(reports)
 
 
 def write_optuna(folder: Path) -> None:

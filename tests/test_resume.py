@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,9 +24,11 @@ CONFIRM = {"confirm": {"seeds": [1, 2], "max_points": 1}}
 WITH_WANDB = {**CONFIRM, "tracking": {"wandb": "offline"}}
 
 
-def start(out: Path, *, seconds: float, resume: bool = False, changes: dict = CONFIRM) -> subprocess.Popen:
+def start(
+    out: Path, *, seconds: float, resume: bool = False, changes: dict = CONFIRM, options: Sequence[str] = ()
+) -> subprocess.Popen:
     """The fake study in a process of its own; an epoch takes `seconds`."""
-    command = [sys.executable, "-m", "tests.engine_helpers", str(out), "--set", json.dumps(changes)]
+    command = [sys.executable, "-m", "tests.engine_helpers", str(out), "--set", json.dumps(changes), *options]
     environment = {**os.environ, "FAKE_SECONDS": str(seconds), "OMP_NUM_THREADS": "1"}
     environment.pop("UV_RUN_RECURSION_DEPTH", None)  # started without uv
     return subprocess.Popen(
