@@ -134,7 +134,8 @@ class StudyRun:
         self.ledger.listeners = [self.screen, *self._trackers()]
 
     def _trackers(self) -> list[Any]:
-        return tracking.listeners(self.study, self.folder, self.journal, began=self.record["started"])
+        began = self.record["started"]
+        return tracking.listeners(self.study, self.folder, self.journal, began=began, say=self.screen.insist)
 
     # --- Ray ---
     def _connect(self) -> Any:
