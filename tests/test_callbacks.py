@@ -203,6 +203,23 @@ def test_callback_stops_when_asked(ledger, tmp_path) -> None:
     assert read_lines(tmp_path / schema.TRIALS_FILE) == []
 
 
+def test_an_end_that_cannot_be_recorded_ends_the_study_between_events(ledger, tmp_path) -> None:
+    """Tune takes an error of `on_trial_complete` for the trial's own and would start it again."""
+    callback = make_callback(ledger, [None, None])
+    trial = tune_trial(task(), result(9))
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    ledger.tell = fail
+    callback.on_trial_complete(0, [trial], trial)
+    callback.on_trial_complete(0, [trial], tune_trial(task(1), result(9)))
+    with pytest.raises(OSError, match="disk full"):
+        callback.on_step_end(0, [trial])
+    callback.on_step_end(0, [trial])
+    assert [e["trial_id"] for e in read_lines(tmp_path / schema.TRIALS_FILE)] == ["search-0000"]
+
+
 def checkpoint(folder: Path, session: str, trial_id: str, index: int, state: object) -> Path:
     path = folder / "ray" / session / trial_id / f"checkpoint_{index:06d}"
     path.mkdir(parents=True)
