@@ -78,6 +78,9 @@ class StudyCallback(tune.Callback):
         if "epoch" in result and pareto.finite(result, self.ledger.objectives):
             self.ledger.report(task, result)  # an error goes through Tune at once: no checkpoint may follow it
 
+    def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        self.ledger.lost(from_config(trial.config))
+
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         if self._over:
             return

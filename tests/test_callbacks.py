@@ -56,7 +56,7 @@ class Witness:
 
 @pytest.fixture
 def ledger(tmp_path):
-    made = Ledger(Journal(tmp_path), BOTH, gpus_per_trial=0.5)
+    made = Ledger(Journal(tmp_path), BOTH)
     made.listeners = [Witness()]
     yield made
     made.journal.close()
@@ -92,7 +92,6 @@ def test_events_become_lines_and_reach_listeners(ledger, tmp_path) -> None:
     assert set(end) == set(schema.TRIAL_FIELDS)
     assert (end["epochs"], end["metrics"]["accuracy"], end["checkpoint"]) == (1, 50.0, "ray/x")
     assert ledger.epochs_done == 1
-    assert ledger.gpu_hours == pytest.approx(2.0 * 0.5 / 3600)
 
 
 def test_a_listener_that_fails_is_switched_off(ledger) -> None:
