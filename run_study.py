@@ -61,26 +61,27 @@ def report(folder: Path, quiet: bool) -> None:
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     try:
-        from study import plan, quiet, results_folder, runner, user_errors
+        from study import disk_full, plan, quiet, results_folder, runner, user_errors
 
         quiet.before_ray(local=args.address is None)  # before the plan: it imports Ray
         loaded, real = load(args)
         folder = Path(args.out) / loaded.name_on_disk
-        if not (args.plan or args.stage == "report"):
-            results_folder.check_target(folder, args.resume, args.stage)
-        if real is not None and not (args.stage == "report" or args.resume):
-            plan.announce_rehearsal(real, out=args.out)
-        if args.plan or not (args.quiet or args.stage == "report" or args.resume):
-            plan.show(loaded, out=args.out)
-        if args.plan:
-            return 0
-        code = 0
-        if args.stage != "report":
-            options = {"resume": args.resume, "stage": args.stage, "quiet": args.quiet}
-            code = runner.run(loaded, out=args.out, address=args.address, storage=args.storage, **options)
-        if code == 0 and args.stage != "search":
-            report(folder, args.quiet)
-        return code
+        with disk_full.one_line(folder, sys.argv):
+            if not (args.plan or args.stage == "report"):
+                results_folder.check_target(folder, args.resume, args.stage)
+            if real is not None and not (args.stage == "report" or args.resume):
+                plan.announce_rehearsal(real, out=args.out)
+            if args.plan or not (args.quiet or args.stage == "report" or args.resume):
+                plan.show(loaded, out=args.out, address=args.address)
+            if args.plan:
+                return 0
+            code = 0
+            if args.stage != "report":
+                options = {"resume": args.resume, "stage": args.stage, "quiet": args.quiet}
+                code = runner.run(loaded, out=args.out, address=args.address, storage=args.storage, **options)
+            if code == 0 and args.stage != "search":
+                report(folder, args.quiet)
+            return code
     except (ValueError, PermissionError, NotADirectoryError, FileExistsError, ConnectionError) as error:
         if not user_errors.deliberate(error):
             raise

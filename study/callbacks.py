@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,18 @@ def _error_of(trial: Any) -> BaseException | None:
 
 
 class StudyCallback(tune.Callback):
-    """Feeds the ledger. `stop` is asked between events; a reason it gives ends the study by StudyStopped."""
+    """Feeds the ledger. `stop` is asked between events; a reason it gives ends the study by StudyStopped.
+
+    An error while a trial's end is recorded (disk full) ends the study too, between events: Tune would take it for a
+    failure of the trial and start that again.
+    """
 
     def __init__(self, ledger: Ledger, checkpoints: Checkpoints, stop: Callable[[], str | None]) -> None:
         self.ledger = ledger
         self.checkpoints = checkpoints
         self.stop = stop
         self._stopping = False
-        self._failures: dict[str, int] = {}
+        self._error: Exception | None = None
 
     # Tune pickles callbacks into its snapshot, where nothing of ours is needed
     def __getstate__(self) -> dict[str, Any]:
@@ -54,24 +59,40 @@ class StudyCallback(tune.Callback):
     def __copy__(self) -> StudyCallback:
         return self
 
+    @contextlib.contextmanager
+    def _errors_kept(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self._error = error
+
+    @property
+    def _over(self) -> bool:
+        return self._stopping or self._error is not None
+
     def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         self.ledger.start(from_config(trial.config))
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
         task = from_config(trial.config)
         if "epoch" in result and pareto.finite(result, self.ledger.objectives):
-            self.ledger.report(task, result)
+            self.ledger.report(task, result)  # an error goes through Tune at once: no checkpoint may follow it
+
+    def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        self.ledger.lost(from_config(trial.config))
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        if self._stopping:
+        if self._over:
             return
         task, result = from_config(trial.config), dict(trial.last_result or {})
-        self._end(task, self.ledger.verdict(task, result), result.get("error"))
+        with self._errors_kept():
+            self._end(task, self.ledger.verdict(task, result), result.get("error"))
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        if self._stopping:
+        if self._over:
             return
-        self._end(from_config(trial.config), *failure_of(_error_of(trial)))
+        with self._errors_kept():
+            self._end(from_config(trial.config), *failure_of(_error_of(trial)))
 
     def _end(self, task: Task, status: str, error: str | None) -> None:
         kept = self.checkpoints.tidy(task, keep=0 if status == schema.STOPPED else 1)
@@ -80,10 +101,11 @@ class StudyCallback(tune.Callback):
     def on_step_end(self, iteration: int, trials: list, **info: Any) -> None:
         self.ledger.tick()
         reason = self.stop()
-        if reason is not None and not self._stopping:
-            self._stopping = True
-            for trial in trials:
-                actor = trial.temporary_state.ray_actor
-                if actor is not None:
-                    ray.kill(actor)  # at once: an epoch may take minutes, and the last checkpoint is what counts
-            raise StudyStopped(reason)
+        if self._stopping or (self._error is None and reason is None):
+            return
+        self._stopping = True
+        for trial in trials:
+            actor = trial.temporary_state.ray_actor
+            if actor is not None:
+                ray.kill(actor)  # at once: an epoch may take minutes, and the last checkpoint is what counts
+        raise self._error or StudyStopped(reason)

@@ -87,6 +87,7 @@ class BudgetConfig(Section):
     wall_clock_h: float | None = Field(None, gt=0)
     epochs: int | None = Field(None, ge=1)
     gpu_hours: float | None = Field(None, gt=0)
+    """Hours that trials hold a GPU, times the share they hold: set-up, restoring and offline evaluation count."""
 
 
 class TrackingConfig(Section):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -69,6 +70,7 @@ class Durable:
 
     def _begin_task(self, config: dict[str, Any], build: Callable[[], object]) -> None:
         self._task = config
+        self._since = time.monotonic()
         self._fault_error = None
         self._building = True
         try:
@@ -91,10 +93,12 @@ class Durable:
         return {"done": True, "status": status_of(error), "error": describe(error)}
 
     def step(self) -> dict[str, Any]:
+        """The trainable's result, and the seconds since this process began to set the trial up."""
         if self._fault_error is not None:
             return self._failure(self._fault_error)
         try:
-            return dict(super().step())
+            result = super().step()
+            return {**result, schema.HELD_S: time.monotonic() - self._since}
         except Exception as error:
             self._note(error)
             return self._failure(error)

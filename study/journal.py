@@ -9,6 +9,7 @@ trial goes on after a resume and a later line with the same trial_id replaces it
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -116,13 +117,11 @@ class Journal:
         try:
             written = file.write(data)
             if written != len(data):
-                raise OSError(f"only {written} of {len(data)} bytes could be written")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file.fileno())
         except OSError as error:
             self._cut(file, start)
-            raise JournalWriteError(
-                f"{self.folder / name}: {error}; free space, then continue with --resume"
-            ) from error
+            raise JournalWriteError(error.errno, error.strerror or str(error), str(self.folder / name)) from error
 
     @staticmethod
     def _cut(file: Any, size: int) -> None:

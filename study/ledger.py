@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from study import pareto, schema
+from study.held_time import HeldTime
 from study.journal import Journal, metrics_of, now
 from study.tasks import Task
 
@@ -34,10 +35,16 @@ class Ledger:
     """Turns events of trials into journal lines.
 
     objectives: metric -> "max" | "min"; a report without a finite value of each ends its trial as `diverged`.
-    gpus_per_trial: for the GPU-hours budget.
+    gpus_per_trial: for the GPU-hours budget. clock: seconds.
     """
 
-    def __init__(self, journal: Journal, objectives: Mapping[str, str], gpus_per_trial: float = 0.0) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        objectives: Mapping[str, str],
+        gpus_per_trial: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.journal = journal
         self.objectives = dict(objectives)
         self.gpus_per_trial = gpus_per_trial
@@ -45,8 +52,8 @@ class Ledger:
         self.tell: Any = None
         """Set by a searcher that wants to learn of ends: called with (task, line) after the line is on disk."""
         self.running: dict[str, Task] = {}
-        self._began: dict[str, tuple[str, float]] = {}
-        self._seconds = sum(float(line.get("epoch_s") or 0) for line in journal.reports)
+        self._began: dict[str, str] = {}
+        self._held = HeldTime(journal, clock)
 
     def _emit(self, event: str, *arguments: Any) -> None:
         for listener in list(self.listeners):
@@ -59,11 +66,18 @@ class Ledger:
     def start(self, task: Task) -> None:
         """A trial begins or begins again on a process."""
         if task.trial_id not in self._began:
-            reports = self.journal.reports_of(task.trial_id)
-            earlier = sum(float(line.get("epoch_s") or 0) for line in reports)
-            self._began[task.trial_id] = (reports[0]["time"] if reports else now(), time.monotonic() - earlier)
+            self._began[task.trial_id] = self._first_seen(task.trial_id)
+        self._held.begin(task.trial_id)
         self.running[task.trial_id] = task
         self._emit("started", task)
+
+    def _first_seen(self, trial_id: str) -> str:
+        reports = self.journal.reports_of(trial_id)
+        return reports[0]["time"] if reports else now()
+
+    def lost(self, task: Task) -> None:
+        """A trial's process has died; the trial waits for another one."""
+        self._held.leave(task.trial_id)
 
     def report(self, task: Task, result: Mapping[str, Any]) -> bool:
         """Record one epoch; False if it was recorded before (re-run after a restart)."""
@@ -74,13 +88,13 @@ class Ledger:
             "seed": task.seed,
             "epoch": int(result["epoch"]),
             "time": now(),
+            schema.HELD_S: round(self._held.reported(task.trial_id, result.get(schema.HELD_S)), 3),
             **metrics_of(result, METRIC_NAMES),
         }
         if result.get("projection"):
             self.journal.append_picture(task.trial_id, result["projection"])
         fresh = self.journal.append_report(line)
         if fresh:
-            self._seconds += float(line.get("epoch_s") or 0)
             self._emit("reported", task, line)
         return fresh
 
@@ -98,7 +112,6 @@ class Ledger:
         """Record a trial's end and tell the searcher; False if it has already ended."""
         reports = self.journal.reports_of(task.trial_id)
         last = max(reports, key=lambda line: line["epoch"], default={})
-        began, origin = self._began.pop(task.trial_id, (reports[0]["time"] if reports else now(), time.monotonic()))
         if status == schema.OUT_OF_MEMORY and "train.batch_size" not in (error or ""):
             error = f"{SMALLER} ({error})" if error else SMALLER
         line = {
@@ -115,9 +128,9 @@ class Ledger:
             "metrics": metrics_of(last, METRIC_NAMES),
             "point": task.point,
             "baseline": task.baseline,
-            "started": began,
+            "started": self._began.pop(task.trial_id, None) or self._first_seen(task.trial_id),
             "ended": now(),
-            "wall_s": round(time.monotonic() - origin, 3),
+            "wall_s": round(self._held.leave(task.trial_id), 3),
             "error": error.strip().splitlines()[-1][:500] if error and error.strip() else None,
             "checkpoint": checkpoint,
         }
@@ -151,5 +164,5 @@ class Ledger:
 
     @property
     def gpu_hours(self) -> float:
-        """GPU time of all epochs on record."""
-        return self._seconds * self.gpus_per_trial / 3600
+        """Hours that trials have held their share of a GPU up to now, set-up and evaluation included."""
+        return self._held.total() * self.gpus_per_trial / 3600

@@ -47,6 +47,8 @@ class Plan:
     confirm_epochs: int
     cost: Cost
     data_bytes: int
+    foreign: bool = False
+    """Trials train on a cluster's GPUs and this machine has none, so `cost` is what its CPU would take."""
 
     @property
     def hours(self) -> tuple[float, float]:
@@ -85,12 +87,15 @@ def data_sizes(study: StudyConfig) -> Any:
     return load_dataset(study.data)
 
 
-def measure(study: StudyConfig, sizes: Any) -> Cost:
-    """Time a few training steps of a middling point on this machine (a few seconds)."""
+def measure(study: StudyConfig, sizes: Any, on_cpu: bool = False) -> Cost:
+    """Time a few training steps of a middling point on this machine (a few seconds); on_cpu: whatever its device."""
     from trainables.pretrain import estimate
 
     method = "kmclr" if "kmclr" in space.methods_of(study) else space.methods_of(study)[0]
-    found = estimate(space.to_run(study, space.complete_point(study, {"method": method}), seed=0), sizes)
+    run = space.to_run(study, space.complete_point(study, {"method": method}), seed=0)
+    if on_cpu:
+        run = run.model_copy(update={"train": run.train.model_copy(update={"compile": "none"})})
+    found = estimate(run, sizes, device="cpu" if on_cpu else None)
     return Cost(found.epoch_s, found.peak_memory_bytes, found.checkpoint_bytes)
 
 
@@ -100,13 +105,28 @@ def _image_bytes(sizes: Any) -> int:
     return images * sizes.channels * sizes.image_size**2
 
 
-def make_plan(loaded: Loaded, *, out: Path | str = "results") -> Plan:
-    """The plan of a study on this machine. Takes a few seconds: it times some training steps."""
-    from study.ray_session import share
+def _share(study: StudyConfig, address: str | None) -> Any:
+    """What a trial takes of the cluster at `address` (its GPUs count, not this machine's), or of this machine."""
+    from study import ray_session
 
-    study = loaded.study
+    if address:
+        on_gpu = None if study.device == "auto" else study.device.startswith("cuda")
+        return ray_session.look(address, study.resources, on_gpu=on_gpu)
     on_gpu = study.device.startswith("cuda") or (study.device == "auto" and has_gpu())
     cores, gpus = os.cpu_count() or 1, _gpu_count() if on_gpu else 0
+    return ray_session.share(study.resources, cores=cores, gpus=gpus, on_gpu=on_gpu)
+
+
+def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | None = None) -> Plan:
+    """The plan of a study on this machine, or on the cluster at `address`.
+
+    Takes a few seconds: it times some training steps, here in either case. Raises ValueError if no trial fits, or if no
+    cluster answers.
+    """
+    study = loaded.study
+    share = _share(study, address)
+    on_gpu = bool(share.gpu) if address else study.device.startswith("cuda") or (study.device == "auto" and has_gpu())
+    foreign = bool(address) and on_gpu and not has_gpu()
     rungs = make_rungs(study.scheduler, study.objectives, study.train.epochs)
     epochs = rungs.epochs if rungs else ()
     points = study.confirm.max_points + len(study.baselines) if study.confirm.enabled else 0
@@ -116,14 +136,15 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results") -> Plan:
         loaded=loaded,
         folder=Path(out) / loaded.name_on_disk,
         device="cuda" if on_gpu else "cpu",
-        concurrent=share(study.resources, cores=cores, gpus=gpus, on_gpu=on_gpu).concurrent,
+        concurrent=share.concurrent,
         rungs=epochs,
         worst_epochs=study.search.trials * study.train.epochs,
         expected_epochs=estimates.expected_epochs(study),
         confirm_trials=confirm_trials,
         confirm_epochs=confirm_trials * (study.confirm.epochs or study.train.epochs),
-        cost=measure(study, sizes),
+        cost=measure(study, sizes, foreign),
         data_bytes=_image_bytes(sizes),
+        foreign=foreign,
     )
 
 
@@ -198,8 +219,9 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     searched = f"search about {plan.expected_epochs} (at worst {plan.worst_epochs})"
     yield "epochs", f"{searched}, confirm up to {plan.confirm_epochs}"
     yield "device", f"{plan.device}, {plan.concurrent} trials at once"
-    yield "time", f"about {low}, at worst {high} ({_seconds(cost.epoch_s)} an epoch, timed now on this machine)"
-    yield "memory", f"about {bytes_text(cost.memory_bytes)} a trial"
+    timed = f"about {low}, at worst {high} ({_seconds(cost.epoch_s)} an epoch, timed now on this machine"
+    yield "time", f"not known: this machine has no GPU; on its CPU {timed})" if plan.foreign else f"{timed})"
+    yield "memory", f"about {bytes_text(cost.memory_bytes)} a trial" + (" (on a CPU)" if plan.foreign else "")
     yield "disk", f"about {bytes_text(plan.disk_bytes)} at most"
     yield "results", str(plan.folder)
 
@@ -268,14 +290,18 @@ def announce_rehearsal(real: Loaded, *, out: Path | str = "results") -> None:
     )
 
 
-def show(loaded: Loaded, *, out: Path | str = "results") -> None:
-    """Make the plan and print it on standard output. Raises ValueError for a device or data that are not there."""
+def show(loaded: Loaded, *, out: Path | str = "results", address: str | None = None) -> None:
+    """Make the plan and print it on standard output. Raises ValueError for a device or data that are not there.
+
+    address: of a Ray cluster, whose GPUs count instead of this machine's.
+    """
     from trainables.data import check_available
     from trainables.devices import pick_device
 
-    pick_device(loaded.study.device)
+    if not (address and loaded.study.device.startswith("cuda")):
+        pick_device(loaded.study.device)
     check_available(loaded.study.data, test=loaded.study.confirm.enabled)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH
-    render(make_plan(loaded, out=out), console)
+    render(make_plan(loaded, out=out, address=address), console)

@@ -76,18 +76,21 @@ class Session:
             ray.shutdown()
 
 
-def _join(address: str, wanted: ResourcesConfig, on_gpu: bool | None) -> Session:
-    worker_env = {k: v for k, v in os.environ.items() if k in ("RAY_CHDIR_TO_TRIAL_DIR", "KMCLR_CACHE")}
-    root = str(Path(__file__).resolve().parents[1])
-    runtime_env: dict[str, Any] = {"working_dir": root, "excludes": SHIPPED, "env_vars": worker_env}
+def _init(address: str, **options: Any) -> Any:
     try:
         ray_start.check_answers(address)
-        context = ray.init(address=address, runtime_env=runtime_env, log_to_driver=False, logging_level="ERROR")
+        return ray.init(address=address, log_to_driver=False, logging_level="ERROR", **options)
     except OSError as error:
         raise ValueError(
             f"--address {address}: no Ray cluster answers there ({error}); start one with `ray start --head`, "
             f"or leave --address (and RAY_ADDRESS) away to run on this machine"
         ) from None
+
+
+def _join(address: str, wanted: ResourcesConfig, on_gpu: bool | None) -> Session:
+    worker_env = {k: v for k, v in os.environ.items() if k in ("RAY_CHDIR_TO_TRIAL_DIR", "KMCLR_CACHE")}
+    root = str(Path(__file__).resolve().parents[1])
+    context = _init(address, runtime_env={"working_dir": root, "excludes": SHIPPED, "env_vars": worker_env})
     return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=context.dashboard_url or None, owned=True)
 
 
@@ -101,6 +104,21 @@ def _share_of_cluster(wanted: ResourcesConfig, on_gpu: bool | None) -> Share:
         cpu = min(largest_node, max(resolved.cpu, math.floor(cores / wanted.max_concurrent)))
         resolved = Share(cpu=cpu, gpu=resolved.gpu, concurrent=min(resolved.concurrent, wanted.max_concurrent))
     return resolved
+
+
+def look(address: str, wanted: ResourcesConfig, *, on_gpu: bool | None) -> Share:
+    """What one trial would take of the cluster at `address`; nothing is shipped there and nothing stays connected.
+
+    on_gpu: as for `connect`. Raises ValueError if no cluster answers, or if not even one trial fits.
+    """
+    ours = not ray.is_initialized()
+    if ours:
+        _init(address)
+    try:
+        return _share_of_cluster(wanted, on_gpu)
+    finally:
+        if ours:
+            ray.shutdown()
 
 
 def connect(wanted: ResourcesConfig, *, on_gpu: bool | None, address: str | None, dashboard: bool = True) -> Session:

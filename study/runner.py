@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from study import checkpoints, display, manifest, results_folder, schema, tracking
+from study import checkpoints, disk_full, display, manifest, results_folder, schema, tracking
 from study.budget import Budget
 from study.config import StudyConfig
 from study.interrupt import Interrupted, StopSignals, StudyStopped
@@ -81,7 +81,7 @@ def run(
     resume: go on with that folder. stage: `search` or `confirm` alone (default: both). address: of a Ray cluster.
     storage: path or URI for Tune's state and checkpoints (default: `ray/` in the results folder).
     more: fields of `Options`, for tests. Returns 0 (finished, or a budget reached), 1 (failed), 128 + signal
-    (interrupted). Raises ValueError for what the user can put right.
+    (interrupted). Raises ValueError for what the user can put right, a full disk (`DiskFull`) included.
     """
     if stage not in (None, *schema.STAGES):
         raise ValueError(f"--stage: expected one of {', '.join(schema.STAGES)}, got {stage!r}")
@@ -91,7 +91,8 @@ def run(
     if storage:
         options.storage = checkpoints.storage_uri(storage)
     going_on = results_folder.check_target(folder, resume, stage)
-    with StopSignals() as signals, FolderLock(folder):
+    one_line = disk_full.one_line(folder, options.argv, options.storage)
+    with one_line, StopSignals() as signals, FolderLock(folder):
         return StudyRun(loaded, folder, options, signals, going_on).run()
 
 
@@ -134,7 +135,8 @@ class StudyRun:
         self.ledger.listeners = [self.screen, *self._trackers()]
 
     def _trackers(self) -> list[Any]:
-        return tracking.listeners(self.study, self.folder, self.journal, began=self.record["started"])
+        began = self.record["started"]
+        return tracking.listeners(self.study, self.folder, self.journal, began=began, say=self.screen.insist)
 
     # --- Ray ---
     def _connect(self) -> Any:
@@ -181,6 +183,8 @@ class StudyRun:
             return OK
         except JournalWriteError as error:
             self._failed(error)
+            if disk_full.cause_of(error, self.folder):
+                raise
             print(f"Stopped: {error}\nContinue with: {self._resume_command()}", file=sys.stderr)
             return FAILED
         except BaseException as error:
@@ -194,9 +198,7 @@ class StudyRun:
         return list(schema.STAGES) if self.study.confirm.enabled else ["search"]
 
     def _resume_command(self) -> str:
-        rest = [a for a in self.options.argv[1:] if a != "--resume"]
-        begin = ["uv", "run"] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python"]  # as this session was started
-        return shlex.join([*begin, Path(self.options.argv[0]).name, *rest, "--resume"])
+        return disk_full.command_again(self.options.argv, resume=True)
 
     def _how_far(self) -> str:
         """Where a budget ended the study, and what has not been done."""
@@ -229,12 +231,14 @@ class StudyRun:
 
     def _close(self, status: str, reason: str) -> None:
         self.screen.stop()
-        self.ledger.finish(hurry=status != "finished")
-        self.journal.close()
-        manifest.end_session(self.record, status=status, reason=reason)
-        manifest.save(self.folder, self.record)
-        if self.session is not None:
-            self.session.close()
+        try:
+            self.ledger.finish(hurry=status != "finished")
+            self.journal.close()
+            manifest.end_session(self.record, status=status, reason=reason)
+            manifest.save(self.folder, self.record)
+        finally:
+            if self.session is not None:
+                self.session.close()
 
     # --- stages ---
     def _stage(self, name: str) -> None:

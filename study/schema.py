@@ -39,6 +39,7 @@ STATUSES = (COMPLETED, STOPPED, FAILED, DIVERGED, OUT_OF_MEMORY, TIMED_OUT, INTE
 
 # --- one report (one line of reports.jsonl, one result of a trial's epoch) ---
 REPORT_IDENTITY = ("schema", "stage", "trial_id", "number", "seed", "epoch", "time")  # `time`: UTC, ISO 8601
+HELD_S = "held_s"  # seconds the trial has held its process so far, all sessions (absent in folders of older versions)
 ACCURACY = "accuracy"  # the study's score: a copy of the metric that probe.score names
 SUPPORT_BYTES = "support_bytes"
 REPORT_METRICS = {
@@ -88,7 +89,7 @@ TRIAL_FIELDS = (
     "baseline",  # true if the point was declared under `baselines:`
     "started",
     "ended",
-    "wall_s",
+    "wall_s",  # seconds the trial held its process: set-up, epochs, evaluation, over all sessions
     "error",  # null or one line
     "checkpoint",  # null or path relative to the results folder
 )

@@ -2,6 +2,7 @@
 
 The study only puts events in a queue; a thread passes them to the process (`study.tracking_process`). Whatever happens
 there (no network, a full disk, a crash) cannot block or fail the study, and a stop waits for it a few seconds at most.
+What the user should know of it (W&B's server cannot be reached) comes back as a line.
 No key is ever read, written or logged here; W&B finds its own.
 """
 
@@ -16,7 +17,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from study.tasks import Task
 LOG_FILE = "tracking.log"
 PATIENCE_S = 60.0
 HURRY_S = 6.0
+CHECK_S = 10
+"""Seconds that W&B's server has to answer before runs go offline."""
 
 
 def logged_in() -> bool:
@@ -50,11 +53,13 @@ def wandb_mode(wanted: str) -> str:
     return "online" if logged_in() else "offline"
 
 
-def listeners(study: StudyConfig, folder: Path, journal: Journal, began: str = "") -> list[Tracker]:
+def listeners(
+    study: StudyConfig, folder: Path, journal: Journal, began: str = "", say: Callable[[str], None] = print
+) -> list[Tracker]:
     """The tracker, or nothing if W&B is disabled and TensorBoard not asked for.
 
     began: when the study was started (a resume keeps it): with the folder's name it makes the run ids of W&B, so that a
-    rehearsal or a second run of the same study does not write into the first one's runs.
+    rehearsal or a second run of the same study does not write into the first one's runs. say: tells the user one line.
     """
     mode = wandb_mode(study.tracking.wandb)
     if mode == "disabled" and not study.tracking.tensorboard:
@@ -62,33 +67,40 @@ def listeners(study: StudyConfig, folder: Path, journal: Journal, began: str = "
     settings = {
         "folder": str(folder.resolve()),
         "wandb": mode,
+        "check_s": CHECK_S,
         "project": study.tracking.project,
         "study": study.name,
         "run_id": "-".join(filter(None, (folder.name, re.sub("[^0-9]", "", began)[:14]))),
         "tensorboard": study.tracking.tensorboard,
         "objectives": dict(study.objectives),
     }
-    return [Tracker(settings, folder, journal)]
+    return [Tracker(settings, folder, journal, say)]
 
 
 class Tracker:
     """A listener of the ledger that passes events on to the writer process."""
 
-    def __init__(self, settings: Mapping[str, Any], folder: Path, journal: Journal) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], folder: Path, journal: Journal, say: Callable[[str], None] = print
+    ) -> None:
         self.journal = journal
+        self.say = say
         self.objectives = settings["objectives"]
         self._events: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._notices: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._log = (folder / LOG_FILE).open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "study.tracking_process", json.dumps(settings)],
             stdin=subprocess.PIPE,
-            stdout=self._log,
+            stdout=subprocess.PIPE,
             stderr=self._log,
             cwd=Path(__file__).resolve().parents[1],
             start_new_session=True,  # Ctrl-C is for the study, which tells the writer itself
         )
         self._thread = threading.Thread(target=self._pass_on, daemon=True)
         self._thread.start()
+        self._ear = threading.Thread(target=self._hear, daemon=True)
+        self._ear.start()
 
     def _pass_on(self) -> None:
         pipe = self.process.stdin
@@ -98,6 +110,11 @@ class Tracker:
                 pipe.flush()
         with contextlib.suppress(OSError, ValueError):
             pipe.close()
+
+    def _hear(self) -> None:
+        with self.process.stdout, contextlib.suppress(OSError, ValueError):
+            for line in self.process.stdout:
+                self._notices.put(line.decode(errors="replace").rstrip())
 
     def _put(self, event: str, **content: Any) -> None:
         self._events.put(json.dumps(plain({"event": event, **content})) + "\n")
@@ -112,7 +129,9 @@ class Tracker:
         self._put("end", trial_id=task.trial_id, line=line)
 
     def tick(self) -> None:
-        """Nothing to do between events."""
+        """Pass on what the writer has to tell the user."""
+        while not self._notices.empty():
+            self.say(self._notices.get())
 
     def close(self, hurry: bool) -> None:
         """Send the table of ended trials, then wait: in a hurry for seconds. The writer is ended if it takes longer."""
@@ -124,4 +143,6 @@ class Tracker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(timeout=5)
+        self._ear.join(timeout=1)
+        self.tick()
         self._log.close()

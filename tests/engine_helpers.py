@@ -14,7 +14,7 @@ from study.config import StudyConfig
 LOG_SIZES = {"k": {"low": 25, "high": 2000, "log": True}, "queue_size": {"low": 256, "high": 98304, "log": True}}
 SPACE = {"method": ("kmclr", "nnclr", "none"), "temperature": {"low": 0.05, "high": 0.5, "log": True}, **LOG_SIZES}
 BASELINES = ({"method": "kmclr", "k": 50}, {"method": "nnclr", "queue_size": 98304})
-TIMES = ("time", "started", "ended", "wall_s", "checkpoint", "epoch_s")
+TIMES = ("time", "started", "ended", "wall_s", "held_s", "checkpoint", "epoch_s")
 
 
 def make_study(**changes: Any) -> StudyConfig:

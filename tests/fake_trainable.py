@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -26,12 +28,24 @@ def curve(params: dict[str, Any], seed: int, epoch: int) -> float:
     return ceiling - 40 * math.exp(-epoch / 6) - 8 * abs(math.log(temperature / 0.2)) + 0.5 * wobble
 
 
+def fill(path: Path, free_kib: int = 0) -> None:
+    """Take all room of the disk where `path` lies but so many KiB."""
+    with path.open("ab", buffering=0) as file:
+        for size in (2**16, 2**10):
+            with contextlib.suppress(OSError):
+                while shutil.disk_usage(path).free > free_kib * 1024:
+                    file.write(bytes(size))
+
+
 def support_bytes(params: dict[str, Any]) -> int:
     return 1024 * int(params.get("k") or params.get("queue_size") or 0)
 
 
 class FakeTrial(tune.Trainable):
-    """An epoch takes $FAKE_SECONDS. Files <trial_id>.<epoch> in the folder $FAKE_FAULTS make a trial misbehave."""
+    """An epoch takes $FAKE_SECONDS. Files <trial_id>.<epoch> in the folder $FAKE_FAULTS make a trial misbehave.
+
+    `fill 8` there lets the file $FAKE_FILL grow until its disk has 8 KiB left.
+    """
 
     def setup(self, config: dict[str, Any]) -> None:
         self.task = config
@@ -59,6 +73,8 @@ class FakeTrial(tune.Trainable):
         kind = self._kind()
         if kind == "die":
             os.kill(os.getpid(), 9)
+        if kind.startswith("fill"):
+            fill(Path(os.environ["FAKE_FILL"]), int(kind.removeprefix("fill") or 0))
         if kind == "diverge":
             raise Diverged("loss is nan")
         if kind == "memory":

@@ -55,7 +55,7 @@ class Witness:
 
 @pytest.fixture
 def ledger(tmp_path):
-    made = Ledger(Journal(tmp_path), BOTH, gpus_per_trial=0.5)
+    made = Ledger(Journal(tmp_path), BOTH)
     made.listeners = [Witness()]
     yield made
     made.journal.close()
@@ -91,7 +91,6 @@ def test_events_become_lines_and_reach_listeners(ledger, tmp_path) -> None:
     assert set(end) == set(schema.TRIAL_FIELDS)
     assert (end["epochs"], end["metrics"]["accuracy"], end["checkpoint"]) == (1, 50.0, "ray/x")
     assert ledger.epochs_done == 1
-    assert ledger.gpu_hours == pytest.approx(2.0 * 0.5 / 3600)
 
 
 def test_a_listener_that_fails_is_switched_off(ledger) -> None:
@@ -200,6 +199,23 @@ def test_callback_stops_when_asked(ledger, tmp_path) -> None:
     callback.on_trial_complete(0, [trial], trial)
     callback.on_step_end(0, [trial])
     assert read_lines(tmp_path / schema.TRIALS_FILE) == []
+
+
+def test_an_end_that_cannot_be_recorded_ends_the_study_between_events(ledger, tmp_path) -> None:
+    """Tune takes an error of `on_trial_complete` for the trial's own and would start it again."""
+    callback = make_callback(ledger, [None, None])
+    trial = tune_trial(task(), result(9))
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    ledger.tell = fail
+    callback.on_trial_complete(0, [trial], trial)
+    callback.on_trial_complete(0, [trial], tune_trial(task(1), result(9)))
+    with pytest.raises(OSError, match="disk full"):
+        callback.on_step_end(0, [trial])
+    callback.on_step_end(0, [trial])
+    assert [e["trial_id"] for e in read_lines(tmp_path / schema.TRIALS_FILE)] == ["search-0000"]
 
 
 def checkpoint(folder: Path, session: str, trial_id: str, index: int, state: object) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from study import estimates, plan
+from study import estimates, plan, ray_session
 from study.config import StudyConfig
 from study.loading import load_study
 from study.pareto_asha import make_rungs
@@ -31,8 +31,8 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(plan, "measure", lambda *_: COST)
     monkeypatch.setattr(plan, "has_gpu", lambda: False)
 
-    def make(name: str, **options) -> Plan:
-        return plan.make_plan(load_study(ROOT / "configs" / f"{name}.yaml", **options), out="out")
+    def make(name: str, address: str | None = None, **options) -> Plan:
+        return plan.make_plan(load_study(ROOT / "configs" / f"{name}.yaml", **options), out="out", address=address)
 
     return make
 
@@ -131,6 +131,56 @@ def test_plan_shows_what_a_preset_and_an_override_change(planned) -> None:
     assert "here" in text
     assert "(a rehearsal)" not in text
     assert "what preset" not in text_of(planned("k_sweep"))
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """What the pretended cluster has; joining it is counted under "joined" and leaving it under "left"."""
+    found = {"CPU": 32.0, "GPU": 4.0}
+    monkeypatch.setattr(ray_session.ray, "cluster_resources", lambda: found)
+    monkeypatch.setattr(ray_session, "_init", lambda address: found.update({f"joined {address}": 1}))
+    monkeypatch.setattr(ray_session.ray, "shutdown", lambda: found.update(left=1))
+    return found
+
+
+@pytest.mark.parametrize("device", ["cuda", "auto"])
+def test_on_a_cluster_its_gpus_count_and_not_this_machine_s(planned, cluster, device: str) -> None:
+    made = planned("k_sweep", device=device, address="head:6379")
+    assert (made.device, made.concurrent, made.foreign) == ("cuda", 4, True)
+    assert (cluster["joined head:6379"], cluster["left"]) == (1, 1)
+    text = text_of(made, width=200)
+    assert "cuda, 4 trials at once" in text
+    assert "not known: this machine has no GPU; on its CPU about" in text
+    assert "2.0 GiB a trial (on a CPU)" in text
+
+
+def test_a_cluster_without_gpus(planned, cluster) -> None:
+    del cluster["GPU"]
+    made = planned("k_sweep", device="auto", address="head:6379")
+    assert (made.device, made.concurrent, made.foreign) == ("cpu", 32, False)
+    assert "not known" not in text_of(made)
+    with pytest.raises(ValueError, match=r"resources\.gpu: a trial wants 1 GPUs, 0 found"):
+        planned("k_sweep", device="cuda", address="head:6379")
+
+
+def test_a_gpu_asked_for_is_looked_for_on_the_cluster_alone(planned, cluster, monkeypatch, capsys) -> None:
+    from trainables import data, devices
+
+    monkeypatch.setattr(data, "check_available", lambda *a, **k: None)
+    monkeypatch.setattr(devices.torch.cuda, "is_available", lambda: False)
+    loaded = load_study(ROOT / "configs" / "k_sweep.yaml", device="cuda")
+    plan.show(loaded, address="head:6379")
+    assert "cuda, 4 trials at once" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="torch sees no CUDA device"):
+        plan.show(loaded)
+
+
+def test_what_needs_a_gpu_is_timed_on_a_cpu_where_there_is_none(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KMCLR_CACHE", str(tmp_path))
+    overrides = ["train.compile=cuda_graphs"]
+    path = ROOT / "configs" / "k_sweep.yaml"
+    config = load_study(path, rehearse=True, device="cuda", overrides=overrides).study
+    assert plan.measure(config, plan.data_sizes(config), on_cpu=True).epoch_s > 0
 
 
 def test_plan_without_confirm(planned) -> None:

@@ -32,7 +32,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(plan, "has_gpu", lambda: False)
     monkeypatch.setattr(plan, "make_plan", lambda loaded, out: SimpleNamespace(hours=(300.0, 2000.0)))
-    monkeypatch.setattr(plan, "show", lambda loaded, out: found.plans.append(loaded.name_on_disk))
+    monkeypatch.setattr(plan, "show", lambda loaded, out, address: found.plans.append(loaded.name_on_disk))
     monkeypatch.setattr(runner, "run", run)
     monkeypatch.setattr(run_study, "report", lambda folder, quiet: found.reports.append((str(folder), quiet)))
     monkeypatch.setattr(quiet, "before_ray", lambda local: found.before_ray.append(local))
@@ -99,7 +99,7 @@ def test_ray_address_of_the_environment_counts_as_given(calls, monkeypatch: pyte
 
 
 def test_rays_settings_come_before_anything_that_imports_ray(calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "show", lambda loaded, out: calls.plans.append(list(calls.before_ray)))
+    monkeypatch.setattr(plan, "show", lambda loaded, out, address: calls.plans.append(list(calls.before_ray)))
     assert run_study.main([K_SWEEP, "--rehearse"]) == 0
     assert calls.plans == [[True]]
 

@@ -71,6 +71,10 @@ def test_trials_and_reports_agree(finished) -> None:
     ends, reports = lines(finished / schema.TRIALS_FILE), lines(finished / schema.REPORTS_FILE)
     assert all(set(end) == set(schema.TRIAL_FIELDS) for end in ends)
     assert all(set(schema.REPORT_IDENTITY) <= set(report) for report in reports)
+    for end in ends:
+        held = [r[schema.HELD_S] for r in reports if r["trial_id"] == end["trial_id"]]
+        assert held[0] > 0
+        assert [*held, end["wall_s"]] == sorted([*held, end["wall_s"]])
     keys = [(r["trial_id"], r["epoch"]) for r in reports]
     assert len(keys) == len(set(keys))
     for end in ends:

@@ -52,7 +52,7 @@ def test_nothing_is_started_when_disabled(tmp_path) -> None:
 
 
 def test_runs_of_another_start_or_of_a_rehearsal_have_ids_of_their_own(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(tracking, "Tracker", lambda settings, folder, journal: settings["run_id"])
+    monkeypatch.setattr(tracking, "Tracker", lambda settings, *_: settings["run_id"])
     study = make_study(tracking={"wandb": "offline"})
 
     def run_id(folder: str, began: str) -> str:

@@ -1,0 +1,102 @@
+"""A disk without room, wherever in a study it is noticed, as one line for the user instead of a traceback.
+
+The journal, the Optuna storage, Tune's state, the manifest, the data cache and the report all write; each fails in its
+own words and some wrap the cause. A trial's own checkpoint that finds no room ends that trial (`study.durable`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from study import results_folder
+
+ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+WORDS = ("no space left on device", "database or disk is full", "quota exceeded")
+VAGUE_WORDS = ("disk i/o error", "unable to open database file", "attempt to write a readonly database")
+"""What SQLite says when it cannot make its journal: of a full disk, or of something else."""
+NO_ROOM_BYTES = 2**20
+
+
+class DiskFull(ValueError):
+    """The user has to make room; the message says where, and the command to go on with."""
+
+
+def free_bytes(path: Path) -> int | None:
+    """Free bytes for this user where `path` lies (or will lie); None if nobody can tell."""
+    place = next((p for p in (path, *path.absolute().parents) if p.exists()), None)
+    with contextlib.suppress(OSError):
+        return None if place is None else shutil.disk_usage(place).free
+    return None
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it was raised from, and so on; each once."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def cause_of(error: BaseException, folder: Path) -> BaseException | None:
+    """The error of the chain that says best that a disk is full: one that names a file, else the innermost; or None.
+
+    SQLite's vague errors count if there is hardly any room in `folder`.
+    """
+    found = None
+    for link in chain(error):
+        said = str(link).lower()
+        full = isinstance(link, OSError) and link.errno in ERRNOS
+        vaguely = any(words in said for words in VAGUE_WORDS) and (free_bytes(folder) or 0) < NO_ROOM_BYTES
+        if full or vaguely or any(words in said for words in WORDS):
+            found = link
+            if full and link.filename:
+                break
+    return found
+
+
+def place_of(cause: BaseException, places: Sequence[Path]) -> str:
+    """Where there is no room: the file that the system names, else the fullest of the places that a study writes to."""
+    if isinstance(cause, OSError) and cause.filename:
+        return str(cause.filename)
+    return str(min(places, key=lambda place: free_bytes(place) or 0))
+
+
+def said_by(cause: BaseException) -> str:
+    """The first line of an error, without the number and the file."""
+    text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return (text.strip().splitlines() or [type(cause).__name__])[0][:200]
+
+
+def command_again(argv: Sequence[str], *, resume: bool) -> str:
+    """The command to go on with (resume) or to start again with, begun as this process was."""
+    rest = [a for a in argv[1:] if a != "--resume"]
+    begin = ["uv", "run"] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python"]
+    return shlex.join([*begin, Path(argv[0]).name, *rest, *(["--resume"] if resume else [])])
+
+
+@contextlib.contextmanager
+def one_line(folder: Path, argv: Sequence[str], storage: str | None = None) -> Iterator[None]:
+    """Within this context a full disk raises DiskFull; any other error passes as it is. storage: path or URI."""
+    try:
+        yield
+    except DiskFull:
+        raise
+    except Exception as error:
+        cause = cause_of(error, folder)
+        if cause is None:
+            raise
+        elsewhere = [Path(storage)] if storage and "://" not in storage else []
+        place = place_of(cause, [folder, *elsewhere, Path(tempfile.gettempdir())])
+        begun = results_folder.begun(folder)
+        raise DiskFull(
+            f"{place}: disk full ({said_by(cause)}); make room, then {'continue' if begun else 'start again'} "
+            f"with: {command_again(argv, resume=begun)}"
+        ) from error
