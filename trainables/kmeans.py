@@ -34,7 +34,7 @@ def scores(queries_BD: Tensor, centres_KD: Tensor, metric: str) -> Tensor:
     """
     if metric == "cosine":
         return queries_BD @ centres_KD.T
-    half_K = torch.linalg.vecdot(centres_KD, centres_KD).mul_(-0.5)
+    half_K = torch.linalg.vector_norm(centres_KD, dim=1).square_().mul_(-0.5)  # without a temporary of K x D
     return torch.addmm(half_K, queries_BD, centres_KD.T)
 
 
@@ -71,7 +71,7 @@ def minibatch_update(
     """
     if decay != 1.0:
         counts_K.mul_(decay)
-    counts_K.index_add_(0, index_B, counts_K.new_ones(()).expand(len(index_B)))
+    counts_K.scatter_(0, index_B, 1.0, reduce="add")
     step_BD = x_BD - centres_KD.index_select(0, index_B)
     step_BD.div_(counts_K.index_select(0, index_B).unsqueeze(1))
     centres_KD.index_add_(0, index_B, step_BD)

@@ -116,9 +116,9 @@ class SupportSet(nn.Module):
                 zeros_N = torch.zeros(len(queries_ND), dtype=torch.int64, device=queries_ND.device)
                 return LookUp(normalise(queries_ND), zeros_N, False)
             index_NR, allowed_NR = self._find(queries_ND, self.neighbours, ids_N)
-            weights_NR = None
+            nearest_N, weights_NR = index_NR.select(1, 0), None
             if self.neighbours == 1 and allowed_NR is None:
-                positives_ND = self._unit_rows(index_NR[:, 0])
+                positives_ND = self._unit_rows(nearest_N)
             else:
                 positives_ND, weights_NR = weigh(
                     self._unit_rows(index_NR), normalise(queries_ND), self.kind, self.soft_temperature, allowed_NR
@@ -127,7 +127,7 @@ class SupportSet(nn.Module):
             if self.mixes == "random":
                 positives_ND = mix(positives_ND, normalise(queries_ND), self.generator)
             self._observe(index_NR, weights_NR, ids_N, labels_N)
-            return LookUp(positives_ND, index_NR[:, 0], True)
+            return LookUp(positives_ND, nearest_N, True)
 
     @property
     def nbytes(self) -> int:

@@ -76,12 +76,11 @@ class PrototypeDiagnostics(nn.Module):
             self.register_buffer("recent_labels_K", torch.full((k,), -1, dtype=torch.int64, device=device))
         self.register_buffer("chosen_K", torch.zeros(k, dtype=torch.float64, device=device))
         self.register_buffer("pure", torch.zeros((), dtype=torch.float64, device=device))
-        self.register_buffer("one", torch.ones((), dtype=torch.float64, device=device), persistent=False)
         self.labelled = self.queries = 0
 
     def observe(self, index_NR: Tensor, weights_NR: Tensor | None, labels_N: Tensor | None) -> None:
         """Adds a look-up: the use of each query's nearest prototype, and the purity of what it drew."""
-        self.chosen_K.index_add_(0, index_NR[:, 0], self.one.expand(len(index_NR)))
+        self.chosen_K.scatter_(0, index_NR.select(1, 0), 1.0, reduce="add")
         self.queries += len(index_NR)
         if labels_N is not None:
             counts_NRC = self.labels_KC[index_NR]
@@ -93,8 +92,7 @@ class PrototypeDiagnostics(nn.Module):
         """Adds the labels of rows that an update gave to prototypes."""
         if decay != 1.0:
             self.labels_KC.mul_(decay)
-        one = self.labels_KC.new_ones(())
-        self.labels_KC.view(-1).index_add_(0, index_B * self.num_classes + labels_B, one.expand(len(labels_B)))
+        self.labels_KC.view(-1).scatter_(0, index_B * self.num_classes + labels_B, 1.0, reduce="add")
 
     def replace(self, slot_R: Tensor, labels_R: Tensor, moved_R: Tensor | None = None) -> None:
         """Starts prototypes anew as single samples of the given labels (where `moved`); label -1: unknown."""

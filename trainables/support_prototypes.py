@@ -131,8 +131,7 @@ class Prototypes(SupportSet):
         batch = len(x_BD)
         keep = math.exp(-batch / (USAGE_HORIZON * self.k))
         self.usage_K.mul_(keep)
-        gain = self.usage_K.new_full((), (1 - keep) * self.k / batch)
-        self.usage_K.index_add_(0, assignment_B, gain.expand(batch))
+        self.usage_K.scatter_(0, assignment_B, (1 - keep) * self.k / batch, reduce="add")
         slot_R, row_R, dead_R = kmeans.revive(
             centres_KD,
             self.counts_K,
@@ -160,7 +159,7 @@ class Prototypes(SupportSet):
     def _find(self, queries_ND: Tensor, count: int, ids_N: Tensor | None) -> tuple[Tensor, Tensor | None]:
         centres_KD = self.centres_KD.float()
         if count == 1:
-            return kmeans.assign(queries_ND, centres_KD, self.metric)[:, None], None
+            return kmeans.assign(queries_ND, centres_KD, self.metric).unsqueeze(1), None
         return kmeans.scores(queries_ND, centres_KD, self.metric).topk(count, dim=1).indices, None
 
     def _unit_rows(self, index: Tensor) -> Tensor:
