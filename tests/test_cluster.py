@@ -72,7 +72,8 @@ def cluster(tmp_path):
 def test_study_survives_the_loss_of_a_node(cluster, tmp_path) -> None:
     address, second = cluster
     out = tmp_path / "out"
-    settings = {"resources": {"max_concurrent": 2}, "scheduler": {"name": "none"}}
+    # a node takes seconds to die, in which a trial may be sent back to it more than once
+    settings = {"resources": {"max_concurrent": 2, "max_failures": 6}, "scheduler": {"name": "none"}}
     command = [sys.executable, "-m", "tests.engine_helpers", str(out), "--address", address]
     command += ["--storage", str(tmp_path / "shared"), "--set", json.dumps(settings)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
