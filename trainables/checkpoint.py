@@ -20,7 +20,7 @@ import torch
 VERSION = 1
 MAGIC = "KMCLR-CHECKPOINT"
 SUFFIX = ".ckpt"
-SAVING_SHARE = 0.02
+SAVING_SHARE = 0.01
 
 
 class CheckpointError(ValueError):
@@ -39,7 +39,7 @@ class Cadence:
     """When to save: every n-th epoch, or ("auto") as often as saving takes at most `SAVING_SHARE` of the time.
 
     "auto" saves after the first epoch, which shows what it costs. What a crash can lose is then at most
-    1 / `SAVING_SHARE` times what a save takes: half a second a save, 25 s of training.
+    1 / `SAVING_SHARE` times what a save takes: half a second a save, 50 s of training.
     """
 
     def __init__(self, every: int | Literal["auto"], clock: Callable[[], float] = time.monotonic) -> None:

@@ -165,7 +165,7 @@ class TrainConfig(Section):
     time_limit_s: float | None = Field(None, gt=0)
     """A trial over this many seconds of wall time ends as `timed_out`."""
     checkpoint_every: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    """Epochs between checkpoints; auto: as often as saving takes at most 2 % of the time. The last is always saved."""
+    """Epochs between checkpoints; auto: as often as saving takes at most 1 % of the time. The last is always saved."""
 
 
 class OptimizerConfig(Section):
