@@ -20,8 +20,8 @@ from study.config import StudyConfig
 from study.journal import JournalError, now, plain
 
 PACKAGES = ("ray", "optuna", "torch", "torchvision", "numpy", "pandas", "pyarrow", "scikit-learn", "pydantic", "wandb")
-FREE_TO_CHANGE = ("resources", "budget", "tracking", "question", "rehearsal")
-"""Sections that may differ when a study is resumed: they do not change what a trial computes."""
+FREE_TO_CHANGE = ("resources", "budget", "tracking", "question", "rehearsal", "train.checkpoint_every")
+"""Sections and settings that may differ when a study is resumed: they do not change what a trial computes."""
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -181,12 +181,13 @@ def load_study(folder: Path) -> dict[str, Any]:
 
 def differences(old: Any, new_: Any, path: str = "") -> list[str]:
     """Dotted lines `train.epochs: 20 -> 30` for everything that differs between two resolved studies."""
+    if path in FREE_TO_CHANGE:
+        return []
     if isinstance(old, dict) and isinstance(new_, dict):
         keys = [*old, *[k for k in new_ if k not in old]]
         return [
             line
             for key in keys
-            if path or key not in FREE_TO_CHANGE
             for line in differences(old.get(key, "(not set)"), new_.get(key, "(not set)"), f"{path}.{key}".lstrip("."))
         ]
     return [] if old == new_ else [f"{path}: {old} -> {new_}"]
