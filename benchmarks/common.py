@@ -61,11 +61,13 @@ def paired(
     warm_up: int = 2,
     wait: Callable[[], None] | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    before: Callable[[], object] | None = None,
 ) -> dict[str, Timing]:
     """Times the candidates in turns: seconds per call, `repeats` values each, every value over `calls` calls.
 
     The order is reversed every other repeat. `wait` (e.g. torch.cuda.synchronize) is called before each reading.
     `clock`: wall time, or time.process_time (CPU time of all threads), which leaves out waiting for a shared core.
+    `before` is called ahead of each value, outside its time: what else a step does, and leaves in the caches.
     """
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(warm_up):
@@ -75,6 +77,8 @@ def paired(
     for repeat in range(repeats):
         order = list(candidates) if repeat % 2 == 0 else list(reversed(candidates))
         for name in order:
+            if before is not None:
+                before()
             seconds[name].append(_time(candidates[name], calls, wait, clock))
     return {name: Timing(values) for name, values in seconds.items()}
 

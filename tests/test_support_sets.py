@@ -234,14 +234,52 @@ def test_purity_of_a_separated_stream_is_high(method):
     assert purity > chance
 
 
-@pytest.mark.parametrize("method", ["nnclr", "kmclr"])
-def test_works_under_autocast_with_low_precision_projections(method):
-    plain, cast = make(method), make(method)
-    for keys, ids, labels in stream(4):
+@pytest.mark.parametrize(
+    ("method", "settings"), [("nnclr", {}), ("kmclr", {}), ("kmclr", {"balance": "sinkhorn"})], ids=str
+)
+def test_works_under_autocast_with_low_precision_projections(method, settings):
+    plain, cast = make(method, settings), make(method, settings)
+    for keys, ids, labels in stream(20):
         low = keys.bfloat16()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             inside = step(cast, low, ids, labels)
         assert torch.equal(inside, step(plain, low.float(), ids, labels))
+
+
+@pytest.mark.parametrize("settings", [{"queue_dtype": "float32"}, {"queue_dtype": "int8"}], ids=str)
+def test_nothing_is_recorded_for_autograd_by_a_queue(settings):
+    check_no_graph(make("nnclr", settings))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"metric": "euclidean"}, {"metric": "cosine"}, {"prototype_dtype": "float16"}, {"balance": "sinkhorn"}],
+    ids=str,
+)
+def test_nothing_is_recorded_for_autograd_by_prototypes(settings):
+    check_no_graph(make("kmclr", settings))
+
+
+def check_no_graph(support):
+    for keys, ids, labels in stream(4):
+        keys = keys.requires_grad_()
+        found = support.look_up(keys, ids_N=ids, labels_N=labels)
+        support.update(keys, ids_B=ids, labels_B=labels)
+        assert not found.positives_BD.requires_grad
+    assert found.valid
+    assert not any(buffer.requires_grad for buffer in support.buffers())
+
+
+@pytest.mark.parametrize("method", ["nnclr", "kmclr"])
+def test_the_short_way_to_the_nearest_row_finds_the_same(method):
+    support = make(method)
+    for batch in stream(4):
+        step(support, *batch)
+    queries = torch.randn(BATCH, DIM, generator=torch.Generator().manual_seed(1))
+    found = support.look_up(queries)
+    index_N1, _ = support._find(queries, 1, None)
+    assert torch.equal(found.index_B, index_N1[:, 0])
+    assert torch.equal(found.positives_BD, support._unit_rows(index_N1)[:, 0])
 
 
 def test_a_copy_is_independent():

@@ -33,21 +33,21 @@ def scores(queries_BD: Tensor, centres_KD: Tensor, metric: str) -> Tensor:
     which is -|q - c|^2 / 2 up to a constant of the row.
     """
     if metric == "cosine":
-        return queries_BD @ centres_KD.T
-    half_K = torch.linalg.vector_norm(centres_KD, dim=1).square_().mul_(-0.5)  # without a temporary of K x D
-    return torch.addmm(half_K, queries_BD, centres_KD.T)
+        return torch.mm(queries_BD, centres_KD.t())
+    square_K = torch.linalg.vector_norm(centres_KD, dim=1).square_()  # without a temporary of K x D
+    return torch.addmm(square_K, queries_BD, centres_KD.t(), beta=-0.5)
 
 
 def best(scores_BK: Tensor) -> tuple[Tensor, Tensor]:
     """Largest score [B] of each row and its index [B] (int64); of tied ones one is returned.
 
-    A CPU finds a maximum many times faster than its place, so wide rows are cut into overlapping windows of equal
+    A CPU finds a maximum 3 to 4 times faster than its place, so wide rows are cut into overlapping windows of equal
     length: first the largest over the windows, then its column, then the window that holds it.
     """
     columns = scores_BK.shape[1]
     windows = columns // WINDOW
     if windows < 4 or scores_BK.device.type != "cpu":
-        return tuple(scores_BK.max(dim=1))
+        return scores_BK.max(dim=1)
     stride = columns // windows
     windows_BGW = scores_BK.unfold(1, columns - (windows - 1) * stride, stride)  # a view
     column_B = windows_BGW.amax(dim=1).argmax(dim=1)
@@ -72,9 +72,9 @@ def minibatch_update(
     if decay != 1.0:
         counts_K.mul_(decay)
     counts_K.scatter_(0, index_B, 1.0, reduce="add")
-    step_BD = x_BD - centres_KD.index_select(0, index_B)
+    step_BD = centres_KD.index_select(0, index_B).sub_(x_BD)
     step_BD.div_(counts_K.index_select(0, index_B).unsqueeze(1))
-    centres_KD.index_add_(0, index_B, step_BD)
+    centres_KD.index_add_(0, index_B, step_BD, alpha=-1)
 
 
 def ema_decay(half_life: float) -> float:

@@ -6,7 +6,6 @@ The rule: look up first, then `update` once a step with the first view only.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -30,20 +29,19 @@ class LookUp(NamedTuple):
     """False until the support set is ready: then take the other view as the positive."""
 
 
-def full_precision(device_type: str) -> AbstractContextManager:
-    """Switches autocast off where it is on."""
-    return torch.autocast(device_type, enabled=False) if torch.is_autocast_enabled(device_type) else nullcontext()
-
-
 class SupportSet(nn.Module):
     """A support set without rows (simclr, byol, none), and the base of those with rows.
 
     Buffers outside `diagnostics_` are what the method needs; `nbytes` counts exactly them. Python counters and the
     random generator travel in `state_dict` as extra state, so that a resumed run equals an uninterrupted one bit for
-    bit. Nothing in `look_up` and `update` waits for the device.
+    bit. Nothing in `look_up` and `update` waits for the device. Both detach what they are given, and no buffer requires
+    a gradient: nothing is recorded for autograd. At small sizes a step is mostly Python and launches, so its path is
+    short (benchmarks/kmeans_step.py).
     """
 
     diagnostics_: nn.Module
+    masks = False
+    """Whether rows of the query's own image are left out."""
 
     def __init__(self, positives: PositivesConfig, dim: int, device: torch.device | str, seed: int) -> None:
         super().__init__()
@@ -51,6 +49,7 @@ class SupportSet(nn.Module):
         self.kind, self.soft_temperature, self.mixes = positives.kind, positives.soft_temperature, positives.mix
         self.neighbours = 1 if self.kind == "nearest" else positives.top_k
         self.generator = torch.Generator(device).manual_seed(seed)
+        self.device_type = self.generator.device.type
         self.seed = seed
 
     # --- what a subclass fills in ---
@@ -93,41 +92,55 @@ class SupportSet(nn.Module):
         """Rows [*index.shape, D] as float32 unit vectors."""
         raise NotImplementedError
 
+    def _nearest(self, queries_ND: Tensor) -> tuple[Tensor, Tensor]:
+        """Index [N] of each query's nearest row, and that row as a unit vector [N, D]: `_find` of one neighbour
+        where all rows may be used. A step looks up once, so this is short on calls."""
+        nearest_N = self._find(queries_ND, 1, None)[0][:, 0]
+        return nearest_N, self._unit_rows(nearest_N)
+
     def _observe(
-        self, index_NR: Tensor, weights_NR: Tensor | None, ids_N: Tensor | None, labels_N: Tensor | None
+        self,
+        nearest_N: Tensor,
+        index_NR: Tensor | None,
+        weights_NR: Tensor | None,
+        ids_N: Tensor | None,
+        labels_N: Tensor | None,
     ) -> None:
-        """Records diagnostics of a look-up."""
+        """Records diagnostics of a look-up; `index_NR` None: the nearest row alone was drawn from."""
 
     def _counters(self) -> dict[str, Any]:
         """Python attributes that belong to the state."""
         return {}
 
     # --- shared ---
-    @torch.no_grad()
     def look_up(self, queries_ND: Tensor, *, ids_N: Tensor | None = None, labels_N: Tensor | None = None) -> LookUp:
         """Positives of raw projections (both views concatenated: N = 2B); any float dtype, any length of row.
 
         `ids_N` (image ids) are needed for mask_same_image, and with `labels_N` serve the diagnostics; both are
         optional otherwise.
         """
-        with full_precision(queries_ND.device.type):
-            queries_ND = queries_ND.detach().float()
-            if not self.ready:
-                zeros_N = torch.zeros(len(queries_ND), dtype=torch.int64, device=queries_ND.device)
-                return LookUp(normalise(queries_ND), zeros_N, False)
+        if torch.is_autocast_enabled(self.device_type):  # in full precision, then
+            with torch.autocast(self.device_type, enabled=False):
+                return self.look_up(queries_ND, ids_N=ids_N, labels_N=labels_N)
+        queries_ND = queries_ND.detach().float()
+        if not self.ready:
+            zeros_N = torch.zeros(len(queries_ND), dtype=torch.int64, device=queries_ND.device)
+            return LookUp(normalise(queries_ND), zeros_N, False)
+        if self.neighbours == 1 and not self.masks:
+            nearest_N, positives_ND = self._nearest(queries_ND)
+            self._observe(nearest_N, None, None, ids_N, labels_N)
+        else:
             index_NR, allowed_NR = self._find(queries_ND, self.neighbours, ids_N)
-            nearest_N, weights_NR = index_NR.select(1, 0), None
-            if self.neighbours == 1 and allowed_NR is None:
-                positives_ND = self._unit_rows(nearest_N)
-            else:
-                positives_ND, weights_NR = weigh(
-                    self._unit_rows(index_NR), normalise(queries_ND), self.kind, self.soft_temperature, allowed_NR
-                )
-                positives_ND = normalise(positives_ND) if self.neighbours > 1 else positives_ND
-            if self.mixes == "random":
-                positives_ND = mix(positives_ND, normalise(queries_ND), self.generator)
-            self._observe(index_NR, weights_NR, ids_N, labels_N)
-            return LookUp(positives_ND, nearest_N, True)
+            positives_ND, weights_NR = weigh(
+                self._unit_rows(index_NR), normalise(queries_ND), self.kind, self.soft_temperature, allowed_NR
+            )
+            if self.neighbours > 1:
+                positives_ND = normalise(positives_ND)
+            nearest_N = index_NR[:, 0]
+            self._observe(nearest_N, index_NR, weights_NR, ids_N, labels_N)
+        if self.mixes == "random":
+            positives_ND = mix(positives_ND, normalise(queries_ND), self.generator)
+        return LookUp(positives_ND, nearest_N, True)
 
     @property
     def nbytes(self) -> int:

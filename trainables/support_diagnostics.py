@@ -6,6 +6,7 @@ Shape legend: B batch, N queries, R neighbours, Q queue rows, K prototypes, C cl
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ class QueueDiagnostics(nn.Module):
             self.register_buffer("ids_Q", torch.full((size,), -1, dtype=torch.int64, device=device))
         self.register_buffer("pure", torch.zeros((), dtype=torch.float64, device=device))
         self.register_buffer("self_hits", torch.zeros((), dtype=torch.float64, device=device))
-        self.labelled = self.identified = 0
+        self.counts: Counter[str] = Counter()  # queries with labels, with ids; setting a module's attribute is slow
 
     def observe(
         self,
@@ -35,30 +36,30 @@ class QueueDiagnostics(nn.Module):
         """Adds a look-up; a query's neighbours count by their weight (equal if None)."""
         if labels_N is not None:
             self.pure += _weighted_share(self.labels_Q[index_NR] == labels_N[:, None], weights_NR)
-            self.labelled += len(labels_N)
+            self.counts["labelled"] += len(labels_N)
         if ids_N is not None:
             self.self_hits += _weighted_share(row_ids_Q[index_NR] == ids_N[:, None], weights_NR)
-            self.identified += len(ids_N)
+            self.counts["identified"] += len(ids_N)
 
     def values(self) -> dict[str, Tensor]:
         """neighbour_purity and self_hit_rate, 0-1, sample-weighted."""
         found = {}
-        if self.labelled:
-            found["neighbour_purity"] = self.pure / self.labelled
-        if self.identified:
-            found["self_hit_rate"] = self.self_hits / self.identified
+        if self.counts["labelled"]:
+            found["neighbour_purity"] = self.pure / self.counts["labelled"]
+        if self.counts["identified"]:
+            found["self_hit_rate"] = self.self_hits / self.counts["identified"]
         return found
 
     def reset(self) -> None:
         self.pure.zero_()
         self.self_hits.zero_()
-        self.labelled = self.identified = 0
+        self.counts.clear()
 
     def get_extra_state(self) -> dict[str, Any]:
-        return {"labelled": self.labelled, "identified": self.identified}
+        return dict(self.counts)
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        self.labelled, self.identified = state["labelled"], state["identified"]
+        self.counts = Counter(state)
 
 
 class PrototypeDiagnostics(nn.Module):
@@ -76,17 +77,21 @@ class PrototypeDiagnostics(nn.Module):
             self.register_buffer("recent_labels_K", torch.full((k,), -1, dtype=torch.int64, device=device))
         self.register_buffer("chosen_K", torch.zeros(k, dtype=torch.float64, device=device))
         self.register_buffer("pure", torch.zeros((), dtype=torch.float64, device=device))
-        self.labelled = self.queries = 0
+        self.counts: Counter[str] = Counter()  # queries, and those with labels
 
-    def observe(self, index_NR: Tensor, weights_NR: Tensor | None, labels_N: Tensor | None) -> None:
-        """Adds a look-up: the use of each query's nearest prototype, and the purity of what it drew."""
-        self.chosen_K.scatter_(0, index_NR.select(1, 0), 1.0, reduce="add")
-        self.queries += len(index_NR)
+    def observe(
+        self, nearest_N: Tensor, index_NR: Tensor | None, weights_NR: Tensor | None, labels_N: Tensor | None
+    ) -> None:
+        """Adds a look-up: the use of each query's nearest prototype, and the purity of what it drew (`index_NR`; the
+        nearest alone if None)."""
+        self.chosen_K.scatter_(0, nearest_N, 1.0, reduce="add")
+        self.counts["queries"] += len(nearest_N)
         if labels_N is not None:
+            index_NR = nearest_N[:, None] if index_NR is None else index_NR
             counts_NRC = self.labels_KC[index_NR]
             own_NR = counts_NRC.gather(2, labels_N[:, None, None].expand(-1, index_NR.shape[1], 1))[:, :, 0]
             self.pure += _weighted_share(own_NR / counts_NRC.sum(dim=2).clamp_min(1e-12), weights_NR)
-            self.labelled += len(labels_N)
+            self.counts["labelled"] += len(labels_N)
 
     def add(self, index_B: Tensor, labels_B: Tensor, decay: float) -> None:
         """Adds the labels of rows that an update gave to prototypes."""
@@ -105,10 +110,10 @@ class PrototypeDiagnostics(nn.Module):
         """neighbour_purity; prototypes_used: share chosen at least once in the epoch; prototype_entropy: of the
         choices, divided by log K (1 = all equally often; a single prototype counts as 1). All 0-1."""
         found = {}
-        if self.labelled:
-            found["neighbour_purity"] = self.pure / self.labelled
-        if self.queries:
-            share_K = self.chosen_K / self.queries
+        if self.counts["labelled"]:
+            found["neighbour_purity"] = self.pure / self.counts["labelled"]
+        if self.counts["queries"]:
+            share_K = self.chosen_K / self.counts["queries"]
             found["prototypes_used"] = (share_K > 0).double().mean()
             entropy = torch.special.entr(share_K).sum()
             k = len(share_K)
@@ -118,13 +123,13 @@ class PrototypeDiagnostics(nn.Module):
     def reset(self) -> None:
         self.chosen_K.zero_()
         self.pure.zero_()
-        self.labelled = self.queries = 0
+        self.counts.clear()
 
     def get_extra_state(self) -> dict[str, Any]:
-        return {"labelled": self.labelled, "queries": self.queries}
+        return dict(self.counts)
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        self.labelled, self.queries = state["labelled"], state["queries"]
+        self.counts = Counter(state)
 
 
 def _weighted_share(value_NR: Tensor, weights_NR: Tensor | None) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trainables import kmeans
-from trainables.support_base import SupportSet, full_precision
+from trainables.support_base import SupportSet
 from trainables.support_diagnostics import PrototypeDiagnostics
 from trainables.support_queue import DTYPES, ring_slices, ring_write
 
@@ -68,7 +68,6 @@ class Prototypes(SupportSet):
     def vectors(self) -> int:
         return self.k
 
-    @torch.no_grad()
     def update(
         self,
         keys_BD: Tensor,
@@ -79,16 +78,18 @@ class Prototypes(SupportSet):
     ) -> None:
         """One mini-batch k-means step. `assignment_B`: the keys' part of this step's `look_up(...).index_B`, which
         saves a search (the centres have not moved since); balance=sinkhorn makes its own."""
-        with full_precision(keys_BD.device.type):
-            x_BD = keys_BD.detach().float()
-            if self.metric == "cosine":
-                x_BD = kmeans.normalise(x_BD)
-            if self.forget_every:
-                self._remember(x_BD, labels_B)
-            if self.ready:
-                self._step(x_BD, labels_B, assignment_B)
-            else:
-                self._collect(x_BD, labels_B)
+        if torch.is_autocast_enabled(self.device_type):  # in full precision, then
+            with torch.autocast(self.device_type, enabled=False):
+                return self.update(keys_BD, ids_B=ids_B, labels_B=labels_B, assignment_B=assignment_B)
+        x_BD = keys_BD.detach().float()
+        if self.metric == "cosine":
+            x_BD = kmeans.normalise(x_BD)
+        if self.forget_every:
+            self._remember(x_BD, labels_B)
+        if self.ready:
+            self._step(x_BD, labels_B, assignment_B)
+        else:
+            self._collect(x_BD, labels_B)
 
     def _remember(self, x_BD: Tensor, labels_B: Tensor | None) -> None:
         self.at, parts = ring_slices(self.at, self.k, len(x_BD))
@@ -111,7 +112,8 @@ class Prototypes(SupportSet):
         self.collected = stop
 
     def _step(self, x_BD: Tensor, labels_B: Tensor | None, assignment_B: Tensor | None) -> None:
-        centres_KD = self.centres_KD.float()  # the buffer itself in float32, a working copy in float16
+        stored_KD = self.centres_KD
+        centres_KD = stored_KD.float()  # itself if it is in float32, a working copy in float16
         if self.balance == "sinkhorn":
             assignment_B = kmeans.balanced_assign(x_BD, centres_KD, self.metric)
         elif assignment_B is None:
@@ -123,8 +125,8 @@ class Prototypes(SupportSet):
             self.diagnostics_.add(assignment_B, labels_B, self.decay)
         if self.revive_below:
             self._revive(centres_KD, x_BD, labels_B, assignment_B)
-        if self.centres_KD.dtype == torch.float16:
-            self.centres_KD.copy_(kmeans.round_to_half(centres_KD, self.generator))
+        if centres_KD is not stored_KD:
+            stored_KD.copy_(kmeans.round_to_half(centres_KD, self.generator))
 
     def _revive(self, centres_KD: Tensor, x_BD: Tensor, labels_B: Tensor | None, assignment_B: Tensor) -> None:
         """Tracks each prototype's share of assignments (mean 1) over a sliding window and moves the unused."""
@@ -157,20 +159,31 @@ class Prototypes(SupportSet):
         self.diagnostics_.reset()
 
     def _find(self, queries_ND: Tensor, count: int, ids_N: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        centres_KD = self.centres_KD.float()
-        if count == 1:
-            return kmeans.assign(queries_ND, centres_KD, self.metric).unsqueeze(1), None
-        return kmeans.scores(queries_ND, centres_KD, self.metric).topk(count, dim=1).indices, None
+        scores_NK = kmeans.scores(queries_ND, self.centres_KD.float(), self.metric)
+        return scores_NK.topk(count, dim=1).indices, None
 
     def _unit_rows(self, index: Tensor) -> Tensor:
-        rows = self.centres_KD.index_select(0, index.flatten()).view(*index.shape, self.dim)
-        exact = self.metric == "cosine" and rows.dtype == torch.float32
-        return rows if exact else kmeans.normalise(rows.float())
+        return self._units(self.centres_KD.index_select(0, index.flatten())).view(*index.shape, self.dim)
+
+    def _nearest(self, queries_ND: Tensor) -> tuple[Tensor, Tensor]:
+        centres_KD = self.centres_KD
+        nearest_N = kmeans.assign(queries_ND, centres_KD.float(), self.metric)
+        return nearest_N, self._units(centres_KD.index_select(0, nearest_N))
+
+    def _units(self, rows_ND: Tensor) -> Tensor:
+        """Copies of centres as float32 unit vectors; the copies themselves may be changed for it."""
+        exact = self.metric == "cosine" and rows_ND.dtype == torch.float32
+        return rows_ND if exact else kmeans.normalise_(rows_ND.float())
 
     def _observe(
-        self, index_NR: Tensor, weights_NR: Tensor | None, ids_N: Tensor | None, labels_N: Tensor | None
+        self,
+        nearest_N: Tensor,
+        index_NR: Tensor | None,
+        weights_NR: Tensor | None,
+        ids_N: Tensor | None,
+        labels_N: Tensor | None,
     ) -> None:
-        self.diagnostics_.observe(index_NR, weights_NR, labels_N)
+        self.diagnostics_.observe(nearest_N, index_NR, weights_NR, labels_N)
 
     def diagnostics(self) -> dict[str, Tensor]:
         """neighbour_purity, prototypes_used, prototype_entropy, 0-1, over the epoch so far."""

@@ -154,8 +154,14 @@ class Queue(SupportSet):
         return rows if rows.dtype == torch.float32 else normalise(rows.float())
 
     def _observe(
-        self, index_NR: Tensor, weights_NR: Tensor | None, ids_N: Tensor | None, labels_N: Tensor | None
+        self,
+        nearest_N: Tensor,
+        index_NR: Tensor | None,
+        weights_NR: Tensor | None,
+        ids_N: Tensor | None,
+        labels_N: Tensor | None,
     ) -> None:
+        index_NR = nearest_N[:, None] if index_NR is None else index_NR
         self.diagnostics_.observe(index_NR, weights_NR, self._row_ids, ids_N, labels_N)
 
     def diagnostics(self) -> dict[str, Tensor]:
