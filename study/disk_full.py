@@ -28,6 +28,11 @@ class DiskFull(ValueError):
     """The user has to make room; the message says where, and the command to go on with."""
 
 
+def says_so(error: BaseException) -> bool:
+    """Whether the system reports, by number, that a disk or a quota is used up."""
+    return isinstance(error, OSError) and error.errno in ERRNOS
+
+
 def free_bytes(path: Path) -> int | None:
     """Free bytes for this user where `path` lies (or will lie); None if nobody can tell."""
     place = next((p for p in (path, *path.absolute().parents) if p.exists()), None)
@@ -53,7 +58,7 @@ def cause_of(error: BaseException, folder: Path) -> BaseException | None:
     found = None
     for link in chain(error):
         said = str(link).lower()
-        full = isinstance(link, OSError) and link.errno in ERRNOS
+        full = says_so(link)
         vaguely = any(words in said for words in VAGUE_WORDS) and (free_bytes(folder) or 0) < NO_ROOM_BYTES
         if full or vaguely or any(words in said for words in WORDS):
             found = link

@@ -6,7 +6,6 @@ trial from its last checkpoint); what the trial raises itself would only be rais
 
 from __future__ import annotations
 
-import errno
 import sys
 import time
 import traceback
@@ -16,7 +15,7 @@ from typing import Any
 from ray import tune
 from ray.tune.trainable import trainable as ray_trainable
 
-from study import checkpoints, schema
+from study import checkpoints, disk_full, schema
 
 Candidate = tuple[str, "str | tune.Checkpoint"]
 """A checkpoint's name for people, and where to load it from: a path, a URI, or Tune's own handle."""
@@ -37,14 +36,9 @@ def status_of(error: BaseException) -> str:
     return schema.FAILED
 
 
-def disk_full(error: BaseException) -> bool:
-    """Whether a disk or a quota on this machine is used up."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
 def describe(error: BaseException) -> str:
     """One line."""
-    if disk_full(error):
+    if disk_full.says_so(error):
         return f"disk full: {error}"
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else ''}".rstrip(": ")
@@ -112,7 +106,8 @@ class Durable:
         try:
             return super().save(checkpoint_dir)
         except OSError as error:
-            if self._storage and not (disk_full(error) or checkpoints.is_local(self._storage.storage_filesystem)):
+            remote = self._storage and not checkpoints.is_local(self._storage.storage_filesystem)
+            if remote and not disk_full.says_so(error):
                 self._storage.current_checkpoint_index = index  # Tune's driver has not counted it either
                 print(f"a checkpoint could not be uploaded ({describe(error)})", file=sys.stderr)
             else:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from study import schema
+from study import disk_full, schema
 from study.durable import describe, failure_of, status_of
 from tests.engine_helpers import lines, make_study, outcome, run_fake
 from tests.fake_trainable import curve
@@ -101,6 +102,12 @@ def test_epochs_run_again_after_a_kill_are_not_recorded_again(tmp_path: Path, mo
 )
 def test_status_of_exceptions(error, status) -> None:
     assert status_of(error) == status
+
+
+@pytest.mark.parametrize("number", disk_full.ERRNOS)
+def test_a_used_up_disk_or_quota_is_named_so(number) -> None:
+    assert describe(OSError(number, os.strerror(number))).startswith("disk full: ")
+    assert describe(OSError(errno.EIO, "Input/output error")).startswith("OSError: ")
 
 
 def test_descriptions_are_one_line() -> None:
