@@ -24,7 +24,9 @@ MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memor
 
 
 def status_of(error: BaseException) -> str:
-    """The schema's status for an exception raised by a trial."""
+    """The schema's status for an exception raised by a trial; a full disk is not the trial's fault: it is to go on."""
+    if disk_full.says_so(error):
+        return schema.INTERRUPTED
     names = {cls.__name__ for cls in type(error).__mro__}
     text = str(error).lower()
     if "Diverged" in names:
@@ -38,10 +40,9 @@ def status_of(error: BaseException) -> str:
 
 def describe(error: BaseException) -> str:
     """One line."""
-    if disk_full.says_so(error):
-        return f"disk full: {error}"
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else ''}".rstrip(": ")
+    kind = "disk full" if disk_full.says_so(error) else type(error).__name__
+    return f"{kind}: {lines[0] if lines else ''}".rstrip(": ")
 
 
 class Durable:
@@ -98,7 +99,8 @@ class Durable:
             return self._failure(error)
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
-        """A checkpoint that cannot be written (disk full) ends the trial at its next step instead of crashing it.
+        """A checkpoint that cannot be written ends the trial at its next step instead of crashing it; if the disk is
+        full, a resume goes on with it.
 
         One that cannot be uploaded does neither: the trial goes on, and its next checkpoint makes up for it.
         """

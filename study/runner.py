@@ -249,6 +249,7 @@ class StudyRun:
         places = checkpoints.Checkpoints(self.folder, own)
         with storage_gone.one_line(places.uri, self._resume_command):
             self._train(name, places)
+        disk_full.check_room(self.ledger.without_room, places.uri, self._resume_command())
 
     def _train(self, name: str, places: checkpoints.Checkpoints) -> None:
         """What is left of a stage."""

@@ -40,7 +40,8 @@ def ends(tmp_path_factory) -> tuple[Path, dict[str, dict]]:
         study = make_study(
             search=search, scheduler={"name": "none"}, train={"epochs": 4, "checkpoint_every": 1}, resources=resources
         )
-        assert run_fake(study, out) == 0
+        with pytest.raises(disk_full.DiskFull, match=r"^disk full: .* \(checkpoints of search-0006, kept in "):
+            run_fake(study, out)
     assert "FAKE_FAULTS" not in os.environ
     return out / "fake", {e["trial_id"]: e for e in lines(out / "fake" / schema.TRIALS_FILE)}
 
@@ -54,7 +55,7 @@ def ends(tmp_path_factory) -> tuple[Path, dict[str, dict]]:
         (3, schema.FAILED, 1, "KeyError: 'a bug'"),
         (4, schema.DIVERGED, 1, None),
         (5, schema.COMPLETED, 4, None),
-        (6, schema.FAILED, 2, "disk full: [Errno 28] No space left on device"),
+        (6, schema.INTERRUPTED, 2, "disk full: [Errno 28] No space left on device"),
         (7, schema.FAILED, 1, "the trial's process died"),
         (8, schema.COMPLETED, 4, None),
     ],
@@ -97,6 +98,8 @@ def test_epochs_run_again_after_a_kill_are_not_recorded_again(tmp_path: Path, mo
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), schema.OUT_OF_MEMORY),
         (MemoryError(), schema.OUT_OF_MEMORY),
         (TimeoutError("slow"), schema.TIMED_OUT),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), schema.INTERRUPTED),
+        (OSError(errno.EIO, "Input/output error"), schema.FAILED),
         (ValueError("x"), schema.FAILED),
     ],
 )
