@@ -26,7 +26,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("config", help="the study, a YAML file (see configs/)")
     parser.add_argument("--plan", action="store_true", help="print the plan and stop")
     parser.add_argument("--rehearse", action="store_true", help="apply the file's rehearsal: section")
-    parser.add_argument("--device", help="cpu, cuda, cuda:N; `cpu` insists on the real study without a GPU")
+    parser.add_argument("--device", help="auto, cpu or cuda; `cpu` insists on the real study without a GPU")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="override a setting (repeatable)")
     parser.add_argument("--out", default="results", help="results go to OUT/NAME (default: results)")
     parser.add_argument("--resume", action="store_true", help="go on where the study was stopped")

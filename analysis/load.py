@@ -285,9 +285,13 @@ def _join(reports: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _gpu_hours(trials: pd.DataFrame, reports: pd.DataFrame, manifest: Mapping, study: Mapping) -> pd.Series:
-    """Hours of a trial's epochs times its share of a GPU; NaN if the study did not run on one."""
+    """Hours a trial held its process (`wall_s`: set-up, epochs, evaluation) times its share of a GPU; NaN on a CPU.
+
+    In folders of older versions `wall_s` is of the last session alone: there the epochs of all sessions count.
+    """
     if str(manifest["device"]).startswith("cpu"):
         return pd.Series(float("nan"), index=trials.index, dtype=float)
     share = (study.get("resources") or {}).get("gpu")
-    seconds = reports.groupby("trial_id")["epoch_s"].sum()
-    return trials["trial_id"].map(seconds).astype(float) * (1.0 if share is None else float(share)) / 3600
+    epochs = trials["trial_id"].map(reports.groupby("trial_id")["epoch_s"].sum()).astype(float)
+    seconds = pd.concat([trials["wall_s"], epochs], axis="columns").max(axis="columns")
+    return seconds * (1.0 if share is None else float(share)) / 3600

@@ -43,7 +43,8 @@ summary { cursor:pointer; }
 @media print {
   @page { size:A4; margin:16mm 14mm; }
   body { font-size:10.5pt; } main { max-width:none; padding:0; } nav { display:none; }
-  h2, h3 { break-after:avoid; } figure, tr, .answer { break-inside:avoid; }
+  h2, h3 { break-after:avoid; } figure, tr, .answer, .short { break-inside:avoid; }
+  tbody tr:nth-child(-n+3) { break-after:avoid; } tbody tr:nth-last-child(-n+3) { break-before:avoid; }
   .has-still .live, .has-still h3 { display:none; }
   .still { display:block; width:auto; max-width:100%; max-height:84mm; margin:0 auto; } details pre { columns:2; }
   .table, pre { overflow:visible; } pre { white-space:pre-wrap; overflow-wrap:anywhere; font-size:7.5pt; }

@@ -107,6 +107,11 @@ def _is_text(column: pd.Series) -> bool:
     return not any(str(cell)[:1].isdigit() or str(cell)[:1] == "-" for cell in column)
 
 
+SHORT_ROWS = 25
+"""Rows up to which a table and its caption stay on one printed page, half of which they fill; longer ones repeat their
+head on each page."""
+
+
 def to_html(table: Table) -> str:
     """A table element in a scrolling box, with its caption."""
     kinds = [' class="text"' if _is_text(table.rows[c]) else "" for c in table.rows.columns]
@@ -116,10 +121,11 @@ def to_html(table: Table) -> str:
         for row in table.rows.itertuples(index=False)
     )
     label = f'<strong class="rehearsal">{html.escape(table.label)}.</strong> ' if table.label else ""
-    return (
+    whole = (
         f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
         f'<p class="caption">{label}{html.escape(table.caption)}</p>'
     )
+    return f'<div class="short">{whole}</div>' if len(table.rows) <= SHORT_ROWS else whole
 
 
 def write(table: Table, folder: Path, prefix: str = "") -> None:

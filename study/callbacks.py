@@ -95,6 +95,9 @@ class StudyCallback(tune.Callback):
             self._end(from_config(trial.config), *failure_of(_error_of(trial)))
 
     def _end(self, task: Task, status: str, error: str | None) -> None:
+        if status == schema.INTERRUPTED:  # a full disk: of its checkpoints the newest may be half written
+            self.ledger.end(task, status, error=error)
+            return
         kept = self.checkpoints.tidy(task, keep=0 if status == schema.STOPPED else 1)
         self.ledger.end(task, status, error=error, checkpoint=kept)
 

@@ -1,7 +1,8 @@
 """A disk without room, wherever in a study it is noticed, as one line for the user instead of a traceback.
 
 The journal, the Optuna storage, Tune's state, the manifest, the data cache and the report all write; each fails in its
-own words and some wrap the cause. A trial's own checkpoint that finds no room ends that trial (`study.durable`).
+own words and some wrap the cause. A trial that finds no room for its checkpoint is interrupted while the others go on
+(`study.durable`; each node has a disk of its own); the study says so when the stage ends, and a resume trains it on.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from study import results_folder
@@ -26,6 +27,11 @@ NO_ROOM_BYTES = 2**20
 
 class DiskFull(ValueError):
     """The user has to make room; the message says where, and the command to go on with."""
+
+
+def says_so(error: BaseException) -> bool:
+    """Whether the system reports, by number, that a disk or a quota is used up."""
+    return isinstance(error, OSError) and error.errno in ERRNOS
 
 
 def free_bytes(path: Path) -> int | None:
@@ -53,7 +59,7 @@ def cause_of(error: BaseException, folder: Path) -> BaseException | None:
     found = None
     for link in chain(error):
         said = str(link).lower()
-        full = isinstance(link, OSError) and link.errno in ERRNOS
+        full = says_so(link)
         vaguely = any(words in said for words in VAGUE_WORDS) and (free_bytes(folder) or 0) < NO_ROOM_BYTES
         if full or vaguely or any(words in said for words in WORDS):
             found = link
@@ -80,6 +86,20 @@ def command_again(argv: Sequence[str], *, resume: bool) -> str:
     rest = [a for a in argv[1:] if a != "--resume"]
     begin = ["uv", "run"] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python"]
     return shlex.join([*begin, Path(argv[0]).name, *rest, *(["--resume"] if resume else [])])
+
+
+def check_room(without_room: Mapping[str, str], kept_in: str, again: str) -> None:
+    """Raise DiskFull if a stage ended with trials that had no room for their checkpoints.
+
+    without_room: what the system said, by trial. kept_in: where checkpoints go. again: the command to go on with.
+    """
+    if without_room:
+        first, *more = without_room
+        others = f" and {len(more)} more trials" if len(more) > 1 else "".join(f" and {name}" for name in more)
+        raise DiskFull(
+            f"{without_room[first]} (checkpoints of {first}{others}, kept in {kept_in}); make room, then continue "
+            f"with: {again}"
+        )
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ trial from its last checkpoint); what the trial raises itself would only be rais
 
 from __future__ import annotations
 
-import errno
 import sys
 import time
 import traceback
@@ -16,7 +15,7 @@ from typing import Any
 from ray import tune
 from ray.tune.trainable import trainable as ray_trainable
 
-from study import checkpoints, schema
+from study import checkpoints, disk_full, schema
 
 Candidate = tuple[str, "str | tune.Checkpoint"]
 """A checkpoint's name for people, and where to load it from: a path, a URI, or Tune's own handle."""
@@ -25,7 +24,9 @@ MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memor
 
 
 def status_of(error: BaseException) -> str:
-    """The schema's status for an exception raised by a trial."""
+    """The schema's status for an exception raised by a trial; a full disk is not the trial's fault: it is to go on."""
+    if disk_full.says_so(error):
+        return schema.INTERRUPTED
     names = {cls.__name__ for cls in type(error).__mro__}
     text = str(error).lower()
     if "Diverged" in names:
@@ -37,17 +38,11 @@ def status_of(error: BaseException) -> str:
     return schema.FAILED
 
 
-def disk_full(error: BaseException) -> bool:
-    """Whether a disk or a quota on this machine is used up."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
 def describe(error: BaseException) -> str:
     """One line."""
-    if disk_full(error):
-        return f"disk full: {error}"
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else ''}".rstrip(": ")
+    kind = "disk full" if disk_full.says_so(error) else type(error).__name__
+    return f"{kind}: {lines[0] if lines else ''}".rstrip(": ")
 
 
 class Durable:
@@ -104,7 +99,8 @@ class Durable:
             return self._failure(error)
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
-        """A checkpoint that cannot be written (disk full) ends the trial at its next step instead of crashing it.
+        """A checkpoint that cannot be written ends the trial at its next step instead of crashing it; if the disk is
+        full, a resume goes on with it.
 
         One that cannot be uploaded does neither: the trial goes on, and its next checkpoint makes up for it.
         """
@@ -112,7 +108,8 @@ class Durable:
         try:
             return super().save(checkpoint_dir)
         except OSError as error:
-            if self._storage and not (disk_full(error) or checkpoints.is_local(self._storage.storage_filesystem)):
+            remote = self._storage and not checkpoints.is_local(self._storage.storage_filesystem)
+            if remote and not disk_full.says_so(error):
                 self._storage.current_checkpoint_index = index  # Tune's driver has not counted it either
                 print(f"a checkpoint could not be uploaded ({describe(error)})", file=sys.stderr)
             else:

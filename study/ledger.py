@@ -17,7 +17,8 @@ from study.journal import Journal, metrics_of, now
 from study.tasks import Task
 
 METRIC_NAMES = (*schema.REPORT_METRICS, *schema.TEST_METRICS)
-ENDED_BY_ITSELF = (schema.FAILED, schema.DIVERGED, schema.OUT_OF_MEMORY, schema.TIMED_OUT)
+ENDED_BY_ITSELF = (schema.FAILED, schema.DIVERGED, schema.OUT_OF_MEMORY, schema.TIMED_OUT, schema.INTERRUPTED)
+"""Statuses that a trial gives itself; `interrupted` if its disk was full."""
 SMALLER = "out of memory: shrink train.batch_size, the network or the support set, or pack fewer trials (resources)"
 
 
@@ -52,6 +53,8 @@ class Ledger:
         self.tell: Any = None
         """Set by a searcher that wants to learn of ends: called with (task, line) after the line is on disk."""
         self.running: dict[str, Task] = {}
+        self.without_room: dict[str, str] = {}
+        """Trials that a full disk interrupted in this session, and what the system said."""
         self._began: dict[str, str] = {}
         self._held = HeldTime(journal, clock)
 
@@ -135,6 +138,8 @@ class Ledger:
             "checkpoint": checkpoint,
         }
         self.running.pop(task.trial_id, None)
+        if status == schema.INTERRUPTED and error:
+            self.without_room[task.trial_id] = error
         written = self.journal.append_end(line)
         if written:
             if self.tell is not None and status != schema.INTERRUPTED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,8 +109,20 @@ def _build(content: dict[str, Any], pairs: Sequence[yaml_edge.Override], path: P
     return study
 
 
+def _bad_device(device: str) -> list[str]:
+    """A trial sees only the GPUs that Ray gives it, numbered from 0, so a study cannot name one by its number."""
+    if device in ("auto", "cpu", "cuda", "cuda:0"):
+        return []
+    if re.fullmatch(r"cuda:\d+", device):
+        return [
+            f"device: '{device}' cannot be chosen in a study, whose trials each see the GPU that Ray gives them as "
+            f"cuda:0; write device: cuda (CUDA_VISIBLE_DEVICES={device[5:]} keeps a study on that GPU of this machine)"
+        ]
+    return [f"device: '{device}' is not a device of a study; use auto, cpu or cuda"]
+
+
 def _check_stages(study: StudyConfig, source: str) -> None:
-    problems = []
+    problems = _bad_device(study.device)
     first = next(iter(study.objectives), None)
     if first != "accuracy" or study.objectives[first] != "max":
         problems.append("objectives must begin with 'accuracy: max'; further ones may be support_bytes: min, ...")

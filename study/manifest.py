@@ -63,11 +63,22 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _allowed(rows: list[Any]) -> list[Any]:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves to this process: by number, else (named by UUID) so many of them."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return rows
+    names = [name.strip() for name in chosen.split(",") if name.strip()]
+    if not all(name.lstrip("-").isdigit() for name in names):
+        return rows[: len(names)]
+    return [rows[int(name)] for name in names if 0 <= int(name) < len(rows)]
+
+
 def gpus() -> list[dict[str, Any]]:
-    """Name and memory of the NVIDIA GPUs of this machine, [] without any."""
+    """Name and memory of this machine's NVIDIA GPUs that CUDA_VISIBLE_DEVICES leaves to this process, or []."""
     table = _output("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
     rows = [row.rsplit(",", 1) for row in (table or "").splitlines() if "," in row]
-    return [{"name": name.strip(), "memory_bytes": int(float(mib)) * 2**20} for name, mib in rows]
+    return [{"name": name.strip(), "memory_bytes": int(float(mib)) * 2**20} for name, mib in _allowed(rows)]
 
 
 def cpu_name() -> str:

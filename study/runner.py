@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from study import checkpoints, disk_full, display, manifest, results_folder, schema, tracking
+from study import checkpoints, disk_full, display, manifest, results_folder, schema, storage_gone, tracking
 from study.budget import Budget
 from study.config import StudyConfig
 from study.interrupt import Interrupted, StopSignals, StudyStopped
@@ -81,7 +81,8 @@ def run(
     resume: go on with that folder. stage: `search` or `confirm` alone (default: both). address: of a Ray cluster.
     storage: path or URI for Tune's state and checkpoints (default: `ray/` in the results folder).
     more: fields of `Options`, for tests. Returns 0 (finished, or a budget reached), 1 (failed), 128 + signal
-    (interrupted). Raises ValueError for what the user can put right, a full disk (`DiskFull`) included.
+    (interrupted). Raises ValueError for what the user can put right, a full disk (`DiskFull`) and a lost storage
+    (`StorageGone`) included.
     """
     if stage not in (None, *schema.STAGES):
         raise ValueError(f"--stage: expected one of {', '.join(schema.STAGES)}, got {stage!r}")
@@ -242,13 +243,19 @@ class StudyRun:
 
     # --- stages ---
     def _stage(self, name: str) -> None:
-        from study import engine, stages
-        from study.search import TaskList
-
         if (reason := self._stop_reason()) is not None:
             raise StudyStopped(reason)
         own = checkpoints.own_storage(self.storage, self.folder.name, self.record["started"])
         places = checkpoints.Checkpoints(self.folder, own)
+        with storage_gone.one_line(places.uri, self._resume_command):
+            self._train(name, places)
+        disk_full.check_room(self.ledger.without_room, places.uri, self._resume_command())
+
+    def _train(self, name: str, places: checkpoints.Checkpoints) -> None:
+        """What is left of a stage."""
+        from study import engine, stages
+        from study.search import TaskList
+
         rungs = self.rungs if name == stages.SEARCH else None
         if name == stages.SEARCH:
             searcher, unfinished = engine.make_search(self.study, self.folder, self.journal, self.ledger)

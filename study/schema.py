@@ -34,7 +34,7 @@ FAILED = "failed"  # an error of its own
 DIVERGED = "diverged"  # NaN or infinite loss
 OUT_OF_MEMORY = "out_of_memory"
 TIMED_OUT = "timed_out"
-INTERRUPTED = "interrupted"  # the study was stopped (Ctrl-C, SIGTERM, budget) while it ran; a resume continues it
+INTERRUPTED = "interrupted"  # the study was stopped while it ran, or its disk was full; a resume continues it
 STATUSES = (COMPLETED, STOPPED, FAILED, DIVERGED, OUT_OF_MEMORY, TIMED_OUT, INTERRUPTED)
 
 # --- one report (one line of reports.jsonl, one result of a trial's epoch) ---

@@ -82,14 +82,61 @@ def test_results_on_a_disk_that_fills_up(disk, filled_in) -> None:
 
 
 @pytest.mark.timeout(280)
-def test_checkpoints_without_room_end_their_trials_and_not_the_study(disk, filled_in, tmp_path) -> None:
+def test_trials_without_room_for_checkpoints_are_trained_on_when_there_is_room(disk, filled_in, tmp_path) -> None:
     study = make_study()
     filled_in.at("search-0005", 2)
-    assert run_fake(study, tmp_path / "out", storage=str(disk)) == 0
-    ends = check_complete(tmp_path / "out" / "fake", study)
-    assert ends["search-0005"]["status"] == schema.FAILED
-    assert ends["search-0005"]["error"].startswith("disk full: ")
+    with pytest.raises(DiskFull, match=rf"^disk full: .* \(checkpoints of search-0005 and .*, kept in {disk}/fake"):
+        run_fake(study, tmp_path / "out", storage=str(disk))
+    ends = {e["trial_id"]: e for e in lines(tmp_path / "out" / "fake" / schema.TRIALS_FILE)}
+    assert ends["search-0005"]["status"] == schema.INTERRUPTED
     assert ends["search-0001"]["status"] == schema.COMPLETED
+    filled_in.empty()
+    assert run_fake(study, tmp_path / "out", resume=True) == 0
+    ends = check_complete(tmp_path / "out" / "fake", study)
+    assert {end["status"] for end in ends.values()} <= {schema.COMPLETED, schema.STOPPED}
+
+
+def test_a_trial_that_a_full_disk_interrupted_goes_on_from_its_last_checkpoint(tmp_path, monkeypatch) -> None:
+    """The others go on without it; the points to confirm are chosen when it has been trained."""
+    fault, out = tmp_path / "search-0000.3", tmp_path / "out"
+    fault.write_text("disk")
+    monkeypatch.setenv("FAKE_FAULTS", str(tmp_path))
+    changes = {"search": {"trials": 2}, "scheduler": {"name": "none"}, "confirm": {"seeds": [1], "max_points": 2}}
+    study = make_study(**changes, train={"epochs": 4, "checkpoint_every": 1})
+    with pytest.raises(
+        DiskFull, match=r"^disk full: \[Errno 28\] .* \(checkpoints of search-0000, kept in .*/ray\); make "
+    ):
+        run_fake(study, out)
+    first, second = lines(out / "fake" / schema.TRIALS_FILE)
+    assert (first["status"], first["epochs"], first["checkpoint"]) == (schema.INTERRUPTED, 3, None)
+    assert first["error"].startswith("disk full: ")
+    assert second["status"] == schema.COMPLETED
+    fault.unlink()
+    for epoch in (1, 2):
+        (tmp_path / f"search-0000.{epoch}").write_text("error")  # these need not be trained again
+    assert run_fake(study, out, resume=True) == 0
+    own = [r for r in lines(out / "fake" / schema.REPORTS_FILE) if r["trial_id"] == "search-0000"]
+    assert [r["epoch"] for r in own] == [1, 2, 3, 4]
+    assert own[-1]["loss"] == pytest.approx(sum(r["accuracy"] for r in own))  # came through the checkpoint
+    ends = lines(out / "fake" / schema.TRIALS_FILE)[2:]
+    assert {end["status"] for end in ends} == {schema.COMPLETED}
+    assert sorted(end["trial_id"] for end in ends) == ["confirm-0000-1", "confirm-0001-1", "search-0000"]
+
+
+@pytest.mark.parametrize(
+    ("without_room", "who"),
+    [
+        ({"a": "disk full: x"}, "a"),
+        ({"a": "disk full: x", "b": "disk full: y"}, "a and b"),
+        ({"a": "disk full: x", "b": "", "c": ""}, "a and 2 more trials"),
+    ],
+)
+def test_who_had_no_room_is_said(without_room, who) -> None:
+    disk_full.check_room({}, "/there", "go on")
+    with pytest.raises(DiskFull) as caught:
+        disk_full.check_room(without_room, "/there", "go on")
+    said = f"disk full: x (checkpoints of {who}, kept in /there); make room, then continue with: go on"
+    assert str(caught.value) == said
 
 
 # --- what the parts of a study say of a full disk ---

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from study import schema
+from study import disk_full, schema
 from study.durable import describe, failure_of, status_of
 from tests.engine_helpers import lines, make_study, outcome, run_fake
 from tests.fake_trainable import curve
@@ -39,7 +40,8 @@ def ends(tmp_path_factory) -> tuple[Path, dict[str, dict]]:
         study = make_study(
             search=search, scheduler={"name": "none"}, train={"epochs": 4, "checkpoint_every": 1}, resources=resources
         )
-        assert run_fake(study, out) == 0
+        with pytest.raises(disk_full.DiskFull, match=r"^disk full: .* \(checkpoints of search-0006, kept in "):
+            run_fake(study, out)
     assert "FAKE_FAULTS" not in os.environ
     return out / "fake", {e["trial_id"]: e for e in lines(out / "fake" / schema.TRIALS_FILE)}
 
@@ -53,7 +55,7 @@ def ends(tmp_path_factory) -> tuple[Path, dict[str, dict]]:
         (3, schema.FAILED, 1, "KeyError: 'a bug'"),
         (4, schema.DIVERGED, 1, None),
         (5, schema.COMPLETED, 4, None),
-        (6, schema.FAILED, 2, "disk full: [Errno 28] No space left on device"),
+        (6, schema.INTERRUPTED, 2, "disk full: [Errno 28] No space left on device"),
         (7, schema.FAILED, 1, "the trial's process died"),
         (8, schema.COMPLETED, 4, None),
     ],
@@ -96,11 +98,19 @@ def test_epochs_run_again_after_a_kill_are_not_recorded_again(tmp_path: Path, mo
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), schema.OUT_OF_MEMORY),
         (MemoryError(), schema.OUT_OF_MEMORY),
         (TimeoutError("slow"), schema.TIMED_OUT),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), schema.INTERRUPTED),
+        (OSError(errno.EIO, "Input/output error"), schema.FAILED),
         (ValueError("x"), schema.FAILED),
     ],
 )
 def test_status_of_exceptions(error, status) -> None:
     assert status_of(error) == status
+
+
+@pytest.mark.parametrize("number", disk_full.ERRNOS)
+def test_a_used_up_disk_or_quota_is_named_so(number) -> None:
+    assert describe(OSError(number, os.strerror(number))).startswith("disk full: ")
+    assert describe(OSError(errno.EIO, "Input/output error")).startswith("OSError: ")
 
 
 def test_descriptions_are_one_line() -> None:

@@ -50,6 +50,17 @@ def refused(load, text: str, *overrides: str, **options) -> str:
 # --- what is loaded ---
 
 
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0"])
+def test_devices_that_a_trial_can_have(study_file, device: str) -> None:
+    assert study_file(device=device).study.device == device
+
+
+def test_a_numbered_gpu_is_refused_with_the_way_out(study_file) -> None:
+    said = refused(study_file, STUDY, device="cuda:12")
+    assert "write device: cuda (CUDA_VISIBLE_DEVICES=12 keeps a study on that GPU of this machine)" in said
+    assert "\n" not in said
+
+
 def test_as_written(study_file) -> None:
     loaded = study_file()
     assert (loaded.name_on_disk, loaded.rehearsal, loaded.path) == ("sweep", False, Path("s.yaml"))

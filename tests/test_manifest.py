@@ -41,7 +41,21 @@ def test_no_git_is_null(monkeypatch) -> None:
     assert manifest.gpus() == []
 
 
+@pytest.mark.parametrize(
+    ("chosen", "names"),
+    [(None, "ABC"), ("", ""), ("1", "B"), ("2, 0", "CA"), ("7", ""), ("-1", ""), ("GPU-5f,GPU-6a", "AB")],
+)
+def test_gpus_are_those_that_the_environment_leaves(monkeypatch, chosen, names) -> None:
+    """Ray refuses to start with more of them."""
+    monkeypatch.setattr(manifest, "_output", lambda *command: "A, 1\nB, 1\nC, 1\n")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+    assert "".join(gpu["name"] for gpu in manifest.gpus()) == names
+
+
 def test_gpus_are_read_from_the_driver_s_table(monkeypatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(manifest, "_output", lambda *command: "NVIDIA H200, 143771\nNVIDIA, odd name, 1024\n")
     assert manifest.gpus() == [
         {"name": "NVIDIA H200", "memory_bytes": 143771 * 2**20},

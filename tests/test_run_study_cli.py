@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -235,10 +236,18 @@ def test_a_folder_that_will_be_refused_is_refused_before_anything_is_timed(calls
     assert run_study.main([K_SWEEP, "--plan"]) == 0  # looking is allowed
 
 
-def test_a_device_that_is_not_there_is_named_before_the_data(tmp_path: Path, capsys, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run_study.main([K_SWEEP, "--device", "tpu", "--plan"]) == 2
-    assert capsys.readouterr().err == "run_study.py: device: 'tpu' is not a device; use auto, cpu, cuda or cuda:N\n"
+@pytest.mark.parametrize("more", [["--plan"], ["--quiet"], ["--resume"], ["--address", "head:6379"]])
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--device", "tpu"], "device: 'tpu' is not a device of a study; use auto, cpu or cuda\n"),
+        (["--set", "device=cuda:1"], "device: 'cuda:1' cannot be chosen in a study, .*; write device: cuda .*\n"),
+    ],
+)
+def test_a_device_that_no_trial_can_have_is_refused_before_anything_starts(calls, capsys, asked, said, more) -> None:
+    assert run_study.main([K_SWEEP, *asked, *more]) == 2
+    assert (calls.plans, calls.runs) == ([], [])
+    assert re.fullmatch(f"run_study.py: {K_SWEEP}: {said}", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("out", ["a_file", "/proc/no/folders"])

@@ -210,7 +210,7 @@ class RunSections(Section):
     method: Method = "kmclr"
     seed: int = Field(0, ge=0)
     device: str = "auto"
-    """auto (CUDA if present), cpu, cuda, cuda:N."""
+    """auto (CUDA if present), cpu, cuda; for a single run also cuda:N (in a study Ray gives each trial its GPU)."""
     data: DataConfig = DataConfig()
     encoder: EncoderConfig = EncoderConfig()
     heads: HeadsConfig = HeadsConfig()
