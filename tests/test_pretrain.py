@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +274,35 @@ def test_command_line_trains_resumes_and_reports(run_file: Path, capsys: pytest.
     again = [json.loads(line) for line in (out / "reports.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in again] == [1, 2, 3]
     assert again[2]["loss"] == lines[2]["loss"]
+
+
+def test_an_interrupt_at_any_moment_leaves_no_gap_in_the_reports(
+    run_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    save = checkpoint.save_rolling
+
+    def interrupted(folder: Path, epoch: int, state: dict[str, Any]) -> None:
+        save(folder, epoch, state)
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save_rolling", interrupted)
+    out = run_file.parent / "of two words"
+    arguments = [str(run_file), "--set", "train.checkpoint_every=1", "--out", str(out)]
+    assert command_line.pretrain_main(arguments) == 130
+    advice = capsys.readouterr().err.split("continue with: ")[1]
+    monkeypatch.setattr(checkpoint, "save_rolling", save)
+    assert command_line.pretrain_main(shlex.split(advice)[3:]) == 0
+    assert "continuing after epoch 2" in capsys.readouterr().out
+    assert [json.loads(line)["epoch"] for line in (out / "reports.jsonl").read_text().splitlines()] == [1, 2, 3]
+
+
+def test_resuming_without_a_checkpoint_says_so_and_starts(run_file: Path, capsys: pytest.CaptureFixture[str]):
+    out = run_file.parent / "mistyped"
+    assert command_line.pretrain_main([str(run_file), "--out", str(out), "--resume"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "no checkpoint to resume from: starting with epoch 1" in printed
+    assert "epoch 3/3" in printed
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -27,6 +28,10 @@ from trainables.run_file import load_run
 from trainables.trial import Diverged, TimedOut, Trial
 
 SCHEMA_VERSION = 1  # of a report's line, as study.schema states it
+SET_HELP = (
+    "change a setting of the file, such as method=nnclr, preset=seed, support.k=200 or train.epochs=20; "
+    "may be repeated (trainables/config.py lists all settings)"
+)
 PRETRAIN_EXAMPLES = """examples:
   python -m trainables.pretrain configs/runs/kmclr_400.yaml
   python -m trainables.pretrain configs/runs/kmclr_50.yaml --set data.name=digits --set encoder.name=small_conv
@@ -46,8 +51,13 @@ def pretrain_main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", help="YAML run file (configs/runs/*.yaml)")
-    parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="overrides", help="repeatable")
-    parser.add_argument("--out", type=Path, help="folder of checkpoints and reports.jsonl (default: runs/NAME)")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="overrides", help=SET_HELP)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of checkpoints/ and reports.jsonl, one line an epoch (default: runs/NAME of the file)",
+    )
     parser.add_argument("--resume", action="store_true", help="continue from the newest checkpoint in the folder")
     options = parser.parse_args(arguments)
     folder = options.out or Path("runs") / Path(options.config).stem
@@ -59,9 +69,9 @@ def pretrain_main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 3
     except KeyboardInterrupt:
-        repeated = " ".join(f"--set {override}" for override in options.overrides)
-        command = f"python -m trainables.pretrain {options.config} {repeated} --out {folder} --resume"
-        print(f"\ninterrupted; continue with: {' '.join(command.split())}", file=sys.stderr)
+        repeated = [part for override in options.overrides for part in ("--set", override)]
+        command = ["python", "-m", "trainables.pretrain", options.config, *repeated, "--out", str(folder), "--resume"]
+        print(f"\ninterrupted; continue with: {shlex.join(command)}", file=sys.stderr)
         return 130
 
 
@@ -78,6 +88,8 @@ def _train(cfg: RunConfig, folder: Path, resume: bool) -> int:
             console.print(f"skipped: {message}")
         trial.load_state_dict(found.state)
         console.print(f"continuing after epoch {trial.epoch} ({found.path})")
+    elif resume:
+        console.print(f"{folder / 'checkpoints'} holds no checkpoint to resume from: starting with epoch 1")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").write_text(json.dumps(cfg.model_dump(mode="json"), indent=2) + "\n")
     _drop_reports_after(folder / "reports.jsonl", trial.epoch)
@@ -86,11 +98,12 @@ def _train(cfg: RunConfig, folder: Path, resume: bool) -> int:
         cadence = checkpoint.Cadence(cfg.train.checkpoint_every)
         while not trial.done:
             report = trial.run_epoch()
+            # The report first: one without its checkpoint is made again, one behind its checkpoint would be missing.
+            reports.write(json.dumps(report_line(report, cfg, folder.name), allow_nan=False) + "\n")
+            reports.flush()
             if trial.done or cadence.due(trial.epoch):
                 with cadence.saving():
                     checkpoint.save_rolling(folder / "checkpoints", trial.epoch, trial.state_dict())
-            reports.write(json.dumps(report_line(report, cfg, folder.name), allow_nan=False) + "\n")
-            reports.flush()
             bar.update(task, completed=trial.epoch, description=summary(cfg, report))
             if not console.is_terminal:
                 console.print(f"epoch {trial.epoch}/{cfg.train.epochs} {summary(cfg, report)}")
