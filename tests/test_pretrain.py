@@ -169,6 +169,16 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference():
     Trial(tiny("kmclr", train={"checkpoint_every": 2}), digits()).load_state_dict(state)  # this may change
 
 
+def test_a_checkpoint_of_another_kind_of_device_goes_on_from_the_seed():
+    first = Trial(tiny("kmclr"), digits())
+    first.run_epoch()
+    state = first.state_dict() | {"generator": torch.zeros(16, dtype=torch.uint8)}  # as of a CUDA generator
+    trial = Trial(tiny("kmclr"), digits())
+    trial.load_state_dict(state)
+    assert trial.generator.initial_seed() == 1
+    assert trial.run_epoch()["epoch"] == 2
+
+
 def test_pictures_keep_their_axes_over_epochs():
     trial = Trial(tiny("kmclr", probe={"projection_every": 2, "projection_samples": 40}), digits())
     reports = [trial.run_epoch() for _ in range(3)]

@@ -219,10 +219,17 @@ class Trial:
         self.probe.load_state_dict(state["probe"])
         self.probe.optimizer.load_state_dict(state["probe_optimizer"])
         self.evaluator.load_state_dict(state["evaluator"])
-        self.generator.set_state(state["generator"].cpu())
+        self._restore_generator(state["generator"].cpu(), state["epoch"])
         torch.set_rng_state(state["torch_rng"].cpu())
         self.epoch, self.step = state["epoch"], state["step"]
         self._earlier_s, self._started = state["elapsed_s"], time.monotonic()
+
+    def _restore_generator(self, saved: Tensor, epoch: int) -> None:
+        """A generator's state has no meaning on another kind of device: there, go on from the seed and the epoch."""
+        if saved.shape == self.generator.get_state().shape:
+            self.generator.set_state(saved)
+        else:
+            self.generator.manual_seed(self.cfg.seed + epoch)
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint file, atomically."""
