@@ -25,7 +25,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from trainables import checkpoint, devices, linear_eval, yaml_edge
 from trainables.config import DataConfig, RunConfig
 from trainables.data import load_dataset
-from trainables.run_file import load_run
+from trainables.run_file import load_run, without_effect
 from trainables.trial import Diverged, TimedOut, Trial
 
 SCHEMA_VERSION = 1  # of a report's line, as study.schema states it
@@ -69,7 +69,10 @@ def pretrain_main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     folder = options.out or Path("runs") / Path(options.config).stem
     try:
-        return _train(load_run(options.config, options.overrides), folder, options.resume)
+        cfg = load_run(options.config, options.overrides)
+        for line in without_effect(options.config, options.overrides, cfg):
+            print(f"note: {line}", file=sys.stderr)
+        return _train(cfg, folder, options.resume)
     except (ValueError, OSError) as error:
         return _user_error(error)
     except (Diverged, TimedOut) as error:
