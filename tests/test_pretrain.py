@@ -34,6 +34,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "prototypes float16": ("kmclr", {"support": {"prototype_dtype": "float16"}}),
     "prototypes revived, balanced": ("kmclr", {"support": {"revive_after": 0.5, "balance": "sinkhorn"}}),
     "prototypes over the batch": ("kmclr", {"support": {"k": 100}}),
+    "prototypes, small last batch": ("kmclr", {"train": {"batch_size": 42, "drop_last": False}}),
     "prototypes, soft, mixed": ("kmclr", {"positives": {"kind": "soft", "top_k": 3, "mix": "random"}}),
     "prototypes, momentum": ("kmclr", {"positives": {"momentum_encoder": True}}),
 }

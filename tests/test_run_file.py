@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.trial_helpers import tiny
 from trainables import command_line, run_file, yaml_edge
 from trainables.config import RunConfig
 
@@ -55,9 +56,8 @@ def test_the_rules_name_settings_that_exist():
 
 def test_the_command_line_says_it_before_it_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = tmp_path / "run.yaml"
-    path.write_text(LEAST + "train: {batch_size: 1}")  # refused later, so nothing is trained here
-    out = ["--out", str(tmp_path / "out"), "--set", f"data.cache_dir={tmp_path}"]
-    assert command_line.pretrain_main([str(path), *out, "--set", "support.queue_size=9"]) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "note: support.queue_size has no effect in this run: it needs method=nnclr"
-    assert "train.batch_size" in lines[1]
+    path.write_text(tiny("none", train={"epochs": 2}).model_dump_json(exclude_defaults=True))  # JSON is YAML
+    changes = ["--set", f"data.cache_dir={tmp_path}", "--set", "support.queue_size=9"]
+    assert command_line.pretrain_main([str(path), "--out", str(tmp_path / "out"), *changes]) == 0
+    printed = capsys.readouterr().out.split("epoch 1/2")[0].splitlines()
+    assert "note: support.queue_size has no effect in this run: it needs method=nnclr" in printed

@@ -70,9 +70,7 @@ def pretrain_main(arguments: Sequence[str] | None = None) -> int:
     folder = options.out or Path("runs") / Path(options.config).stem
     try:
         cfg = load_run(options.config, options.overrides)
-        for line in without_effect(options.config, options.overrides, cfg):
-            print(f"note: {line}", file=sys.stderr)
-        return _train(cfg, folder, options.resume)
+        return _train(cfg, folder, options.resume, without_effect(options.config, options.overrides, cfg))
     except (ValueError, OSError) as error:
         return _user_error(error)
     except (Diverged, TimedOut) as error:
@@ -85,13 +83,15 @@ def pretrain_main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _train(cfg: RunConfig, folder: Path, resume: bool) -> int:
+def _train(cfg: RunConfig, folder: Path, resume: bool, notes: Sequence[str]) -> int:
     files = checkpoint.in_folder(folder / "checkpoints")
     if files and not resume:
         raise ValueError(f"{folder}: holds checkpoints of an earlier run; add --resume or choose another --out")
     console = Console()
     dataset = load_dataset(cfg.data, console.print)
     trial = Trial(cfg, dataset)
+    for line in notes:
+        console.print(f"note: {line}", soft_wrap=True)
     found = checkpoint.read_newest(files)
     if found is not None:
         for message in found.skipped:
