@@ -127,8 +127,8 @@ class Trial:
             )
         diagnostics = {name: float(value) for name, value in self.method.support.diagnostics().items()}
         self.epoch += 1
-        self.method.support.end_epoch(self.epoch)
         report = {"epoch": self.epoch, "loss": loss} | self.evaluator.evaluate(self.method, self.probe, self.epoch)
+        self.method.support.end_epoch(self.epoch)  # after the picture: it shows the prototypes, not their re-seeding
         return report | self._costs(started, train_s) | {k: v for k, v in diagnostics.items() if math.isfinite(v)}
 
     def _batches(self) -> tuple[Tensor, ...]:
