@@ -225,6 +225,12 @@ def test_estimate_scales_with_images_and_needs_no_data():
     assert pretrain._sizes(digits()) == pretrain.Sizes(1, 8, 10, 128, 100)
 
 
+def test_a_run_of_one_step_can_be_estimated():
+    cfg = tiny("kmclr", train={"epochs": 1, "batch_size": 100}, optimizer={"warmup_epochs": 0})
+    found = pretrain.estimate(cfg, pretrain.Sizes(1, 8, 10, train=100, validation=50), steps=3)
+    assert found.epoch_s == pytest.approx(found.step_s + found.evaluation_s)
+
+
 @pytest.mark.parametrize(("seconds_an_image", "timed"), [(0.01, [8, 32]), (1.0, [8])])
 def test_a_batch_that_would_take_too_long_is_not_timed_whole(monkeypatch, seconds_an_image: float, timed: list[int]):
     batches: list[int] = []

@@ -116,7 +116,8 @@ class _Timed(NamedTuple):
 
 def _timed_trial(cfg: RunConfig, sizes: Sizes, batch: int, steps: int, device: Any) -> _Timed:
     """Median seconds of a step and of encoding an image, on a trial that is thrown away."""
-    changed = {"train": cfg.train.model_copy(update={"batch_size": batch, "time_limit_s": None})}
+    epochs = cfg.train.epochs + steps + 1  # the noise may be a single batch: no run is too short to be timed
+    changed = {"train": cfg.train.model_copy(update={"batch_size": batch, "epochs": epochs, "time_limit_s": None})}
     noise = noise_dataset(sizes, max(batch, sizes.num_classes * cfg.probe.few_shot_labels))
     trial = Trial(cfg.model_copy(update=changed), noise, device)
     index = torch.arange(batch, device=trial.device)
