@@ -225,6 +225,20 @@ def test_estimate_scales_with_images_and_needs_no_data():
     assert pretrain._sizes(digits()) == pretrain.Sizes(1, 8, 10, 128, 100)
 
 
+@pytest.mark.parametrize(("method", "support"), [("kmclr", {"k": 100}), ("nnclr", {"queue_size": 5000}), ("none", {})])
+def test_an_estimate_times_steps_with_a_full_support_set(method: str, support: dict, monkeypatch: pytest.MonkeyPatch):
+    held: list[int] = []
+    step = Trial.train_step
+
+    def spy(trial: Trial, index: torch.Tensor) -> torch.Tensor:
+        held.append(len(trial.method.support.vectors_for_plot()) if trial.method.support.ready else 0)
+        return step(trial, index)
+
+    monkeypatch.setattr(Trial, "train_step", spy)
+    pretrain.estimate(tiny(method, support=support), pretrain.Sizes(1, 8, 10, train=320, validation=50), steps=1)
+    assert set(held) == {{"kmclr": 100, "nnclr": 1000, "none": 0}[method]}  # of a queue 1,000 rows are drawn at most
+
+
 def test_a_run_of_one_step_can_be_estimated():
     cfg = tiny("kmclr", train={"epochs": 1, "batch_size": 100}, optimizer={"warmup_epochs": 0})
     found = pretrain.estimate(cfg, pretrain.Sizes(1, 8, 10, train=100, validation=50), steps=3)
