@@ -161,6 +161,15 @@ def test_transfer_data_keeps_or_replaces_the_settings():
     assert (other.name, other.root, other.train_limit, other.image_size) == ("parquet", "there", None, 8)
 
 
+def test_an_interrupted_evaluation_ends_without_a_traceback(run: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(linear_eval, "load_dataset", interrupted)
+    assert command_line.linear_eval_main([str(run)]) == 130
+    assert capsys.readouterr().err.strip() == "interrupted"
+
+
 def images_in(folder: Path, split: str, per_class: int) -> None:
     """Photographs of unequal sizes, none square: bright ones and dark ones."""
     rng = np.random.default_rng(len(split))

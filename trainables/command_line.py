@@ -189,6 +189,9 @@ def linear_eval_main(arguments: Sequence[str] | None = None) -> int:
         return _evaluate(options)
     except (ValueError, OSError) as error:
         return _user_error(error)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
 
 
 def _evaluate(options: argparse.Namespace) -> int:
