@@ -62,7 +62,7 @@ def measure(cfg: RunConfig, train: bool) -> dict[str, float]:
         reports.append(trial.run_epoch())
     seconds = time.process_time() - started
     encoder = trial.method.networks.encoder.eval().requires_grad_(False)
-    frozen = Frozen(encoder, cfg, dataset.mean, dataset.std, dataset.channels, trial.epoch)
+    frozen = Frozen(encoder, cfg, dataset.mean, dataset.std, dataset.channels, dataset.image_size, trial.epoch)
     found = dict(evaluate(frozen, seed=cfg.seed).metrics)
     found["support_bytes"] = trial.method.support.nbytes if train else 0
     if train:

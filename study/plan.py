@@ -257,8 +257,17 @@ def _render_space(study: StudyConfig, console: Console) -> None:
 
 
 def _preset_rows(study: StudyConfig) -> list[loading.Change]:
-    defaults = yaml_edge.flatten(StudyConfig(name="defaults", space={}).model_dump(mode="json"))
-    return [(name, defaults.get(name), value) for name, value in PRESETS[study.preset].items()]
+    """What the preset sets, its default, and what holds in this study, which may search or overrule it."""
+    plain = StudyConfig(name="defaults", space={})
+    defaults, own = (yaml_edge.flatten(s.model_dump(mode="json")) for s in (plain, study))
+    searched = {space.PARAMETERS[name].path for name in study.space}
+    rows = []
+    for name, value in PRESETS[study.preset].items():
+        if defaults.get(name) == value:
+            continue
+        now = _short(own.get(name)) + (f" (the preset: {_short(value)})" if own.get(name) != value else "")
+        rows.append((name, defaults.get(name), f"searched; else {now}" if name in searched else now))
+    return rows
 
 
 def _render_changes(kind: str, title: str, rows: Iterable[loading.Change], console: Console) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 NO_KERNEL = {
@@ -54,6 +55,10 @@ WAITS = {
 """Calls that wait for the device when their input lives on one (`item`, data-dependent shapes, host checks)."""
 
 
+READS = {torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.cpu, torch.Tensor.__array__}
+"""Methods that bring values to the host; of a tensor on a CPU they are no ATen calls."""
+
+
 class Calls(NamedTuple):
     kernels: int
     """Kernel-launching calls."""
@@ -78,6 +83,16 @@ class _Counter(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+class _Reads(TorchFunctionMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func in READS
+        return func(*args, **(kwargs or {}))
+
+
 def _selects_by_mask(name: str, args: Any) -> bool:
     """x[mask] has a data-dependent shape; x[mask] = tensor needs it too."""
     if name not in ("index", "index_put", "index_put_"):
@@ -87,6 +102,6 @@ def _selects_by_mask(name: str, args: Any) -> bool:
 
 def count_calls(fn: Callable[[], Any]) -> Calls:
     """Runs `fn` once and counts; call it before once yourself if the first call sets something up."""
-    with _Counter() as counter:
+    with _Reads() as reads, _Counter() as counter:
         fn()
-    return Calls(len(counter.names), counter.syncs, counter.names)
+    return Calls(len(counter.names), counter.syncs + reads.count, counter.names)

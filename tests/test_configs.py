@@ -11,6 +11,7 @@ from study import space
 from study.config import StudyConfig
 from study.loading import load_study
 from trainables import yaml_edge
+from trainables.config import RunConfig
 from trainables.run_file import load_run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,6 +110,50 @@ def test_run_files_load(path: Path) -> None:
     run = load_run(path)
     assert run.method == path.stem.split("_")[0]
     assert f"trainables.pretrain configs/runs/{path.name}" in header(path)
+
+
+def test_the_run_files_are_the_original_studys_set() -> None:
+    assert {path.stem for path in RUNS} == {"nnclr", "simclr", "byol", *(f"kmclr_{k}" for k in (50, 200, 400, 600))}
+
+
+@pytest.mark.parametrize("path", RUNS, **names)
+def test_a_run_file_holds_only_what_differs_from_the_original_recipe(path: Path) -> None:
+    method, _, k = path.stem.partition("_")
+    wanted = {"preset": "seed", "method": method} | ({"support": {"k": int(k)}} if k else {})
+    assert yaml_edge.read_file(path) == wanted
+
+
+def test_the_seed_preset_is_the_original_studys_recipe() -> None:
+    """Every value that the study's report gives; what is not listed is a default of ours that agrees with it."""
+    run = load_run(ROOT / "configs" / "runs" / "nnclr.yaml")
+    optimizer, (view1, view2) = run.optimizer, (run.augment.view1, run.augment.view2)
+    assert (run.data.name, run.data.validation_per_class, run.data.split_seed) == ("cifar100", 50, 42)
+    assert (run.encoder.name, run.encoder.stem_padding) == ("resnet18", 2)
+    heads = run.heads
+    assert (heads.projector_layers, heads.projector_hidden, heads.embedding_dim) == (3, 2048, 256)
+    assert heads.predictor_hidden == 4096
+    assert (optimizer.name, optimizer.lars_eta, optimizer.lars_clip) == ("lars", 0.001, False)
+    assert (optimizer.learning_rate, optimizer.momentum, optimizer.weight_decay) == (0.2, 0.9, 1e-6)
+    assert (run.train.batch_size, run.train.epochs, optimizer.warmup_epochs) == (64, 500, 10)
+    assert not run.train.drop_last
+    assert (run.loss.temperature, run.loss.symmetric) == (0.1, True)
+    assert (run.support.queue_size, run.support.queue_dtype, run.positives.kind) == (98304, "float32", "nearest")
+    assert (run.support.update, run.support.forget_every, run.support.metric) == ("count", 3, "euclidean")
+    assert (view1.blur, view2.blur, view1.solarise, view2.solarise) == (1.0, 0.1, 0.0, 0.2)
+    for view in (view1, view2):
+        assert (view.crop_min, view.crop_max, view.flip, view.jitter, view.grey) == (0.08, 1.0, 0.5, 0.8, 0.2)
+        assert (view.brightness, view.contrast, view.saturation, view.hue) == (0.4, 0.4, 0.2, 0.1)
+        assert (view.blur_sigma_min, view.blur_sigma_max) == (0.1, 0.2)
+    assert run.probe.learning_rate == 0.01
+
+
+def test_the_strong_preset_is_what_public_recipes_show_to_work() -> None:
+    run, optimizer = RunConfig(), RunConfig().optimizer
+    assert run.preset == "strong"
+    assert (optimizer.name, optimizer.lars_eta, optimizer.lars_clip) == ("lars", 0.02, True)
+    assert (optimizer.learning_rate, optimizer.weight_decay, optimizer.warmup_epochs) == (0.4, 1e-5, 10)
+    assert (run.train.batch_size, run.loss.temperature, run.support.metric) == (256, 0.2, "cosine")
+    assert run.positives.momentum == 0.99  # byol's target: 0.99 -> 1
 
 
 @pytest.mark.parametrize("path", [*STUDIES, *RUNS], **names)

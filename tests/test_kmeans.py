@@ -236,5 +236,7 @@ def test_the_counter_sees_waits():
     assert count_calls(lambda: x.sum().item()).syncs == 1
     assert count_calls(lambda: bool((x > 0).all())).syncs == 1
     assert count_calls(lambda: x[x > 0]).syncs == 1
+    for read in (x.tolist, x.numpy, x.cpu, lambda: np.asarray(x)):  # on a CPU these are no calls of kernels
+        assert count_calls(read).syncs == 1
     assert count_calls(lambda: x.view(1, 3).expand(2, 3).T[0]).kernels == 0
     assert count_calls(lambda: x + x).kernels == 1

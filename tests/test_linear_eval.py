@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from tests.trial_helpers import digits, tiny
@@ -153,10 +154,74 @@ def test_transfer_needs_fitting_channels(run: Path, tmp_path: Path, monkeypatch:
 
 def test_transfer_data_keeps_or_replaces_the_settings():
     own = DataConfig(name="digits", train_limit=100)
-    assert command_line.transfer_data(own, None, None) is own
-    assert command_line.transfer_data(own, "digits", "there").train_limit == 100
-    other = command_line.transfer_data(own, "parquet", "there")
-    assert (other.name, other.root, other.train_limit) == ("parquet", "there", None)
+    assert command_line.transfer_data(own, None, None, 8) is own
+    moved = command_line.transfer_data(own, "digits", "there", 8)
+    assert (moved.train_limit, moved.image_size) == (100, 8)
+    other = command_line.transfer_data(own, "parquet", "there", 8)
+    assert (other.name, other.root, other.train_limit, other.image_size) == ("parquet", "there", None, 8)
+
+
+def test_an_interrupted_evaluation_ends_without_a_traceback(run: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(linear_eval, "load_dataset", interrupted)
+    assert command_line.linear_eval_main([str(run)]) == 130
+    assert capsys.readouterr().err.strip() == "interrupted"
+
+
+def images_in(folder: Path, split: str, per_class: int) -> None:
+    """Photographs of unequal sizes, none square: bright ones and dark ones."""
+    rng = np.random.default_rng(len(split))
+    for label, (low, high) in {"bright": (150, 256), "dark": (0, 106)}.items():
+        (folder / split / label).mkdir(parents=True)
+        for i in range(per_class):
+            pixels = rng.integers(low, high, (20 + i, 31 + 2 * i), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / split / label / f"{i}.png")
+
+
+def test_transfer_to_a_folder_of_images_of_any_size(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("KMCLR_CACHE", str(tmp_path / "cache"))
+    images_in(tmp_path / "photographs", "train", 12)
+    images_in(tmp_path / "photographs", "test", 5)
+    seen = []
+    encode = linear_eval.probe.encode
+
+    def spy(encoder, images, *rest):
+        seen.append(tuple(images.shape[1:]))
+        return encode(encoder, images, *rest)
+
+    monkeypatch.setattr(linear_eval.probe, "encode", spy)
+    arguments = [str(run), "--epochs", "5", "--data", "image_folder", "--root", str(tmp_path / "photographs")]
+    assert command_line.linear_eval_main(arguments) == 2
+    assert "data.validation_per_class=50 leaves none" in capsys.readouterr().err
+    arguments += ["--set", "data.validation_per_class=8"]
+    assert command_line.linear_eval_main(arguments) == 2  # 4 of a class are left
+    assert "probe.few_shot_labels (5) exceeds the smallest class" in " ".join(capsys.readouterr().err.split())
+    assert not seen  # refused before anything was encoded
+    assert command_line.linear_eval_main([*arguments, "--set", "probe.few_shot_labels=3"]) == 0
+    assert set(seen) == {(1, 8, 8)}  # the pixels that the encoder was trained on
+    printed = capsys.readouterr().out
+    assert "10 test images" in printed
+    assert "3 labels per class" in printed
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epochs=3", "an evaluation can only change data.*"),
+        ("data.image_sise=8", "did you mean 'image_size'"),
+        ("data.image_size=1", "data.image_size must be greater than or equal to 4"),
+    ],
+)
+@pytest.mark.usefixtures("_data")
+def test_settings_of_an_evaluation_are_checked(
+    run: Path, override: str, message: str, capsys: pytest.CaptureFixture[str]
+):
+    assert command_line.linear_eval_main([str(run), "--set", override]) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_data")

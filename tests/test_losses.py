@@ -7,7 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tests.support_helpers import make
 from trainables.losses import byol_loss, neighbour_nce, nt_xent
+from trainables.methods import both_directions
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -57,30 +59,37 @@ def test_nt_xent_gradient_agrees_with_lightly():
         torch.testing.assert_close(a.grad, b.grad)
 
 
-def test_neighbour_nce_agrees_with_lightly():
-    # lightly's contrastive loss with a memory bank of negatives, one row at a time: the bank holds the predictions of
-    # the other samples, which makes its row the row of NNCLR's equation 3.
-    positives, predictions = pair(6, 8)
+def lightly_nce(positives: torch.Tensor, predictions: torch.Tensor, temperature: float) -> torch.Tensor:
+    """lightly's contrastive loss with a memory bank of negatives, one row at a time: the bank holds the predictions of
+    the other samples, which makes its row the row of NNCLR's equation 3."""
+    batch, dim = predictions.shape
     rows = []
-    for i in range(6):
-        criterion = NTXentLoss(temperature=0.1, memory_bank_size=(5, 8))
-        others = torch.cat([predictions[:i], predictions[i + 1 :]])
-        criterion.memory_bank.bank = F.normalize(others, dim=1)
+    for i in range(batch):
+        criterion = NTXentLoss(temperature=temperature, memory_bank_size=(batch - 1, dim))
+        criterion.memory_bank.bank = F.normalize(torch.cat([predictions[:i], predictions[i + 1 :]]), dim=1)
         rows.append(criterion(positives[i : i + 1], predictions[i : i + 1]))
-    torch.testing.assert_close(neighbour_nce(positives, predictions, 0.1), torch.stack(rows).mean())
+    return torch.stack(rows).mean()
 
 
-def test_nnclr_loss_agrees_with_lightly_memory_bank():
-    # Positives from lightly's bank and from ours (see test_support_queue) are the same rows; here the whole loss.
-    keys, queries = pair(12, 8, seed=3)
-    bank = NNMemoryBankModule(size=(12, 8))
-    bank.bank = F.normalize(keys, dim=1)
-    neighbours = bank(queries, update=False)
-    nearest = (F.normalize(queries, dim=1) @ F.normalize(keys, dim=1).T).argmax(dim=1)
-    predictions = pair(12, 8, seed=4)[0]
-    torch.testing.assert_close(
-        neighbour_nce(neighbours, predictions, 0.1), neighbour_nce(keys[nearest], predictions, 0.1)
-    )
+def test_neighbour_nce_agrees_with_lightly():
+    positives, predictions = pair(6, 8)
+    torch.testing.assert_close(neighbour_nce(positives, predictions, 0.1), lightly_nce(positives, predictions, 0.1))
+
+
+def test_nnclrs_loss_in_both_directions_agrees_with_lightlys_bank_and_loss():
+    # Our queue and loss on one side, lightly's bank and loss on the other; the same stored keys, queries, predictions.
+    keys, stored = pair(12, 8, seed=3)
+    z1, z2 = pair(6, 8, seed=4)
+    p1, p2 = pair(6, 8, seed=5)
+    queue, bank = make("nnclr", {"queue_size": 24}), NNMemoryBankModule(size=(24, 8))
+    for rows in (keys, stored):
+        queue.update(rows)
+    bank.bank = F.normalize(torch.cat([keys, stored]), dim=1)
+    found = queue.look_up(torch.cat([z1, z2]))
+    assert len(found.index_B.unique()) > 3
+    ours = both_directions(found.positives_BD, torch.cat([p1, p2]), 0.1)
+    n1, n2 = bank(z1, update=False), bank(z2, update=False)
+    torch.testing.assert_close(ours, (lightly_nce(n1, p2, 0.1) + lightly_nce(n2, p1, 0.1)) / 2)
 
 
 def test_byol_loss_agrees_with_lightly():

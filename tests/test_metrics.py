@@ -106,6 +106,15 @@ def test_knn_small_temperature_does_not_overflow():
     assert knn_accuracy(x, labels, x, labels, 3, 0.001, 10).tolist() == [1.0, 1.0]
 
 
+def test_knn_at_a_vanishing_temperature_is_the_nearest_rows_label():
+    # Similarities far below 1: exp((s - 1) / t) would be 0 for every row, and no class would have a vote.
+    train, test = torch.randn(60, 8, generator=generator()), torch.randn(40, 8, generator=generator(1))
+    labels, wanted = torch.arange(60) % 3, torch.randint(3, (40,), generator=generator(2))
+    nearest, coldest = (knn_accuracy(train, labels, test, wanted, k, 1e-4, 3, ks=(1,)).item() for k in (1, 20))
+    assert nearest > 0.2
+    assert coldest == pytest.approx(nearest)
+
+
 def test_knn_without_rows_is_refused():
     rows, labels = torch.randn(3, 4), torch.zeros(3, dtype=torch.int64)
     with pytest.raises(ValueError, match="needs train and test rows, got 0 and 3"):

@@ -133,6 +133,18 @@ def test_plan_shows_what_a_preset_and_an_override_change(planned) -> None:
     assert "what preset" not in text_of(planned("k_sweep"))
 
 
+def test_plan_says_where_the_study_overrules_or_searches_what_a_preset_sets(planned) -> None:
+    made = planned("k_sweep", overrides=["preset=seed", "train.batch_size=256"])
+    rows = {name: now for name, _, now in plan._preset_rows(made.loaded.study)}
+    assert made.loaded.study.train.epochs == 200  # the file's
+    assert rows["train.epochs"] == "200 (the preset: 500)"
+    assert rows["train.batch_size"] == "256 (the preset: 64)"
+    assert rows["loss.temperature"] == "searched; else 0.1"
+    assert rows["optimizer.lars_eta"] == "0.001"
+    assert "support.k" not in rows  # as by default
+    assert "256 (the preset: 64)" in text_of(made)
+
+
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """What the pretended cluster has; joining it is counted under "joined" and leaving it under "left"."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ import pytest
 import torch
 
 from tests.trial_helpers import digits, same, tiny
-from trainables import checkpoint, command_line, devices, pretrain
-from trainables.data import Dataset
+from trainables import checkpoint, devices, pretrain
 from trainables.trial import Diverged, TimedOut, Trial
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -33,6 +31,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "prototypes float16": ("kmclr", {"support": {"prototype_dtype": "float16"}}),
     "prototypes revived, balanced": ("kmclr", {"support": {"revive_after": 0.5, "balance": "sinkhorn"}}),
     "prototypes over the batch": ("kmclr", {"support": {"k": 100}}),
+    "prototypes, small last batch": ("kmclr", {"train": {"batch_size": 42, "drop_last": False}}),
     "prototypes, soft, mixed": ("kmclr", {"positives": {"kind": "soft", "top_k": 3, "mix": "random"}}),
     "prototypes, momentum": ("kmclr", {"positives": {"momentum_encoder": True}}),
 }
@@ -168,6 +167,16 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference():
     Trial(tiny("kmclr", train={"checkpoint_every": 2}), digits()).load_state_dict(state)  # this may change
 
 
+def test_a_checkpoint_of_another_kind_of_device_goes_on_from_the_seed():
+    first = Trial(tiny("kmclr"), digits())
+    first.run_epoch()
+    state = first.state_dict() | {"generator": torch.zeros(16, dtype=torch.uint8)}  # as of a CUDA generator
+    trial = Trial(tiny("kmclr"), digits())
+    trial.load_state_dict(state)
+    assert trial.generator.initial_seed() == 1
+    assert trial.run_epoch()["epoch"] == 2
+
+
 def test_pictures_keep_their_axes_over_epochs():
     trial = Trial(tiny("kmclr", probe={"projection_every": 2, "projection_samples": 40}), digits())
     reports = [trial.run_epoch() for _ in range(3)]
@@ -179,6 +188,22 @@ def test_pictures_keep_their_axes_over_epochs():
     turned = after @ torch.tensor([[0.0, -1.0], [1.0, 0.0]])
     assert (after - before).norm() < (turned - before).norm()
     assert (after - before).norm() < (after * torch.tensor([-1.0, 1.0]) - before).norm()
+
+
+def test_pictures_show_the_prototypes_of_the_epoch_not_the_embeddings_that_replace_them():
+    trial = Trial(tiny("kmclr", support={"forget_every": 1}, probe={"projection_every": 1}), digits())
+    trial.run_epoch()
+    support, seen = trial.method.support, []
+    plain = support.vectors_for_plot
+
+    def spy() -> torch.Tensor:
+        seen.append(float(support.counts_K.sum()))
+        return plain()
+
+    support.vectors_for_plot = spy
+    trial.run_epoch()
+    assert seen == [10 + 128]  # prototypes of count 1 were given an epoch's images
+    assert float(support.counts_K.sum()) == 10
 
 
 def test_pretrain_yields_reports_and_continues_where_it_was_left(tmp_path: Path):
@@ -198,6 +223,26 @@ def test_estimate_scales_with_images_and_needs_no_data():
     assert min(small.step_s, small.evaluation_s, small.peak_memory_bytes, small.checkpoint_bytes) > 0
     assert small.epoch_s == pytest.approx(10 * small.step_s + small.evaluation_s)
     assert pretrain._sizes(digits()) == pretrain.Sizes(1, 8, 10, 128, 100)
+
+
+@pytest.mark.parametrize(("method", "support"), [("kmclr", {"k": 100}), ("nnclr", {"queue_size": 5000}), ("none", {})])
+def test_an_estimate_times_steps_with_a_full_support_set(method: str, support: dict, monkeypatch: pytest.MonkeyPatch):
+    held: list[int] = []
+    step = Trial.train_step
+
+    def spy(trial: Trial, index: torch.Tensor) -> torch.Tensor:
+        held.append(len(trial.method.support.vectors_for_plot()) if trial.method.support.ready else 0)
+        return step(trial, index)
+
+    monkeypatch.setattr(Trial, "train_step", spy)
+    pretrain.estimate(tiny(method, support=support), pretrain.Sizes(1, 8, 10, train=320, validation=50), steps=1)
+    assert set(held) == {{"kmclr": 100, "nnclr": 1000, "none": 0}[method]}  # of a queue 1,000 rows are drawn at most
+
+
+def test_a_run_of_one_step_can_be_estimated():
+    cfg = tiny("kmclr", train={"epochs": 1, "batch_size": 100}, optimizer={"warmup_epochs": 0})
+    found = pretrain.estimate(cfg, pretrain.Sizes(1, 8, 10, train=100, validation=50), steps=3)
+    assert found.epoch_s == pytest.approx(found.step_s + found.evaluation_s)
 
 
 @pytest.mark.parametrize(("seconds_an_image", "timed"), [(0.01, [8, 32]), (1.0, [8])])
@@ -242,60 +287,3 @@ def test_peak_memory_is_that_of_the_trial():
     before = peak.bytes()
     block = torch.ones(20_000_000)
     assert peak.bytes() - before > 0.9 * block.nbytes
-
-
-@pytest.fixture
-def run_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "run.yaml"
-    path.write_text(json.dumps(tiny("kmclr").model_dump(mode="json", exclude_defaults=True)))  # JSON is YAML
-
-    def load(_: object, progress: object = None) -> Dataset:
-        return digits()
-
-    monkeypatch.setattr(command_line, "load_dataset", load)
-    return path
-
-
-def test_command_line_trains_resumes_and_reports(run_file: Path, capsys: pytest.CaptureFixture[str]):
-    out = run_file.parent / "out"
-    arguments = [str(run_file), "--out", str(out)]
-    assert command_line.pretrain_main(arguments) == 0
-    lines = [json.loads(line) for line in (out / "reports.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in lines] == [1, 2, 3]
-    assert {"schema", "stage", "trial_id", "number", "seed", "time", "accuracy"} <= lines[0].keys()
-    assert "epoch 3/3" in capsys.readouterr().out
-    assert command_line.pretrain_main(arguments) == 2
-    assert "add --resume" in capsys.readouterr().err
-    checkpoint.in_folder(out / "checkpoints")[0].unlink()  # as if killed after epoch 2
-    with (out / "reports.jsonl").open("a") as file:
-        file.write('{"torn')
-    assert command_line.pretrain_main([*arguments, "--resume"]) == 0
-    again = [json.loads(line) for line in (out / "reports.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in again] == [1, 2, 3]
-    assert again[2]["loss"] == lines[2]["loss"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["missing.yaml"], "no such file"),
-        (["FILE", "--set", "loss.temprature=1"], "did you mean 'temperature'"),
-        (["FILE", "--set", "device=gpu"], "'gpu' is not a device"),
-        (["FILE", "--set", "optimizer.warmup_epochs=9"], "must be below train.epochs"),
-    ],
-)
-def test_user_errors_are_one_line_and_exit_2(
-    run_file: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-):
-    arguments = [str(run_file) if a == "FILE" else a for a in arguments]
-    assert command_line.pretrain_main([*arguments, "--out", str(run_file.parent / "x")]) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert len(error.strip().splitlines()) == 1
-
-
-def test_a_diverged_run_exits_3(run_file: Path, capsys: pytest.CaptureFixture[str]):
-    changes = ["optimizer.name=sgd", "optimizer.learning_rate=1e9", "optimizer.warmup_epochs=0"]
-    arguments = [part for change in changes for part in ("--set", change)]
-    assert command_line.pretrain_main([str(run_file), "--out", str(run_file.parent / "x"), *arguments]) == 3
-    assert "the training loss is" in capsys.readouterr().err

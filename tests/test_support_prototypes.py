@@ -235,6 +235,16 @@ def test_ema_label_histogram_decays_with_the_counts():
     torch.testing.assert_close(support.diagnostics_.labels_KC.sum(dim=1), support.counts_K)
 
 
+def test_purity_of_a_prototype_outlives_its_weight():
+    support = make("kmclr", {"k": 2, "update": "ema", "half_life": 1.0})
+    keys, labels = torch.eye(2, DIM), torch.tensor([3, 1])
+    support.update(keys, labels_B=labels)
+    for _ in range(60):  # the second prototype alone is given rows: the first one's weight fades to 1e-18
+        support.update(keys[1:], labels_B=labels[1:])
+    support.look_up(keys[:1], labels_N=labels[:1])
+    assert support.diagnostics()["neighbour_purity"].item() == 1
+
+
 @pytest.mark.parametrize(
     ("support", "nbytes"),
     [

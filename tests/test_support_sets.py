@@ -112,6 +112,8 @@ def test_nbytes_is_what_is_really_held(support):
     support = make(method, settings)
     held = {id(b): b.untyped_storage().nbytes() for n, b in support.named_buffers() if not n.startswith("diagnostics_")}
     assert support.nbytes == sum(held.values())
+    apart = [name for part in support.modules() for name, value in vars(part).items() if torch.is_tensor(value)]
+    assert not apart  # nothing is held outside the buffers that are counted
     before = support.nbytes
     for batch in stream(12):
         step(support, *batch)

@@ -7,9 +7,11 @@ Exit codes: 0 done, 2 an error of the user (one line on stderr, no traceback), 3
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,13 +22,21 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import checkpoint, devices, linear_eval
+from trainables import checkpoint, devices, linear_eval, yaml_edge
 from trainables.config import DataConfig, RunConfig
 from trainables.data import load_dataset
-from trainables.run_file import load_run
+from trainables.run_file import load_run, without_effect
 from trainables.trial import Diverged, TimedOut, Trial
 
 SCHEMA_VERSION = 1  # of a report's line, as study.schema states it
+SET_HELP = (
+    "change a setting of the file, such as method=nnclr, preset=seed, support.k=200 or train.epochs=20; "
+    "may be repeated (trainables/config.py lists all settings)"
+)
+DATA_SET_HELP = (
+    "a setting of the data (data.image_size, data.validation_per_class, data.train_limit, data.image_column, "
+    "data.label_column, ...) or probe.few_shot_labels; may be repeated"
+)
 PRETRAIN_EXAMPLES = """examples:
   python -m trainables.pretrain configs/runs/kmclr_400.yaml
   python -m trainables.pretrain configs/runs/kmclr_50.yaml --set data.name=digits --set encoder.name=small_conv
@@ -34,7 +44,9 @@ PRETRAIN_EXAMPLES = """examples:
 LINEAR_EXAMPLES = """examples:
   python -m trainables.linear_eval runs/kmclr_400
   python -m trainables.linear_eval runs/kmclr_400 --data cifar10
-  python -m trainables.linear_eval runs/kmclr_400 --data parquet --root ../shared/data/cifar100 --views 8"""
+  python -m trainables.linear_eval runs/kmclr_400 --data parquet --root ../shared/data/cifar100 --views 8
+  python -m trainables.linear_eval runs/kmclr_400 --data image_folder --root FOLDER --set data.validation_per_class=5"""
+EVALUATION_SETTINGS = ("data.", "probe.few_shot_labels", "probe.few_shot_draws")
 
 
 def pretrain_main(arguments: Sequence[str] | None = None) -> int:
@@ -46,38 +58,48 @@ def pretrain_main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", help="YAML run file (configs/runs/*.yaml)")
-    parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="overrides", help="repeatable")
-    parser.add_argument("--out", type=Path, help="folder of checkpoints and reports.jsonl (default: runs/NAME)")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="overrides", help=SET_HELP)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of checkpoints/ and reports.jsonl, one line an epoch (default: runs/NAME of the file)",
+    )
     parser.add_argument("--resume", action="store_true", help="continue from the newest checkpoint in the folder")
     options = parser.parse_args(arguments)
     folder = options.out or Path("runs") / Path(options.config).stem
     try:
-        return _train(load_run(options.config, options.overrides), folder, options.resume)
+        cfg = load_run(options.config, options.overrides)
+        return _train(cfg, folder, options.resume, without_effect(options.config, options.overrides, cfg))
     except (ValueError, OSError) as error:
         return _user_error(error)
     except (Diverged, TimedOut) as error:
         print(error, file=sys.stderr)
         return 3
     except KeyboardInterrupt:
-        repeated = " ".join(f"--set {override}" for override in options.overrides)
-        command = f"python -m trainables.pretrain {options.config} {repeated} --out {folder} --resume"
-        print(f"\ninterrupted; continue with: {' '.join(command.split())}", file=sys.stderr)
+        repeated = [part for override in options.overrides for part in ("--set", override)]
+        command = ["python", "-m", "trainables.pretrain", options.config, *repeated, "--out", str(folder), "--resume"]
+        print(f"\ninterrupted; continue with: {shlex.join(command)}", file=sys.stderr)
         return 130
 
 
-def _train(cfg: RunConfig, folder: Path, resume: bool) -> int:
+def _train(cfg: RunConfig, folder: Path, resume: bool, notes: Sequence[str]) -> int:
     files = checkpoint.in_folder(folder / "checkpoints")
     if files and not resume:
         raise ValueError(f"{folder}: holds checkpoints of an earlier run; add --resume or choose another --out")
     console = Console()
     dataset = load_dataset(cfg.data, console.print)
     trial = Trial(cfg, dataset)
+    for line in notes:
+        console.print(f"note: {line}", soft_wrap=True)
     found = checkpoint.read_newest(files)
     if found is not None:
         for message in found.skipped:
             console.print(f"skipped: {message}")
         trial.load_state_dict(found.state)
         console.print(f"continuing after epoch {trial.epoch} ({found.path})")
+    elif resume:
+        console.print(f"{folder / 'checkpoints'} holds no checkpoint to resume from: starting with epoch 1")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").write_text(json.dumps(cfg.model_dump(mode="json"), indent=2) + "\n")
     _drop_reports_after(folder / "reports.jsonl", trial.epoch)
@@ -86,11 +108,12 @@ def _train(cfg: RunConfig, folder: Path, resume: bool) -> int:
         cadence = checkpoint.Cadence(cfg.train.checkpoint_every)
         while not trial.done:
             report = trial.run_epoch()
+            # The report first: one without its checkpoint is made again, one behind its checkpoint would be missing.
+            reports.write(json.dumps(report_line(report, cfg, folder.name), allow_nan=False) + "\n")
+            reports.flush()
             if trial.done or cadence.due(trial.epoch):
                 with cadence.saving():
                     checkpoint.save_rolling(folder / "checkpoints", trial.epoch, trial.state_dict())
-            reports.write(json.dumps(report_line(report, cfg, folder.name), allow_nan=False) + "\n")
-            reports.flush()
             bar.update(task, completed=trial.epoch, description=summary(cfg, report))
             if not console.is_terminal:
                 console.print(f"epoch {trial.epoch}/{cfg.train.epochs} {summary(cfg, report)}")
@@ -149,17 +172,26 @@ def linear_eval_main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("checkpoint", help="checkpoint file, or a run's folder (its newest checkpoint)")
-    parser.add_argument("--data", help="other data (transfer): digits, cifar10, cifar100, parquet, image_folder")
-    parser.add_argument("--root", help="folder of the data")
+    parser.add_argument(
+        "--data",
+        metavar="NAME",
+        help="other data (transfer): digits, cifar10, cifar100, parquet, image_folder; brought to the size of image "
+        "that the encoder was trained on (default: the encoder's own data)",
+    )
+    parser.add_argument("--root", metavar="DIR", help="folder of the data (default: that of the run)")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="overrides", help=DATA_SET_HELP)
     parser.add_argument("--epochs", type=int, default=90, help="epochs of the linear classifier (default 90)")
     parser.add_argument("--views", type=int, default=1, help="cached crops and flips per image (default 1: none)")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--json", type=Path, help="write the result to this file too")
+    parser.add_argument("--device", default="auto", help="auto (default: CUDA if present), cpu, cuda or cuda:N")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result to this file too")
     options = parser.parse_args(arguments)
     try:
         return _evaluate(options)
     except (ValueError, OSError) as error:
         return _user_error(error)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -168,10 +200,10 @@ def _evaluate(options: argparse.Namespace) -> int:
             raise ValueError(f"--{name} must be at least 1, got {getattr(options, name)}")
     device = devices.pick_device(options.device)
     frozen = linear_eval.load_frozen(options.checkpoint, device)
+    frozen = dataclasses.replace(frozen, cfg=_evaluation_settings(frozen, options))
     console = Console(stderr=True)
     result = linear_eval.evaluate(
         frozen,
-        transfer_data(frozen.cfg.data, options.data, options.root),
         epochs=options.epochs,
         views=options.views,
         device=device,
@@ -193,11 +225,29 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def transfer_data(own: DataConfig, name: str | None, root: str | None) -> DataConfig:
-    """The encoder's own data, with another folder, or other data with default settings."""
+def _evaluation_settings(frozen: linear_eval.Frozen, options: argparse.Namespace) -> RunConfig:
+    """The run's settings with the data that --data, --root and --set name."""
+    pairs = yaml_edge.parse_overrides(options.overrides, RunConfig)
+    for name, _ in pairs:
+        if not name.startswith(EVALUATION_SETTINGS):
+            raise ValueError(
+                f"--set {name}: an evaluation can only change data.*, probe.few_shot_labels and probe.few_shot_draws; "
+                f"the rest was settled when the encoder was trained"
+            )
+    data = transfer_data(frozen.cfg.data, options.data, options.root, frozen.image_size)
+    settings = frozen.cfg.model_copy(update={"data": data}).model_dump(mode="json")
+    settings = yaml_edge.merge(settings, yaml_edge.unflatten(pairs))
+    return yaml_edge.validate(RunConfig, settings, str(options.checkpoint), pairs)
+
+
+def transfer_data(own: DataConfig, name: str | None, root: str | None, image_size: int) -> DataConfig:
+    """The encoder's own data, with another folder, or other data with default settings.
+
+    Images from elsewhere are brought to `image_size`, the pixels a side that the encoder was trained on.
+    """
     if name is None or name == own.name:
-        return own if root is None else own.model_copy(update={"root": root})
-    return DataConfig(name=name, root=root, cache_dir=own.cache_dir)
+        return own if root is None else own.model_copy(update={"root": root, "image_size": image_size})
+    return DataConfig(name=name, root=root, image_size=image_size, cache_dir=own.cache_dir)
 
 
 def _user_error(error: Exception) -> int:

@@ -42,6 +42,7 @@ class Frozen:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     channels: int
+    image_size: int
     epoch: int
 
 
@@ -89,7 +90,8 @@ def load_frozen(path: str | Path, device: torch.device | str = "cpu") -> Frozen:
             f"{path}: its weights do not fit the encoder: {' '.join(str(error).split())}"
         ) from None
     encoder.to(device).eval().requires_grad_(False)
-    return Frozen(encoder, cfg, tuple(facts["mean"]), tuple(facts["std"]), facts["channels"], state["epoch"])
+    mean, std = tuple(facts["mean"]), tuple(facts["std"])
+    return Frozen(encoder, cfg, mean, std, facts["channels"], facts["image_size"], state["epoch"])
 
 
 def evaluate(
@@ -105,7 +107,8 @@ def evaluate(
     """Evaluate an encoder on the test split of its own data or, for transfer, of `data`.
 
     `views`: 1 trains the classifier on the images as they are; more caches that many random crops and flips of each
-    training image and goes through them epoch by epoch. Images are normalised as in pretraining, also in transfer.
+    training image and goes through them epoch by epoch. Images are normalised as in pretraining, also in transfer; they
+    keep their size unless `data.image_size` says otherwise (the command line says: that of pretraining).
     Raises ValueError where the data do not fit the encoder, CheckpointError for an unusable checkpoint.
     """
     device = devices.pick_device("auto") if device is None else torch.device(device)
@@ -117,18 +120,25 @@ def evaluate(
             f"the encoder takes {frozen.channels} channel(s), data '{dataset.name}' has {dataset.channels}: "
             f"choose data with {frozen.channels}"
         )
+    test_split, draws = load_test(data, progress), _few_shot_draws(frozen, data, dataset)  # errors before the work
     progress(f"encoding {len(dataset.train.labels_N)} training images, {views} view(s)")
     train_VNF, labels = encode_training(frozen, dataset, views, device, seed)
     validation = encode_split(frozen, devices.to_device(*dataset.validation, device))
-    test = encode_split(frozen, devices.to_device(*load_test(data, progress), device))
+    test = encode_split(frozen, devices.to_device(*test_split, device))
     progress(f"training the linear classifier, {epochs} epochs at {len(RATES)} learning rates")
-    return _score(frozen, data, dataset, (train_VNF, labels), validation, test, epochs, seed)
+    return _score(dataset.num_classes, draws, (train_VNF, labels), validation, test, epochs, seed)
+
+
+def _few_shot_draws(frozen: Frozen, data: DataConfig, dataset: Dataset) -> np.ndarray:
+    settings, labels_N = frozen.cfg.probe, np.asarray(dataset.train.labels_N)
+    return probe.few_shot_draws(
+        labels_N, dataset.num_classes, settings.few_shot_labels, settings.few_shot_draws, data.split_seed
+    )
 
 
 def _score(
-    frozen: Frozen,
-    data: DataConfig,
-    dataset: Dataset,
+    classes: int,
+    draws_RS: np.ndarray,
     train: tuple[Tensor, Tensor],
     validation: tuple[Tensor, Tensor],
     test: tuple[Tensor, Tensor],
@@ -136,17 +146,15 @@ def _score(
     seed: int,
 ) -> Evaluation:
     train_VNF, labels = train
-    plain, classes, settings = train_VNF[0], dataset.num_classes, frozen.cfg.probe
+    plain = train_VNF[0]
     chosen = fit_and_choose(train_VNF, labels, validation, classes, epochs=epochs, seed=seed)
     acc1, acc5 = accuracies(chosen.classifier, *test)
     knn20, knn200 = (
         100.0 * float(metrics.knn_accuracy(plain, labels, *test, min(k, len(plain)), 0.07, classes, ks=(1,))[0])
         for k in (20, 200)
     )
-    draws = probe.few_shot_draws(
-        labels.cpu().numpy(), classes, settings.few_shot_labels, settings.few_shot_draws, data.split_seed
-    )
-    few_shot = probe.few_shot_accuracy(plain, labels, *test, torch.as_tensor(draws, device=plain.device), classes)
+    draws = torch.as_tensor(draws_RS, device=plain.device)
+    few_shot = probe.few_shot_accuracy(plain, labels, *test, draws, classes)
     values = {"test_acc1": acc1, "test_acc5": acc5, "test_knn_acc1": knn20, "test_few_shot_acc1": few_shot}
     return Evaluation(values, knn200, chosen.rate, chosen.validation_acc1, len(test[1]))
 

@@ -62,8 +62,9 @@ def knn_accuracy(
     """Weighted k-nearest-neighbour accuracy at each of `ks`: float64 fractions [len(ks)].
 
     Cosine similarity s; each of the k nearest train rows votes exp(s / temperature) for its label (Wu et al. 2018,
-    section 3.4). k above N uses all rows. Classes without votes tie at 0 and so never count as a hit (see
-    `topk_correct`). Features in chunks: memory stays near 32 MB. Raises ValueError if there is no train or test row.
+    section 3.4), at any temperature. k above N uses all rows. Classes without votes tie at 0 and so never count as a
+    hit (see `topk_correct`). Features in chunks: memory stays near 32 MB. Raises ValueError if there is no train or
+    test row.
     """
     if len(train_ND) == 0 or len(test_MD) == 0:
         raise ValueError(f"kNN needs train and test rows, got {len(train_ND)} and {len(test_MD)}")
@@ -72,9 +73,10 @@ def knn_accuracy(
     correct = torch.zeros(len(ks), dtype=torch.int64, device=test_MD.device)
     for chunk_MD, labels_M in zip(test_MD.split(rows), test_labels.split(rows), strict=True):
         similarity_Mk, index_Mk = (chunk_MD @ train_ND.T).topk(k, dim=1)
-        # exp((s - 1) / t) keeps the ratio of votes and cannot overflow
+        # relative to the nearest: keeps the ratio of votes, cannot overflow, and the nearest's vote cannot vanish
+        votes_Mk = ((similarity_Mk - similarity_Mk[:, :1]) / temperature).exp()
         votes_MC = torch.zeros(len(chunk_MD), num_classes, device=test_MD.device)
-        votes_MC.scatter_add_(1, train_labels[index_Mk], ((similarity_Mk - 1) / temperature).exp())
+        votes_MC.scatter_add_(1, train_labels[index_Mk], votes_Mk)
         correct += topk_correct(votes_MC, labels_M, ks)
     return correct.double() / len(test_MD)
 

@@ -116,10 +116,12 @@ class _Timed(NamedTuple):
 
 def _timed_trial(cfg: RunConfig, sizes: Sizes, batch: int, steps: int, device: Any) -> _Timed:
     """Median seconds of a step and of encoding an image, on a trial that is thrown away."""
-    changed = {"train": cfg.train.model_copy(update={"batch_size": batch, "time_limit_s": None})}
+    epochs = cfg.train.epochs + steps + 1  # the noise may be a single batch: no run is too short to be timed
+    changed = {"train": cfg.train.model_copy(update={"batch_size": batch, "epochs": epochs, "time_limit_s": None})}
     noise = noise_dataset(sizes, max(batch, sizes.num_classes * cfg.probe.few_shot_labels))
     trial = Trial(cfg.model_copy(update=changed), noise, device)
     index = torch.arange(batch, device=trial.device)
+    _fill(trial)
     trial.method.train()
     times = [_seconds(trial, lambda: trial.train_step(index)) for _ in range(steps + 1)]  # the first warms up
     images = trial.train_data.images[:batch]
@@ -129,6 +131,17 @@ def _timed_trial(cfg: RunConfig, sizes: Sizes, batch: int, steps: int, device: A
     timed = _Timed(statistics.median(times[1:]), encode_s / batch, trial.peak_memory.bytes(), file_bytes)
     trial.close()
     return timed
+
+
+def _fill(trial: Trial) -> None:
+    """Noise for the support set, so that look-ups cost what they do in a run; in pieces, to leave the peak memory."""
+    left = trial.method.support.vectors
+    while left:
+        rows = min(left, 4096)
+        keys = torch.randn(rows, trial.cfg.heads.embedding_dim, device=trial.device)
+        zeros = torch.zeros(rows, dtype=torch.int64, device=trial.device)
+        trial.method.support.update(keys, ids_B=zeros - 1, labels_B=zeros)
+        left -= rows
 
 
 def _seconds(trial: Trial, work: Callable[[], object]) -> float:

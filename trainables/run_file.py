@@ -10,6 +10,26 @@ from trainables import yaml_edge
 from trainables.config import RunConfig
 from trainables.presets import PRESETS
 
+Needs = dict[str, tuple[Any, ...]]
+_ROWS, _KMCLR, _NNCLR = ({"method": methods} for methods in (("kmclr", "nnclr"), ("kmclr",), ("nnclr",)))
+_LARS: Needs = {"optimizer.name": ("lars",)}
+NEEDS: dict[str, tuple[Needs, ...]] = {
+    **dict.fromkeys(("support.queue_size", "support.queue_dtype", "support.mask_same_image"), (_NNCLR,)),
+    **dict.fromkeys(("support.k", "support.prototype_dtype", "support.update", "support.metric"), (_KMCLR,)),
+    **dict.fromkeys(("support.revive_after", "support.balance"), (_KMCLR,)),
+    "support.forget_every": (_KMCLR | {"support.update": ("count",)},),
+    "support.half_life": (_KMCLR | {"support.update": ("ema",)},),
+    **dict.fromkeys(("positives.kind", "positives.mix", "positives.momentum_encoder"), (_ROWS,)),
+    "positives.top_k": (_ROWS | {"positives.kind": ("topk", "soft")},),
+    "positives.soft_temperature": (_ROWS | {"positives.kind": ("soft",)},),
+    "positives.momentum": ({"method": ("byol",)}, {"positives.momentum_encoder": (True,)}),
+    "loss.temperature": ({"method": ("kmclr", "nnclr", "none", "simclr")},),
+    "loss.symmetric": ({"method": ("kmclr", "nnclr", "none", "byol")},),
+    "heads.predictor_hidden": ({"method": ("kmclr", "nnclr", "none", "byol")},),
+    **dict.fromkeys(("optimizer.lars_eta", "optimizer.lars_clip"), (_LARS,)),
+}
+"""Settings that act in some runs only: setting -> the alternatives, each of what other settings must be."""
+
 
 def with_preset(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings on top of the preset they name (an unknown one is left for validation to refuse)."""
@@ -28,3 +48,18 @@ def load_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
         )
     settings = yaml_edge.merge(content, yaml_edge.unflatten(pairs))
     return yaml_edge.validate(RunConfig, with_preset(settings), str(path), pairs)
+
+
+def without_effect(path: str | Path, overrides: Sequence[str], run: RunConfig) -> list[str]:
+    """One line for each setting that the file or an override gives although it changes nothing in this run."""
+    values = yaml_edge.flatten(run.model_dump(mode="json"))
+    given = yaml_edge.flatten(yaml_edge.read_file(path)).keys() | dict(yaml_edge.parse_overrides(overrides, RunConfig))
+    lines = []
+    for name, alternatives in NEEDS.items():
+        if name in given and not any(all(values[n] in v for n, v in needs.items()) for needs in alternatives):
+            lines.append(f"{name} has no effect in this run: it needs {' or '.join(map(_text, alternatives))}")
+    return lines
+
+
+def _text(needs: Needs) -> str:
+    return " and ".join(f"{name}={' or '.join(str(v).lower() for v in values)}" for name, values in needs.items())

@@ -12,6 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+TINY = torch.finfo(torch.float32).tiny
+"""Least sum of a label histogram that is divided by: those of ema fade by half each half-life, and count until then."""
+
 
 class QueueDiagnostics(nn.Module):
     """Label and image id behind each row, and the sums of neighbour purity and self-hits."""
@@ -90,7 +93,7 @@ class PrototypeDiagnostics(nn.Module):
             index_NR = nearest_N[:, None] if index_NR is None else index_NR
             counts_NRC = self.labels_KC[index_NR]
             own_NR = counts_NRC.gather(2, labels_N[:, None, None].expand(-1, index_NR.shape[1], 1))[:, :, 0]
-            self.pure += _weighted_share(own_NR / counts_NRC.sum(dim=2).clamp_min(1e-12), weights_NR)
+            self.pure += _weighted_share(own_NR / counts_NRC.sum(dim=2).clamp_min(TINY), weights_NR)
             self.counts["labelled"] += len(labels_N)
 
     def add(self, index_B: Tensor, labels_B: Tensor, decay: float) -> None:

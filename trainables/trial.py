@@ -127,8 +127,8 @@ class Trial:
             )
         diagnostics = {name: float(value) for name, value in self.method.support.diagnostics().items()}
         self.epoch += 1
-        self.method.support.end_epoch(self.epoch)
         report = {"epoch": self.epoch, "loss": loss} | self.evaluator.evaluate(self.method, self.probe, self.epoch)
+        self.method.support.end_epoch(self.epoch)  # after the picture: it shows the prototypes, not their re-seeding
         return report | self._costs(started, train_s) | {k: v for k, v in diagnostics.items() if math.isfinite(v)}
 
     def _batches(self) -> tuple[Tensor, ...]:
@@ -219,10 +219,17 @@ class Trial:
         self.probe.load_state_dict(state["probe"])
         self.probe.optimizer.load_state_dict(state["probe_optimizer"])
         self.evaluator.load_state_dict(state["evaluator"])
-        self.generator.set_state(state["generator"].cpu())
+        self._restore_generator(state["generator"].cpu(), state["epoch"])
         torch.set_rng_state(state["torch_rng"].cpu())
         self.epoch, self.step = state["epoch"], state["step"]
         self._earlier_s, self._started = state["elapsed_s"], time.monotonic()
+
+    def _restore_generator(self, saved: Tensor, epoch: int) -> None:
+        """A generator's state has no meaning on another kind of device: there, go on from the seed and the epoch."""
+        if saved.shape == self.generator.get_state().shape:
+            self.generator.set_state(saved)
+        else:
+            self.generator.manual_seed(self.cfg.seed + epoch)
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint file, atomically."""

@@ -136,7 +136,8 @@ class TrialActor(tune.Trainable):
         trial = self.trial
         encoder = copy.deepcopy(trial.method.networks.encoder).eval().requires_grad_(False)
         data = trial.dataset
-        frozen = linear_eval.Frozen(encoder, trial.cfg, data.mean, data.std, data.channels, trial.epoch)
+        facts = data.mean, data.std, data.channels, data.image_size
+        frozen = linear_eval.Frozen(encoder, trial.cfg, *facts, trial.epoch)
         evaluation = linear_eval.evaluate(frozen, epochs=self.linear_epochs, device=trial.device, seed=trial.cfg.seed)
         return evaluation.metrics
 
