@@ -98,6 +98,7 @@ def test_the_schedule_ends_at_the_last_step():
     assert rates[0] == pytest.approx(0.2)  # the last step of the warm-up
     assert trial.step == trial.total_steps == 12
     assert rates[2] == pytest.approx(0.2 * 0.5 * (1 + math.cos(math.pi * 7 / 8)))
+    assert trial.probe.optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * rates[2] / 0.2)  # the same schedule
     assert trial.done
 
 

@@ -59,6 +59,20 @@ def test_starts_from_distinct_embeddings_even_if_k_exceeds_the_batch(k, metric):
     assert (support.counts_K == 1).all()
 
 
+@pytest.mark.parametrize("before", [0, 1])
+def test_the_last_missing_prototypes_are_drawn_by_kmeans_plus_plus(before):
+    # Rows of one heap and, as the last of all, one far away: by squared distance it is drawn, by order or chance not.
+    heap = 0.01 * torch.randn(BATCH - 1, DIM, generator=torch.Generator().manual_seed(0))
+    batch = torch.cat([heap, 100 * torch.ones(1, DIM)])
+    for seed in range(5):
+        support = make("kmclr", {"k": 2 + before, "metric": "euclidean"}, seed=seed)
+        if before:
+            support.update(heap[:1])
+        support.update(batch)
+        assert support.ready
+        assert (support.centres_KD.sum(dim=1) > 700).sum() == 1
+
+
 @pytest.mark.parametrize("update", ["count", "ema"])
 def test_cosine_prototypes_stay_on_the_sphere(update):
     support = run(make("kmclr", {"update": update, "forget_every": 0}), stream(30))
