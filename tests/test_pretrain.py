@@ -33,6 +33,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "prototypes over the batch": ("kmclr", {"support": {"k": 100}}),
     "prototypes, small last batch": ("kmclr", {"train": {"batch_size": 42, "drop_last": False}}),
     "prototypes, soft, mixed": ("kmclr", {"positives": {"kind": "soft", "top_k": 3, "mix": "random"}}),
+    "prototypes, pictures": ("kmclr", {"probe": {"every": 5, "projection_every": 1}}),
     "prototypes, momentum": ("kmclr", {"positives": {"momentum_encoder": True}}),
 }
 MEASURED = ("peak_memory_bytes", "images_per_s", "train_s", "epoch_s")
