@@ -16,6 +16,7 @@ from tests.trial_helpers import digits, tiny
 from trainables import checkpoint, command_line, linear_eval
 from trainables.config import DataConfig
 from trainables.data import Dataset, Split
+from trainables.devices import OnDevice
 from trainables.trial import Trial
 
 
@@ -118,6 +119,40 @@ def test_evaluation_reports_every_test_metric(run: Path):
     assert result.images == 300
     assert result.learning_rate in linear_eval.RATES
     assert linear_eval.evaluate(run, epochs=20) == result
+
+
+@pytest.mark.usefixtures("_data")
+def test_neighbours_are_20_and_200_at_a_temperature_of_007(run: Path, monkeypatch: pytest.MonkeyPatch):
+    def spy(train, train_labels, test, test_labels, k, temperature, classes, ks):
+        assert (len(train), len(test), temperature, classes, ks) == (128 * 2, 300, 0.07, 10, (1,))
+        return torch.tensor([k / 1000])
+
+    wide = digits(256)
+    monkeypatch.setattr(linear_eval, "load_dataset", lambda cfg, progress=None: wide)
+    monkeypatch.setattr(linear_eval.metrics, "knn_accuracy", spy)
+    result = linear_eval.evaluate(run, epochs=1)
+    assert (result.metrics["test_knn_acc1"], result.knn200_acc1) == pytest.approx((2.0, 20.0))
+
+
+def test_features_are_those_of_images_normalised_as_in_pretraining(run: Path):
+    frozen = dataclasses.replace(linear_eval.load_frozen(run), mean=(0.1,), std=(0.7,))
+    images = torch.tensor(digits().validation.images_NCHW)
+    split = OnDevice(images, torch.zeros(len(images)), torch.zeros(len(images)))
+    with torch.no_grad():
+        wanted = frozen.encoder((images / 255 - 0.1) / 0.7)
+    torch.testing.assert_close(linear_eval.encode_split(frozen, split)[0], wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_epochs_go_through_the_views_in_turn():
+    views, labels = torch.stack([blobs(30, seed=0)[0], blobs(30, seed=1)[0]]).double(), blobs(30, seed=0)[1]
+    weights, _ = linear_eval.fit_linear(views, labels, 3, rates=(0.2,), epochs=3, seed=0, batch_size=30)
+    by_hand, bias, moving = torch.zeros(5, 3).double(), torch.zeros(3).double(), [0.0, 0.0]
+    for epoch, view in enumerate((views[0], views[1], views[0])):
+        error = torch.softmax(view @ by_hand + bias, dim=1) - torch.eye(3)[labels]
+        moving = [0.9 * moving[0] + view.T @ error / 30, 0.9 * moving[1] + error.mean(0)]
+        rate = 0.2 * (1 + np.cos(np.pi * epoch / 3)) / 2
+        by_hand, bias = by_hand - rate * moving[0], bias - rate * moving[1]
+    torch.testing.assert_close(weights[0], by_hand)
 
 
 @pytest.mark.usefixtures("_data")

@@ -33,6 +33,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "prototypes over the batch": ("kmclr", {"support": {"k": 100}}),
     "prototypes, small last batch": ("kmclr", {"train": {"batch_size": 42, "drop_last": False}}),
     "prototypes, soft, mixed": ("kmclr", {"positives": {"kind": "soft", "top_k": 3, "mix": "random"}}),
+    "prototypes, pictures": ("kmclr", {"probe": {"every": 5, "projection_every": 1}}),
     "prototypes, momentum": ("kmclr", {"positives": {"momentum_encoder": True}}),
 }
 MEASURED = ("peak_memory_bytes", "images_per_s", "train_s", "epoch_s")
@@ -98,6 +99,7 @@ def test_the_schedule_ends_at_the_last_step():
     assert rates[0] == pytest.approx(0.2)  # the last step of the warm-up
     assert trial.step == trial.total_steps == 12
     assert rates[2] == pytest.approx(0.2 * 0.5 * (1 + math.cos(math.pi * 7 / 8)))
+    assert trial.probe.optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * rates[2] / 0.2)  # the same schedule
     assert trial.done
 
 

@@ -59,6 +59,20 @@ def test_starts_from_distinct_embeddings_even_if_k_exceeds_the_batch(k, metric):
     assert (support.counts_K == 1).all()
 
 
+@pytest.mark.parametrize("before", [0, 1])
+def test_the_last_missing_prototypes_are_drawn_by_kmeans_plus_plus(before):
+    # Rows of one heap and, as the last of all, one far away: by squared distance it is drawn, by order or chance not.
+    heap = 0.01 * torch.randn(BATCH - 1, DIM, generator=torch.Generator().manual_seed(0))
+    batch = torch.cat([heap, 100 * torch.ones(1, DIM)])
+    for seed in range(5):
+        support = make("kmclr", {"k": 2 + before, "metric": "euclidean"}, seed=seed)
+        if before:
+            support.update(heap[:1])
+        support.update(batch)
+        assert support.ready
+        assert (support.centres_KD.sum(dim=1) > 700).sum() == 1
+
+
 @pytest.mark.parametrize("update", ["count", "ema"])
 def test_cosine_prototypes_stay_on_the_sphere(update):
     support = run(make("kmclr", {"update": update, "forget_every": 0}), stream(30))
@@ -154,6 +168,25 @@ def test_revival_brings_dead_prototypes_into_use():
     assert used[0.2] >= 10 / 12
 
 
+def test_a_revived_prototype_stands_for_its_new_row_alone():
+    support = far_start(0.5)
+    support.diagnostics_.labels_KC.fill_(7.0)
+    support.usage_K[3] = 0  # the least used: it is moved at the next step
+    row = torch.ones(1, DIM)
+    support.update(row, labels_B=torch.tensor([2]))
+    torch.testing.assert_close(support.centres_KD[3], row[0])
+    assert support.counts_K[3] == 1
+    assert support.diagnostics_.labels_KC[3].tolist() == [0, 0, 1, 0, 0]
+    assert (support.diagnostics_.labels_KC.sum(dim=1) >= 7 * CLASSES).sum() == 11  # of no other
+
+
+def test_forgetting_starts_the_count_of_uses_anew():
+    support = run(make("kmclr", {"revive_after": 1e-9, "forget_every": 1}), stream(8))
+    assert (support.usage_K != 1).any()
+    support.end_epoch(1)
+    assert (support.usage_K == 1).all()
+
+
 def test_usage_has_mean_one_whatever_the_batch():
     support = make("kmclr", {"revive_after": 1e-9})
     for batch in (16, 5, 1, 40):
@@ -183,6 +216,16 @@ def test_half_precision_stays_close(metric, update):
     positives = half.look_up(torch.randn(6, DIM)).positives_BD
     assert positives.dtype == torch.float32
     torch.testing.assert_close(positives.norm(dim=1), torch.ones(6), atol=1e-6, rtol=0)
+
+
+def test_half_precision_prototypes_move_by_less_than_they_can_hold():
+    # A rate of 1e-4 towards 1 from 0.5: 5e-5 a step, where a float16 near 0.5 holds steps of 4.9e-4.
+    support = make("kmclr", {"k": 1, "metric": "euclidean", "prototype_dtype": "float16", "forget_every": 0})
+    support.update(torch.full((1, DIM), 0.5))
+    support.counts_K.fill_(1e4)
+    for _ in range(400):
+        support.update(torch.ones(1, DIM))
+    assert support.centres_KD.float().mean().item() == pytest.approx(1 - 0.5 * 1e4 / 10400, abs=0.004)
 
 
 def test_half_precision_does_not_stall_at_small_rates():

@@ -227,6 +227,16 @@ def test_masking_without_ids_is_refused():
         queue.look_up(torch.randn(2, DIM))
 
 
+def test_a_queue_is_ready_once_it_holds_the_neighbours_wanted():
+    queue, small = (make("nnclr", {"queue_size": size}, {"kind": "topk", "top_k": 3}) for size in (50, 3))
+    for support in (queue, small):
+        support.update(torch.randn(2, DIM))
+        assert not support.ready
+        assert not support.look_up(torch.randn(4, DIM)).valid
+        support.update(torch.randn(1, DIM))
+        assert support.look_up(torch.randn(4, DIM)).valid
+
+
 def test_only_filled_rows_take_part():
     queue = make("nnclr", {"queue_size": 1000})
     queue.update(-torch.ones(3, DIM))
