@@ -47,9 +47,9 @@ class Renormalised:
         return rows_QD[(F.normalize(view_BD, dim=1) @ rows_QD.T).argmax(dim=1)]
 
 
-def our_queue(rows_QD: torch.Tensor, dtype: str, batch: int) -> SupportSet:
+def our_queue(rows_QD: torch.Tensor, dtype: str) -> SupportSet:
     support = SupportConfig(queue_size=len(rows_QD), queue_dtype=dtype)
-    queue = build("nnclr", support, PositivesConfig(), dim=DIM, num_classes=1, batch_size=batch, device="cpu", seed=0)
+    queue = build("nnclr", support, PositivesConfig(), dim=DIM, num_classes=1, device="cpu", seed=0)
     queue.update(rows_QD)
     return queue
 
@@ -80,7 +80,7 @@ def candidates(size: int, batch: int) -> dict[str, Callable]:
     raw = Renormalised(rows_QD)
     steps = {LIGHTLY: lambda a, b: lightly_step(bank, a, b), RENORMALISING: raw.step}
     for dtype in DTYPES:
-        queue = our_queue(rows_QD, dtype, batch)
+        queue = our_queue(rows_QD, dtype)
         steps[f"ours, {dtype}"] = lambda a, b, queue=queue: our_step(queue, a, b)
     return steps
 

@@ -68,7 +68,7 @@ def kernels(quick: bool) -> list[Kernel]:
 
 
 def our_step(kernel: Kernel, device: torch.device) -> Callable[[], object]:
-    options = {"dim": DIM, "num_classes": 100, "batch_size": kernel.batch, "device": device, "seed": 0}
+    options = {"dim": DIM, "num_classes": 100, "device": device, "seed": 0}
     support: SupportSet = build(kernel.method, kernel.support, PositivesConfig(), **options)
     generator = torch.Generator(device).manual_seed(0)
     for _ in range(2):

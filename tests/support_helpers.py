@@ -18,7 +18,6 @@ def make(method: str, support: dict | None = None, positives: dict | None = None
         PositivesConfig(**(positives or {})),
         dim=DIM,
         num_classes=CLASSES,
-        batch_size=BATCH,
         device="cpu",
         seed=seed,
     )

@@ -277,3 +277,11 @@ def test_command_line(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         error = capsys.readouterr().err
         assert message in error
         assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("rate", "word"), [(0.01, "smallest"), (0.1, None), (1.0, "largest")])
+def test_a_learning_rate_at_the_edge_of_those_tried_is_said(rate, word):
+    text = command_line.rate_text(rate)
+    assert text.startswith(f"learning rate {rate:g}")
+    assert ("tried" in text) == (word is not None)
+    assert word is None or word in text

@@ -10,7 +10,7 @@ from sklearn.metrics import top_k_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from trainables import metrics
-from trainables.metrics import SampleMean, effective_rank, embedding_std, knn_accuracy, topk_correct
+from trainables.metrics import effective_rank, embedding_std, knn_accuracy, topk_correct
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -46,23 +46,6 @@ def test_topk_correct_is_pessimistic_for_ties_and_nan():
 def test_topk_correct_of_an_empty_batch_and_k_above_the_classes():
     assert topk_correct(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64), (1, 5)).tolist() == [0, 0]
     assert topk_correct(torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 2]), (5,)).tolist() == [6]
-
-
-def test_sample_mean_weights_by_samples():
-    mean = SampleMean()
-    mean.add(torch.tensor(1.0, requires_grad=True), 9)
-    mean.add(torch.tensor(11.0), 1)
-    assert mean.value().item() == pytest.approx(2.0)  # the mean of batch means would be 6
-    assert mean.count == 10
-    assert not mean.value().requires_grad
-    assert SampleMean().value().isnan()
-
-
-def test_sample_mean_keeps_nan_visible():
-    mean = SampleMean()
-    mean.add(torch.tensor(1.0), 4)
-    mean.add(torch.tensor(float("nan")), 4)
-    assert mean.value().isnan()
 
 
 def slow_knn(train, train_labels, test, test_labels, k, temperature, num_classes, ks):

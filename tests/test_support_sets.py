@@ -215,7 +215,6 @@ def test_an_unknown_method_is_refused():
             PositivesConfig(),
             dim=DIM,
             num_classes=CLASSES,
-            batch_size=BATCH,
             device="cpu",
             seed=0,
         )

@@ -219,10 +219,16 @@ def _evaluate(options: argparse.Namespace) -> int:
     print(f"{result.images} test images, encoder after {frozen.epoch} epochs of {frozen.cfg.method}")
     for name, value in lines.items():
         print(f"{name:22} {value:6.2f} %")
-    print(f"classifier: learning rate {result.learning_rate:g}, validation acc@1 {result.validation_acc1:.2f} %")
+    print(f"classifier: {rate_text(result.learning_rate)}, validation acc@1 {result.validation_acc1:.2f} %")
     if options.json:
         options.json.write_text(json.dumps(result._asdict(), indent=2) + "\n")
     return 0
+
+
+def rate_text(rate: float) -> str:
+    """The chosen learning rate, and a word if it is the first or last of those tried."""
+    edge = {min(linear_eval.RATES): "smallest", max(linear_eval.RATES): "largest"}.get(rate)
+    return f"learning rate {rate:g}" + (f" (the {edge} tried: a better one may lie beyond)" if edge else "")
 
 
 def _evaluation_settings(frozen: linear_eval.Frozen, options: argparse.Namespace) -> RunConfig:

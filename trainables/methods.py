@@ -86,7 +86,6 @@ class Method(nn.Module):
             cfg.positives,
             dim=cfg.heads.embedding_dim,
             num_classes=num_classes,
-            batch_size=cfg.train.batch_size,
             device=device,
             seed=cfg.seed,
         )

@@ -25,30 +25,6 @@ def topk_correct(logits_BC: Tensor, labels_B: Tensor, ks: Sequence[int]) -> Tens
     return torch.stack([(rank_B <= k).sum() for k in ks])
 
 
-class SampleMean:
-    """A sample-weighted mean that stays on the device: batches of unequal size count by their samples."""
-
-    def __init__(self) -> None:
-        self._total: Tensor | float = 0.0
-        self._count = 0
-
-    def add(self, value: Tensor, n: int) -> None:
-        """Adds the mean `value` (scalar tensor, any grad is dropped) of `n` samples."""
-        self._total = self._total + value.detach().double() * n
-        self._count += n
-
-    @property
-    def count(self) -> int:
-        """Samples added so far."""
-        return self._count
-
-    def value(self) -> Tensor:
-        """The mean over all samples as a float64 scalar tensor; NaN before the first sample."""
-        if self._count == 0:
-            return torch.tensor(float("nan"), dtype=torch.float64)
-        return torch.as_tensor(self._total) / self._count
-
-
 def knn_accuracy(
     train_ND: Tensor,
     train_labels: Tensor,

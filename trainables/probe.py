@@ -47,16 +47,11 @@ class OnlineProbe(nn.Module):
 
 
 @torch.no_grad()
-def encode(
-    encoder: nn.Module, images_u8: Tensor, mean: tuple, std: tuple, *, chunk: int = 1024, flip: bool = False
-) -> Tensor:
+def encode(encoder: nn.Module, images_u8: Tensor, mean: tuple, std: tuple, *, chunk: int = 1024) -> Tensor:
     """Features [N, F] float32 of uint8 images by the encoder in eval mode (its mode is put back afterwards)."""
     was_training = encoder.training
     encoder.eval()
-    parts = []
-    for images in images_u8.split(chunk):
-        normal = normalise_images(images, mean, std)
-        parts.append(encoder(normal.flip(-1) if flip else normal).float())
+    parts = [encoder(normalise_images(images, mean, std)).float() for images in images_u8.split(chunk)]
     encoder.train(was_training)
     return torch.cat(parts)
 

@@ -27,14 +27,13 @@ def build(
     *,
     dim: int,
     num_classes: int,
-    batch_size: int,
     device: torch.device | str,
     seed: int,
 ) -> SupportSet:
     """The support set of a method, empty, on `device`.
 
-    `dim`: embedding dimension; `num_classes`: for the purity diagnostics; `batch_size` is not needed by any of them
-    today (every size works with every batch); `seed`: of the set's own generator.
+    `dim`: embedding dimension; `num_classes`: for the purity diagnostics; `seed`: of the set's own generator. Every
+    size works with every batch.
     """
     if method == "nnclr":
         return Queue(support, positives, dim=dim, device=device, seed=seed)
