@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -18,10 +18,10 @@ import numpy as np
 from study.config import RangeSpec, StudyConfig
 from trainables import yaml_edge
 from trainables.config import RunConfig
+from trainables.run_file import NEEDS
 
 MAX_GRID = 100_000
 METHODS = ("kmclr", "nnclr", "none", "simclr", "byol")
-BOTH = ("kmclr", "nnclr")
 Kind = Literal["int", "float", "choice"]
 
 
@@ -32,37 +32,55 @@ class Parameter:
     name: str
     path: str
     kind: Kind
-    methods: tuple[str, ...] = METHODS
-    requires: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    methods: tuple[str, ...]
+    requires: Mapping[str, tuple[Any, ...]]
 
 
-_COUNT, _EMA = {"prototype_update": ("count",)}, {"prototype_update": ("ema",)}
-_ALL = (
-    Parameter("method", "method", "choice"),
-    Parameter("k", "support.k", "int", ("kmclr",)),
-    Parameter("prototype_update", "support.update", "choice", ("kmclr",)),
-    Parameter("forget_every", "support.forget_every", "int", ("kmclr",), _COUNT),
-    Parameter("half_life", "support.half_life", "float", ("kmclr",), _EMA),
-    Parameter("prototype_metric", "support.metric", "choice", ("kmclr",)),
-    Parameter("prototype_dtype", "support.prototype_dtype", "choice", ("kmclr",)),
-    Parameter("revive_after", "support.revive_after", "float", ("kmclr",)),
-    Parameter("balance", "support.balance", "choice", ("kmclr",)),
-    Parameter("queue_size", "support.queue_size", "int", ("nnclr",)),
-    Parameter("queue_dtype", "support.queue_dtype", "choice", ("nnclr",)),
-    Parameter("mask_same_image", "support.mask_same_image", "choice", ("nnclr",)),
-    Parameter("positives", "positives.kind", "choice", BOTH),
-    Parameter("top_k", "positives.top_k", "int", BOTH, {"positives": ("topk", "soft")}),
-    Parameter("soft_temperature", "positives.soft_temperature", "float", BOTH, {"positives": ("soft",)}),
-    Parameter("mix", "positives.mix", "choice", BOTH),
-    Parameter("momentum_encoder", "positives.momentum_encoder", "choice", BOTH),
-    Parameter("momentum", "positives.momentum", "float", ("kmclr", "nnclr", "byol")),
-    Parameter("temperature", "loss.temperature", "float", ("kmclr", "nnclr", "none", "simclr")),
-    Parameter("learning_rate", "optimizer.learning_rate", "float"),
-    Parameter("weight_decay", "optimizer.weight_decay", "float"),
-    Parameter("batch_size", "train.batch_size", "int"),
-    Parameter("embedding_dim", "heads.embedding_dim", "int"),
-)
-PARAMETERS: dict[str, Parameter] = {p.name: p for p in _ALL}
+_SETTINGS: dict[str, tuple[str, Kind]] = {
+    "method": ("method", "choice"),
+    "k": ("support.k", "int"),
+    "prototype_update": ("support.update", "choice"),
+    "forget_every": ("support.forget_every", "int"),
+    "half_life": ("support.half_life", "float"),
+    "prototype_metric": ("support.metric", "choice"),
+    "prototype_dtype": ("support.prototype_dtype", "choice"),
+    "revive_after": ("support.revive_after", "float"),
+    "balance": ("support.balance", "choice"),
+    "queue_size": ("support.queue_size", "int"),
+    "queue_dtype": ("support.queue_dtype", "choice"),
+    "mask_same_image": ("support.mask_same_image", "choice"),
+    "positives": ("positives.kind", "choice"),
+    "top_k": ("positives.top_k", "int"),
+    "soft_temperature": ("positives.soft_temperature", "float"),
+    "mix": ("positives.mix", "choice"),
+    "momentum_encoder": ("positives.momentum_encoder", "choice"),
+    "momentum": ("positives.momentum", "float"),
+    "temperature": ("loss.temperature", "float"),
+    "learning_rate": ("optimizer.learning_rate", "float"),
+    "weight_decay": ("optimizer.weight_decay", "float"),
+    "batch_size": ("train.batch_size", "int"),
+    "embedding_dim": ("heads.embedding_dim", "int"),
+}
+
+
+def _parameter(name: str, path: str, kind: Kind) -> Parameter:
+    """Where a parameter applies is what `run_file.NEEDS` says of its setting."""
+    names = {setting: other for other, (setting, _) in _SETTINGS.items()}
+    alternatives = NEEDS.get(path, ({},))
+    only = alternatives[0] if len(alternatives) == 1 else {}  # several (momentum): see `applies`
+    requires = {names[setting]: values for setting, values in only.items() if setting != "method"}
+    return Parameter(name, path, kind, tuple(m for m in METHODS if _acts(path, m)), requires)
+
+
+def _acts(path: str, method: str) -> bool:
+    """Whether a setting, and each that it needs, can have an effect with a method."""
+    return any(
+        method in needs.get("method", METHODS) and all(_acts(other, method) for other in needs if other != "method")
+        for needs in NEEDS.get(path, ({},))
+    )
+
+
+PARAMETERS: dict[str, Parameter] = {name: _parameter(name, *setting) for name, setting in _SETTINGS.items()}
 """name -> parameter; a parameter comes after those that decide whether it applies."""
 
 

@@ -28,7 +28,8 @@ NEEDS: dict[str, tuple[Needs, ...]] = {
     "heads.predictor_hidden": ({"method": ("kmclr", "nnclr", "none", "byol")},),
     **dict.fromkeys(("optimizer.lars_eta", "optimizer.lars_clip"), (_LARS,)),
 }
-"""Settings that act in some runs only: setting -> the alternatives, each of what other settings must be."""
+"""Settings that act in some runs only: setting -> the alternatives, each of what other settings must be. A study's
+space takes from here to which trials a parameter applies."""
 
 
 def with_preset(settings: dict[str, Any]) -> dict[str, Any]:
