@@ -41,7 +41,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def load(args: argparse.Namespace):
     """The study to run, and the real one if it is only rehearsed because there is no GPU for it."""
     from study import plan
-    from study.loading import load_study
+    from study.settings.loading import load_study
 
     loaded = load_study(args.config, rehearse=args.rehearse, overrides=args.set, device=args.device)
     if args.rehearse or loaded.study.device != "auto" or not loaded.study.rehearsal or args.address:
@@ -52,7 +52,7 @@ def load(args: argparse.Namespace):
 
 
 def report(folder: Path, quiet: bool) -> None:
-    from analysis.report import make_report
+    from analysis.report.make import make_report
 
     path = make_report([folder], progress=(lambda text: None) if quiet else print)
     print(f"Report: {path}", flush=True)
@@ -61,9 +61,11 @@ def report(folder: Path, quiet: bool) -> None:
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     try:
-        from study import disk_full, plan, quiet, results_folder, runner, user_errors
+        from study import disk_full, plan, runner, user_errors
+        from study.record import results_folder
+        from study.tune import environment
 
-        quiet.before_ray(local=args.address is None)  # before the plan: it imports Ray
+        environment.before_ray(local=args.address is None)  # before the plan: it imports Ray
         loaded, real = load(args)
         folder = Path(args.out) / loaded.name_on_disk
         with disk_full.one_line(folder, sys.argv):

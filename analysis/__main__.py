@@ -54,7 +54,7 @@ def running(folders: Sequence[str]) -> bool:
 
 def draw(given: argparse.Namespace) -> None:
     """The report; with --watch again and again, until after the last redraw no study runs."""
-    from analysis.report import make_report
+    from analysis.report.make import make_report
 
     if given.watch is not None and not 0 < given.watch < float("inf"):
         raise ValueError(f"--watch: expected seconds above 0, got {given.watch:g}")

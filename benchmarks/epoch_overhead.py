@@ -17,7 +17,7 @@ from benchmarks.common import Timing, describe, environment, table, write_result
 from benchmarks.study_throughput import Measured, with_ray
 from trainables import pretrain
 from trainables.checkpoint import SAVING_SHARE
-from trainables.config import HeadsConfig, RunConfig
+from trainables.settings.config import HeadsConfig, RunConfig
 
 EPOCH_TARGET_S = 1.6
 """ResNet-18 on CIFAR-100 on one H200, the epoch that benchmarks/results/TARGETS.md wants."""

@@ -23,8 +23,8 @@ from sklearn.cluster import MiniBatchKMeans
 from torch import nn
 
 from benchmarks.common import CLOCKS, describe, environment, paired, ratio, table, write_result
-from trainables.config import PositivesConfig, SupportConfig
-from trainables.support_sets import SupportSet, build
+from trainables.settings.config import PositivesConfig, SupportConfig
+from trainables.support.build import SupportSet, build
 
 DIM, BATCHES, CLUSTERS = 256, 16, 200
 FLOAT64, FLOAT32 = "scikit-learn, float64", "scikit-learn, float32"

@@ -20,13 +20,13 @@ import torch
 from scipy import stats
 
 from benchmarks.common import environment, table, write_result
-from study.config import StudyConfig
-from study.loading import load_study
-from study.space import to_run
-from trainables import yaml_edge
-from trainables.config import RunConfig
-from trainables.data import load_dataset
+from study.settings.config import StudyConfig
+from study.settings.loading import load_study
+from study.settings.space import to_run
+from trainables.data.dataset import load_dataset
 from trainables.linear_eval import Frozen, evaluate
+from trainables.settings import edge
+from trainables.settings.config import RunConfig
 from trainables.trial import Trial
 
 ROOT = Path(__file__).parent.parent
@@ -49,7 +49,7 @@ ACCURACIES = ("test_knn_acc1", "test_few_shot_acc1", "test_acc1")
 def run_config(study: StudyConfig, arm: dict, seed: int) -> RunConfig:
     """The study's shared settings with an arm's method and support set."""
     settings = to_run(study, {}, seed=seed).model_dump(mode="json")
-    return yaml_edge.validate(RunConfig, yaml_edge.merge(settings, arm), "arm")
+    return edge.validate(RunConfig, edge.merge(settings, arm), "arm")
 
 
 def measure(cfg: RunConfig, train: bool) -> dict[str, float]:

@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.common import CLOCKS, describe, environment, paired, ratio, table, write_result
-from trainables.config import PositivesConfig, SupportConfig
-from trainables.support_sets import SupportSet, build
+from trainables.settings.config import PositivesConfig, SupportConfig
+from trainables.support.build import SupportSet, build
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

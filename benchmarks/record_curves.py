@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from study.loading import load_study
-from study.space import to_run
+from study.settings.loading import load_study
+from study.settings.space import to_run
 from trainables.pretrain import pretrain
 
 ROOT = Path(__file__).parent.parent

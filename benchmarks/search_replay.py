@@ -18,8 +18,8 @@ import pandas as pd
 from optuna.trial import TrialState
 from scipy import stats
 
-from study import pareto
-from study.pareto_asha import Rungs
+from study.search import pareto
+from study.search.rungs import Rungs
 
 WORKERS = 2
 Finished = tuple[Hashable, float]

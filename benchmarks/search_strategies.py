@@ -5,9 +5,9 @@
 
 --curves: a table of real runs (made by `benchmarks.record_curves`). --synthetic: made-up curves over the space of
 `configs/pareto.yaml`, whose assumptions `benchmarks/synthetic_curves.py` states. Each strategy draws points with the
-study's own sampler settings and decides with `study.pareto_asha`, on two asynchronous workers; an epoch costs one unit,
-and only fully trained points count (what was stopped is not confirmed). Measured: hypervolume of the front found, as a
-share of the best possible (`benchmarks.search_replay.Score`), against the budget in full trainings. Mean
+study's own sampler settings and decides with `study.search.rungs`, on two asynchronous workers; an epoch costs one
+unit, and only fully trained points count (what was stopped is not confirmed). Measured: hypervolume of the front found,
+as a share of the best possible (`benchmarks.search_replay.Score`), against the budget in full trainings. Mean
 over seeds with
 a 95 % t interval; differences are paired by seed.
 """
@@ -28,9 +28,9 @@ from benchmarks import synthetic_curves
 from benchmarks.common import environment, table, write_result
 from benchmarks.search_replay import WORKERS, Asker, Recorded, Score, World, rank_correlations, replay
 from benchmarks.synthetic_curves import Synthetic
-from study.loading import load_study
-from study.optuna_storage import make_sampler
-from study.pareto_asha import Rungs, rung_epochs
+from study.search.optuna_storage import make_sampler
+from study.search.rungs import Rungs, rung_epochs
+from study.settings.loading import load_study
 
 HERE = Path(__file__).parent
 STUDY = HERE.parent / "configs" / "pareto.yaml"
@@ -49,7 +49,7 @@ MakeWorld = Callable[[int], World]
 
 
 def sampler_of(name: str | None, seed: int) -> Callable | None:
-    """The study's sampler, one per draw, as `study.search` makes it."""
+    """The study's sampler, one per draw, as `study.search.proposals` makes it."""
     if name is None:
         return None
     study = load_study(STUDY, overrides=[f"search.sampler={name}", f"search.seed={seed}"]).study

@@ -27,7 +27,7 @@ COMMANDS: dict[str, list[str]] = {
     "python -c pass": ["-c", "pass"],
     "run_study.py --help": ["run_study.py", "--help"],
     "import study.config": ["-c", "import study.config"],
-    "import analysis.load": ["-c", "import analysis.load"],
+    "import analysis.results.load": ["-c", "import analysis.results.load"],
     "import torch": ["-c", "import torch"],
     "first optimiser of torch": ["-c", "import torch; torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)"],
     "import trainables.trial": ["-c", "import trainables.trial"],

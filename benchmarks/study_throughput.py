@@ -44,7 +44,7 @@ class Measured(NamedTuple):
 
 
 def load(overrides: list[str]) -> Any:
-    from study.loading import load_study
+    from study.settings.loading import load_study
 
     fixed = ["scheduler.name=none", "confirm.enabled=false", "tracking.wandb=disabled", "device=cpu"]
     return load_study(STUDY, rehearse=True, overrides=[*fixed, *overrides])
@@ -98,8 +98,8 @@ def without_ray(trials: int, epochs: int, more: tuple[str, ...] = ()) -> Measure
     """The study's baselines in turns, one after another in this process, without search and checkpoints."""
     import torch
 
-    from study import space
-    from trainables.data import load_dataset
+    from study.settings import space
+    from trainables.data.dataset import load_dataset
     from trainables.trial import Trial
 
     torch.set_num_threads(1)

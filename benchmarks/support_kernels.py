@@ -22,8 +22,8 @@ import torch
 from benchmarks.common import describe, environment, has_lightly, paired, ratio, table, write_result
 from benchmarks.machine import Peaks, clock, measure_peaks
 from trainables import devices
-from trainables.config import PositivesConfig, SupportConfig
-from trainables.support_sets import SupportSet, build
+from trainables.settings.config import PositivesConfig, SupportConfig
+from trainables.support.build import SupportSet, build
 
 DIM = 256
 LIGHTLY = "lightly's bank"

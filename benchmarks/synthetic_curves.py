@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from study.loading import load_study
-from study.space import define, grid_points, random_point
+from study.settings.loading import load_study
+from study.settings.space import define, grid_points, random_point
 
 DIMENSIONS = 256
 CENTROID_BYTES = {"float32": 4, "float16": 2}

@@ -23,8 +23,8 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from benchmarks.common import describe, environment, paired, ratio, table, write_result
-from trainables.augment import TwoViews
-from trainables.config import AugmentConfig, ViewConfig
+from trainables.augment.two_views import TwoViews
+from trainables.settings.config import AugmentConfig, ViewConfig
 
 SIZE = 32
 MEAN, STD = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)

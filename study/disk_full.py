@@ -2,7 +2,8 @@
 
 The journal, the Optuna storage, Tune's state, the manifest, the data cache and the report all write; each fails in its
 own words and some wrap the cause. A trial that finds no room for its checkpoint is interrupted while the others go on
-(`study.durable`; each node has a disk of its own); the study says so when the stage ends, and a resume trains it on.
+(`study.tune.durable`; each node has a disk of its own); the study says so when the stage ends, and a resume trains it
+on.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from study import results_folder
+from study.record import results_folder
 
 ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 WORDS = ("no space left on device", "database or disk is full", "quota exceeded")

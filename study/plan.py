@@ -12,12 +12,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from study import estimates, loading, space
-from study.config import RangeSpec, StudyConfig
-from study.loading import Loaded
-from study.pareto_asha import make_rungs
-from trainables import yaml_edge
-from trainables.presets import PRESETS
+from study import cost as estimates
+from study.search.rungs import make_rungs
+from study.settings import loading, space
+from study.settings.config import RangeSpec, StudyConfig
+from study.settings.loading import Loaded
+from trainables.settings import edge
+from trainables.settings.presets import PRESETS
 
 WEEK_H, YEAR_H = 168.0, 8766.0
 PIPE_WIDTH = 120
@@ -76,7 +77,7 @@ def has_gpu() -> bool:
 
 def data_sizes(study: StudyConfig) -> Any:
     """Shape and counts of the data without reading it where they are known; own data are read (and cached)."""
-    from trainables.data import load_dataset
+    from trainables.data.dataset import load_dataset
     from trainables.pretrain import Sizes
 
     known = {"cifar10": (10, 50_000), "cifar100": (100, 50_000)}
@@ -107,14 +108,14 @@ def _image_bytes(sizes: Any) -> int:
 
 def _share(study: StudyConfig, address: str | None) -> Any:
     """What a trial takes of the cluster at `address` (its GPUs count, not this machine's), or of this machine."""
-    from study import ray_session
+    from study.tune import session
 
     if address:
         on_gpu = None if study.device == "auto" else study.device.startswith("cuda")
-        return ray_session.look(address, study.resources, on_gpu=on_gpu)
+        return session.look(address, study.resources, on_gpu=on_gpu)
     on_gpu = study.device.startswith("cuda") or (study.device == "auto" and has_gpu())
     cores, gpus = os.cpu_count() or 1, _gpu_count() if on_gpu else 0
-    return ray_session.share(study.resources, cores=cores, gpus=gpus, on_gpu=on_gpu)
+    return session.share(study.resources, cores=cores, gpus=gpus, on_gpu=on_gpu)
 
 
 def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | None = None) -> Plan:
@@ -149,7 +150,7 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | Non
 
 
 def _gpu_count() -> int:
-    from study.manifest import gpus
+    from study.record.manifest import gpus
 
     return max(1, len(gpus()))
 
@@ -259,7 +260,7 @@ def _render_space(study: StudyConfig, console: Console) -> None:
 def _preset_rows(study: StudyConfig) -> list[loading.Change]:
     """What the preset sets, its default, and what holds in this study, which may search or overrule it."""
     plain = StudyConfig(name="defaults", space={})
-    defaults, own = (yaml_edge.flatten(s.model_dump(mode="json")) for s in (plain, study))
+    defaults, own = (edge.flatten(s.model_dump(mode="json")) for s in (plain, study))
     searched = {space.PARAMETERS[name].path for name in study.space}
     rows = []
     for name, value in PRESETS[study.preset].items():
@@ -304,7 +305,7 @@ def show(loaded: Loaded, *, out: Path | str = "results", address: str | None = N
 
     address: of a Ray cluster, whose GPUs count instead of this machine's.
     """
-    from trainables.data import check_available
+    from trainables.data.dataset import check_available
     from trainables.devices import pick_device
 
     if not (address and loaded.study.device.startswith("cuda")):

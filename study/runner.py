@@ -12,22 +12,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from study import checkpoints, disk_full, display, manifest, results_folder, schema, storage_gone, tracking
-from study.budget import Budget
-from study.config import StudyConfig
+from study import disk_full, schema, storage_gone
 from study.interrupt import Interrupted, StopSignals, StudyStopped
-from study.journal import Journal, JournalWriteError
-from study.ledger import Ledger
-from study.lock import FolderLock
-from study.pareto_asha import make_rungs
-from study.quiet import before_ray, hush
+from study.listeners import terminal, tracker
+from study.record import checkpoints, manifest, results_folder
+from study.record.budget import Budget
+from study.record.journal import Journal, JournalWriteError
+from study.record.lock import FolderLock
+from study.record.recorder import Ledger
+from study.search.rungs import make_rungs
+from study.settings.config import StudyConfig
+from study.tune.environment import before_ray, hush
 
 OK, FAILED = 0, 1
 
 
 def describe_data(study: StudyConfig) -> dict[str, Any]:
     """Name, fingerprint and sizes of the study's data for the manifest; decodes and caches it on first use."""
-    from trainables.data import load_dataset
+    from trainables.data.dataset import load_dataset
 
     dataset = load_dataset(study.data)
     return {
@@ -76,7 +78,7 @@ def run(
     storage: str | None = None,
     **more: Any,
 ) -> int:
-    """Run the study that `study.loading.load_study` gave; results go to `out`/`loaded.name_on_disk`.
+    """Run the study that `study.settings.loading.load_study` gave; results go to `out`/`loaded.name_on_disk`.
 
     resume: go on with that folder. stage: `search` or `confirm` alone (default: both). address: of a Ray cluster.
     storage: path or URI for Tune's state and checkpoints (default: `ray/` in the results folder).
@@ -109,7 +111,7 @@ class StudyRun:
         self.going_on = going_on
         self.session: Any = None
         self.ledger: Ledger | None = None
-        self.screen = display.Display(self.study, quiet=options.quiet)
+        self.screen = terminal.Display(self.study, quiet=options.quiet)
         self.rungs = make_rungs(self.study.scheduler, self.study.objectives, self.study.train.epochs)
 
     # --- the folder ---
@@ -137,13 +139,14 @@ class StudyRun:
 
     def _trackers(self) -> list[Any]:
         began = self.record["started"]
-        return tracking.listeners(self.study, self.folder, self.journal, began=began, say=self.screen.insist)
+        return tracker.listeners(self.study, self.folder, self.journal, began=began, say=self.screen.insist)
 
     # --- Ray ---
     def _connect(self) -> Any:
         if self.session is None:
             before_ray(local=self.options.address is None)
-            from study import dashboard, ray_session
+            from study.tune import dashboard
+            from study.tune import session as ray_session
 
             hush()
             on_gpu = self.record["device"] != "cpu"
@@ -253,8 +256,9 @@ class StudyRun:
 
     def _train(self, name: str, places: checkpoints.Checkpoints) -> None:
         """What is left of a stage."""
-        from study import engine, stages
-        from study.search import TaskList
+        from study.search import stages
+        from study.search.proposals import TaskList
+        from study.tune import engine
 
         rungs = self.rungs if name == stages.SEARCH else None
         if name == stages.SEARCH:
@@ -281,7 +285,7 @@ class StudyRun:
         )
 
     def _confirm_tasks(self) -> list[Any]:
-        from study import stages
+        from study.search import stages
 
         ends = self.journal.final_ends(stages.SEARCH)
         points = stages.confirm_points(ends, self.study.objectives, self.study.confirm.max_points)

@@ -1,6 +1,7 @@
 """A storage of checkpoints that does not answer, as one line for the user instead of Tune's traceback.
 
-Trials outlast it (`study.durable`); Tune's driver does not: it reads the storage when a stage begins and when it ends.
+Trials outlast it (`study.tune.durable`); Tune's driver does not: it reads the storage when a stage begins and when it
+ends.
 """
 
 from __future__ import annotations

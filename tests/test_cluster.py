@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from study import schema
-from tests.engine_helpers import lines
+from tests.helpers.engine_helpers import lines
 from tests.test_resume import finish, wait_for_reports
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENT_RAY = "from study.ray_start import patience\nfrom ray.scripts.scripts import main\nwith patience(): main()"
+PATIENT_RAY = "from study.tune.start import patience\nfrom ray.scripts.scripts import main\nwith patience(): main()"
 RAY = [
     sys.executable,
     "-c",
@@ -74,7 +74,7 @@ def test_study_survives_the_loss_of_a_node(cluster, tmp_path) -> None:
     out = tmp_path / "out"
     # a node takes seconds to die, in which a trial may be sent back to it more than once
     settings = {"resources": {"max_concurrent": 2, "max_failures": 6}, "scheduler": {"name": "none"}}
-    command = [sys.executable, "-m", "tests.engine_helpers", str(out), "--address", address]
+    command = [sys.executable, "-m", "tests.helpers.engine_helpers", str(out), "--address", address]
     command += ["--storage", str(tmp_path / "shared"), "--set", json.dumps(settings)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **TOKEN}, text=True, **pipes)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from study import disk_full, schema
-from study.durable import describe, failure_of, status_of
-from tests.engine_helpers import lines, make_study, outcome, run_fake
-from tests.fake_trainable import curve
+from study.tune.durable import describe, failure_of, status_of
+from tests.helpers.engine_helpers import lines, make_study, outcome, run_fake
+from tests.helpers.fake_trainable import curve
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 FAULTS = {

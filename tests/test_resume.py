@@ -16,8 +16,8 @@ from types import SimpleNamespace
 import pytest
 
 from study import runner, schema
-from study.lock import FolderBusy
-from tests.engine_helpers import lines, make_study, outcome, run_fake
+from study.record.lock import FolderBusy
+from tests.helpers.engine_helpers import lines, make_study, outcome, run_fake
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIRM = {"confirm": {"seeds": [1, 2], "max_points": 1}}
@@ -28,7 +28,7 @@ def start(
     out: Path, *, seconds: float, resume: bool = False, changes: dict = CONFIRM, options: Sequence[str] = ()
 ) -> subprocess.Popen:
     """The fake study in a process of its own; an epoch takes `seconds`."""
-    command = [sys.executable, "-m", "tests.engine_helpers", str(out), "--set", json.dumps(changes), *options]
+    command = [sys.executable, "-m", "tests.helpers.engine_helpers", str(out), "--set", json.dumps(changes), *options]
     environment = {**os.environ, "FAKE_SECONDS": str(seconds), "OMP_NUM_THREADS": "1"}
     environment.pop("UV_RUN_RECURSION_DEPTH", None)  # started without uv
     return subprocess.Popen(

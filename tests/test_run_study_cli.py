@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 
 import run_study
-from study import manifest, pareto_asha, plan, quiet, results_folder, runner, user_errors
-from study.lock import FolderLock
+from study import plan, runner, user_errors
+from study.record import manifest, results_folder
+from study.record.lock import FolderLock
+from study.search import rungs
+from study.tune import environment
 
 ROOT = Path(__file__).resolve().parents[1]
 K_SWEEP = str(ROOT / "configs" / "k_sweep.yaml")
@@ -36,7 +39,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     monkeypatch.setattr(plan, "show", lambda loaded, out, address: found.plans.append(loaded.name_on_disk))
     monkeypatch.setattr(runner, "run", run)
     monkeypatch.setattr(run_study, "report", lambda folder, quiet: found.reports.append((str(folder), quiet)))
-    monkeypatch.setattr(quiet, "before_ray", lambda local: found.before_ray.append(local))
+    monkeypatch.setattr(environment, "before_ray", lambda local: found.before_ray.append(local))
     return found
 
 
@@ -222,7 +225,7 @@ def test_a_value_error_inside_this_project_without_a_raise_statement_is_a_fault(
         results_folder._seconds_between("not a time", "nor this")
     assert not user_errors.deliberate(caught.value)
     with pytest.raises(ValueError, match="rungs need") as caught:
-        pareto_asha.rung_epochs(0, 1, 1)
+        rungs.rung_epochs(0, 1, 1)
     assert user_errors.deliberate(caught.value)
     assert user_errors.deliberate(ValueError("never raised"))
 

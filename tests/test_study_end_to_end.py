@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from study import schema
-from tests.engine_helpers import lines, make_study, outcome, run_fake
+from tests.helpers.engine_helpers import lines, make_study, outcome, run_fake
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,7 +23,7 @@ CONFIRM = {"seeds": (1, 2), "max_points": 2}
 @pytest.fixture(scope="module")
 def cluster():
     """One local Ray for the module, without dashboard."""
-    from study.quiet import before_ray
+    from study.tune.environment import before_ray
 
     before_ray(local=True)
     import ray
@@ -213,7 +213,7 @@ def test_budget_stops_cleanly_and_a_larger_one_goes_on(
 
 
 def test_no_warnings_or_ray_noise_on_the_way(tmp_path) -> None:
-    command = [sys.executable, "-m", "tests.engine_helpers", str(tmp_path), "--dashboard"]
+    command = [sys.executable, "-m", "tests.helpers.engine_helpers", str(tmp_path), "--dashboard"]
     search = json.dumps({"search": {"trials": 2}})
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(

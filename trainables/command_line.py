@@ -22,16 +22,17 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import checkpoint, devices, linear_eval, yaml_edge
-from trainables.config import DataConfig, RunConfig
-from trainables.data import load_dataset
-from trainables.run_file import load_run, without_effect
+from trainables import checkpoint, devices, linear_eval
+from trainables.data.dataset import load_dataset
+from trainables.settings import edge as yaml_edge
+from trainables.settings.config import DataConfig, RunConfig
+from trainables.settings.run_file import load_run, without_effect
 from trainables.trial import Diverged, TimedOut, Trial
 
 SCHEMA_VERSION = 1  # of a report's line, as study.schema states it
 SET_HELP = (
     "change a setting of the file, such as method=nnclr, preset=seed, support.k=200 or train.epochs=20; "
-    "may be repeated (trainables/config.py lists all settings)"
+    "may be repeated (trainables/settings/config.py lists all settings)"
 )
 DATA_SET_HELP = (
     "a setting of the data (data.image_size, data.validation_per_class, data.train_limit, data.image_column, "

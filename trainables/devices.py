@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from trainables.config import TrainConfig
+from trainables.settings.config import TrainConfig
 
 
 def pick_device(spec: str) -> torch.device:

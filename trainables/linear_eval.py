@@ -21,12 +21,14 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from trainables import checkpoint, devices, metrics, probe
-from trainables.augment import TwoViews
-from trainables.config import AugmentConfig, DataConfig, RunConfig
-from trainables.data import Dataset, load_dataset, load_test
-from trainables.networks import build_encoder
-from trainables.schedules import warmup_cosine
+from trainables import checkpoint, devices
+from trainables.augment.two_views import TwoViews
+from trainables.data.dataset import Dataset, load_dataset, load_test
+from trainables.evaluation import probe
+from trainables.maths import metrics
+from trainables.maths.schedules import warmup_cosine
+from trainables.model.networks import build_encoder
+from trainables.settings.config import AugmentConfig, DataConfig, RunConfig
 
 ENCODER_PREFIX = "networks.encoder."
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)

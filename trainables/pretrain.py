@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from trainables import checkpoint, devices, probe
-from trainables.config import RunConfig
-from trainables.data import Dataset, Split
+from trainables import checkpoint, devices
+from trainables.data.dataset import Dataset, Split
+from trainables.evaluation import probe
+from trainables.settings.config import RunConfig
 from trainables.trial import Diverged, TimedOut, Trial
 
 __all__ = ["Diverged", "Estimate", "Sizes", "TimedOut", "Trial", "estimate", "noise_dataset", "pretrain"]

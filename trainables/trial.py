@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from trainables import checkpoint, devices
-from trainables.augment import TwoViews, ViewParams
-from trainables.config import RunConfig
-from trainables.data import Dataset, load_dataset
-from trainables.evaluation import Evaluator
-from trainables.methods import Method
-from trainables.optim import build_optimizer, set_learning_rate
-from trainables.probe import OnlineProbe
-from trainables.schedules import warmup_cosine
+from trainables.augment.two_views import TwoViews, ViewParams
+from trainables.data.dataset import Dataset, load_dataset
+from trainables.evaluation.during import Evaluator
+from trainables.evaluation.probe import OnlineProbe
+from trainables.maths.schedules import warmup_cosine
+from trainables.model.methods import Method
+from trainables.model.optim import build_optimizer, set_learning_rate
+from trainables.settings.config import RunConfig
 
 # Settings that a resumed run may change: they decide where and how long, not what is computed.
 FREE_ON_RESUME = (

@@ -29,8 +29,8 @@ from ray import tune
 from ray.tune.result import SHOULD_CHECKPOINT
 
 from trainables import checkpoint, linear_eval
-from trainables.config import DataConfig, RunConfig
-from trainables.data import Dataset, load_dataset
+from trainables.data.dataset import Dataset, load_dataset
+from trainables.settings.config import DataConfig, RunConfig
 from trainables.trial import Diverged, TimedOut, Trial
 
 CHECKPOINT_FILE = "trial.ckpt"

@@ -1,0 +1,229 @@
+"""Numbers behind the figures over training: curves by group, forgetting interval, offline bars. No drawing here.
+
+Accuracies are in %, shares in 0-1, sizes in bytes. Intervals of single means are those of
+`analysis.results.intervals`; bands over epochs are 95 % t-intervals, NaN for n < 2. Where a group holds several points
+of the search space, the unit of an interval is the point (mean of its seeds): seeds of one point are no independent
+draws of its group. `trials` and `reports` are the frames of `analysis.results.load.Results`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.results.intervals import CONFIDENCE, PERCENT, Interval, mean_interval
+from study import schema
+
+
+class NotEnough(ValueError):
+    """What is there does not carry the figure; the message says in one line what is missing."""
+
+
+class Curve(NamedTuple):
+    """Mean per epoch with interval over points (over trials if there is one point); see the module's head.
+
+    n: trials per epoch; members: one (label, values) per point.
+    """
+
+    group: str
+    epochs: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    n: np.ndarray
+    members: tuple[tuple[str, np.ndarray], ...]
+
+
+BAND_FROM = 3
+
+
+def banded(curve: Curve) -> np.ndarray:
+    """At which epochs a band is worth drawing: from BAND_FROM values on; that of two is mostly wider than the picture.
+
+    What counts is what the interval is over: points, or the trials of the only point.
+    """
+    if len(curve.members) < 2:
+        return curve.n >= BAND_FROM
+    return np.isfinite([values for _, values in curve.members]).sum(axis=0) >= BAND_FROM
+
+
+class Curves(NamedTuple):
+    """Curves of one metric from trials of one stage. complete: only trials that ran their full budget are in."""
+
+    metric: str
+    stage: str
+    complete: bool
+    curves: tuple[Curve, ...]
+
+
+class Forgetting(NamedTuple):
+    """Accuracy against the forgetting interval f (epochs): curves by f, and the last accuracy by f."""
+
+    curves: Curves
+    values: tuple[int, ...]
+    last: tuple[Interval, ...]
+    dots: tuple[np.ndarray, ...]
+
+
+class Bar(NamedTuple):
+    """One confirmed point: offline accuracies on the test split over its seeds."""
+
+    point: str
+    label: str
+    method: str
+    support_bytes: float
+    acc1: Interval | None
+    acc5: Interval | None
+    published: dict[str, float] = {}
+    """acc1, acc5 (%) that the original study reports for this point, where it does."""
+
+
+def completed(trials: pd.DataFrame, stage: str | None = None) -> pd.DataFrame:
+    """Trials that ran their full budget, of one stage or of all."""
+    chosen = trials[trials["status"] == schema.COMPLETED]
+    return chosen if stage is None else chosen[chosen["stage"] == stage]
+
+
+def main_stage(trials: pd.DataFrame) -> str:
+    """The stage whose completed trials cover most methods; the confirm stage if both cover as many."""
+    covered = {stage: completed(trials, stage)["method"].nunique() for stage in schema.STAGES}
+    search, confirm = schema.STAGES
+    return confirm if covered[confirm] >= covered[search] and covered[confirm] else search
+
+
+def ordered_methods(methods: Iterable[str]) -> list[str]:
+    """Without repeats, in the schema's order."""
+    there = set(methods)
+    return [m for m in schema.METHODS if m in there]
+
+
+def limits_of(metric: str) -> tuple[float, float]:
+    """What a metric can be: accuracies are percentages, the rest shares."""
+    return PERCENT if "acc" in metric else (0.0, 1.0)
+
+
+def curve(wide: pd.DataFrame, group: str, points: dict[str, str], limits: tuple[float, float] = PERCENT) -> Curve:
+    """`wide`: a metric with one row per epoch and one column per trial id. points: trial id -> what a person reads.
+
+    limits: what the metric can be; the interval is cut off there.
+    """
+    members = wide.T.groupby([points[t] for t in wide.columns]).mean().T
+    units = members if members.shape[1] > 1 else wide
+    n = units.notna().sum(axis=1).to_numpy()
+    mean = units.mean(axis=1).to_numpy()
+    spread = units.std(axis=1, ddof=1).to_numpy()
+    half = np.full(len(mean), np.nan)
+    some = n > 1
+    half[some] = stats.t.ppf((1 + CONFIDENCE) / 2, n[some] - 1) * spread[some] / np.sqrt(n[some])
+    return Curve(
+        group,
+        wide.index.to_numpy(),
+        mean,
+        np.clip(mean - half, *limits),
+        np.clip(mean + half, *limits),
+        wide.notna().sum(axis=1).to_numpy(),
+        tuple((str(label), members[label].to_numpy()) for label in members),
+    )
+
+
+def curves(
+    trials: pd.DataFrame, reports: pd.DataFrame, metric: str, by: str = "method", chosen: pd.DataFrame | None = None
+) -> Curves:
+    """Mean per epoch and group over the completed trials of the main stage (or over the `chosen` trials).
+
+    While nothing is completed, over all trials that reported, whose number falls with the epoch.
+    Raises NotEnough if no report holds the metric.
+    """
+    stage = main_stage(trials) if len(trials) else schema.STAGES[0]
+    if chosen is None:
+        chosen = completed(trials, stage)
+    complete = len(chosen) > 0
+    if metric not in reports:
+        raise NotEnough(f"no report holds {metric}")
+    if complete:
+        columns = list(dict.fromkeys(["trial_id", by, "label"]))
+        rows = reports[["trial_id", "epoch", metric]].merge(chosen[columns], on="trial_id")
+        stage = str(chosen["stage"].iloc[0])
+    else:
+        rows = reports[reports["stage"] == stage].dropna(subset=["method"])
+        rows = rows if by in rows else rows.iloc[:0]
+    rows = rows.dropna(subset=[metric])
+    if rows.empty:
+        raise NotEnough(f"no trial reported {metric}")
+    return Curves(metric, stage, complete, tuple(_by_group(rows, metric, by)))
+
+
+def _by_group(rows: pd.DataFrame, metric: str, by: str) -> Iterable[Curve]:
+    groups = ordered_methods(rows[by]) if by == "method" else sorted(rows[by].dropna().unique())
+    for group in groups:
+        part = rows[rows[by] == group]
+        wide = part.pivot_table(index="epoch", columns="trial_id", values=metric, aggfunc="last")
+        points = part.drop_duplicates("trial_id").set_index("trial_id")["label"].fillna("").astype(str).to_dict()
+        yield curve(wide, f"{group:g}" if isinstance(group, float) else str(group), points, limits_of(metric))
+
+
+def diagnostics(trials: pd.DataFrame, reports: pd.DataFrame, metrics: Iterable[str]) -> dict[str, Curves]:
+    """Curves by method of those metrics that were reported. Raises NotEnough if none was."""
+    found = {}
+    for metric in metrics:
+        with contextlib.suppress(NotEnough):
+            found[metric] = curves(trials, reports, metric)
+    if not found:
+        raise NotEnough("no trial with a support set reported its diagnostics")
+    return found
+
+
+def forgetting(trials: pd.DataFrame, reports: pd.DataFrame) -> Forgetting:
+    """Effect of the forgetting interval over completed kmclr trials, of the confirm stage if it holds several values.
+
+    last: means and intervals over points (over trials where an interval has one point); dots: every trial.
+    Raises NotEnough with fewer than two intervals.
+    """
+    if "p_forget_every" not in trials:
+        raise NotEnough("no trial varies forget_every")
+    chosen = pd.DataFrame()
+    for stage in reversed(schema.STAGES):
+        chosen = completed(trials, stage).dropna(subset=["p_forget_every", schema.ACCURACY])
+        if (chosen["p_forget_every"].value_counts() > 1).sum() > 1:
+            break
+    if chosen["p_forget_every"].nunique() < 2:
+        raise NotEnough("fewer than two forgetting intervals among the completed trials")
+    chosen = chosen.assign(p_forget_every=chosen["p_forget_every"].astype(int))
+    lines = curves(trials, reports, schema.ACCURACY, by="p_forget_every", chosen=chosen)
+    values = tuple(sorted(int(v) for v in chosen["p_forget_every"].unique()))
+    dots = tuple(chosen.loc[chosen["p_forget_every"] == v, schema.ACCURACY].to_numpy(float) for v in values)
+    last = tuple(over_points(chosen[chosen["p_forget_every"] == v]) for v in values)
+    return Forgetting(lines, values, last, dots)
+
+
+def over_points(trials: pd.DataFrame) -> Interval:
+    """Mean accuracy with interval over the points of these trials, over the trials themselves if there is one point."""
+    means = trials.groupby("label")[schema.ACCURACY].mean()
+    return mean_interval(means if len(means) > 1 else trials[schema.ACCURACY], limits=PERCENT)
+
+
+def offline_bars(trials: pd.DataFrame) -> tuple[Bar, ...]:
+    """Every confirmed point's test accuracy, by method and then by support bytes. Raises NotEnough without one."""
+    if not {"test_acc1", "test_acc5"} & set(trials):
+        raise NotEnough("no trial was evaluated on the test split (confirm stage)")
+    wanted = [m for m in ("test_acc1", "test_acc5") if m in trials]
+    done = completed(trials, "confirm").dropna(subset=wanted, how="all")
+    if done.empty:
+        raise NotEnough("no completed trial of the confirm stage was evaluated on the test split")
+    bars = [_bar(str(point), part) for point, part in done.groupby("point")]
+    order = {m: i for i, m in enumerate(schema.METHODS)}
+    return tuple(sorted(bars, key=lambda b: (order[b.method], b.support_bytes, b.label)))
+
+
+def _bar(point: str, part: pd.DataFrame) -> Bar:
+    first = part.iloc[0]
+    found = [
+        mean_interval(part[m], limits=PERCENT) if m in part and part[m].notna().any() else None
+        for m in ("test_acc1", "test_acc5")
+    ]
+    return Bar(point, str(first["label"]), str(first["method"]), float(first[schema.SUPPORT_BYTES]), *found)

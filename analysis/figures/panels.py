@@ -1,0 +1,137 @@
+"""What the figure modules share: one panel per study, and what to do with studies that do not carry a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from analysis.figure_data.training_info import NotEnough
+from analysis.figures import style as looks
+from analysis.figures.figure import Skipped
+from analysis.figures.style import INK, Style
+from analysis.results.intervals import Interval
+from analysis.results.load import Results
+
+
+class Panel(NamedTuple):
+    """One study and its numbers."""
+
+    results: Results
+    info: Any
+
+
+def collect(
+    name: str, results: Sequence[Results], compute: Callable[[Results], Any]
+) -> tuple[list[Panel], Skipped | None]:
+    """The studies that carry the figure; Skipped with every study's reason if none does."""
+    panels, reasons = [], []
+    for one in results:
+        try:
+            panels.append(Panel(one, compute(one)))
+        except NotEnough as error:
+            reasons.append(str(error) if len(results) == 1 else f"{one.name}: {error}")
+    return panels, None if panels else Skipped(name, "; ".join(reasons) or "no results given")
+
+
+def grid(
+    panels: Sequence[Panel], columns: Sequence[str], style: Style, height: float = 1.0, gap: float = 0.13
+) -> go.Figure:
+    """A row per study and a column per title. `height`: of a row in heights of the style; `gap`: between columns, 0-1.
+
+    The first row names the columns; with several studies the left end of each row names the study.
+    """
+    rows, tall = len(panels), round(len(panels) * height * style.height)
+    lift = 1.5 * style.font if any(columns) else 0.0
+    between = (5.2 * style.font + lift) / max(tall - 8 * style.font, 1)
+    fig = make_subplots(
+        rows=rows, cols=len(columns), horizontal_spacing=gap, vertical_spacing=between if rows > 1 else 0
+    )
+    font = {"size": style.font, "color": INK}
+    for column, title in enumerate(columns, 1):
+        if title:
+            where = f"x{column if column > 1 else ''} domain"
+            fig.add_annotation(
+                text=title, x=0.5, xref=where, y=1, yref="y domain", yanchor="bottom", yshift=0.3 * style.font,
+                showarrow=False, font=font, name="panel",
+            )  # fmt: skip
+    for row, panel in enumerate(panels if rows > 1 else ()):
+        # the columns' titles stand above the first row only
+        axis = row * len(columns) + 1
+        fig.add_annotation(
+            text=f"<b>{panel.results.name}</b>", x=0, xref="paper", xanchor="left", y=1, showarrow=False, font=font,
+            yref=f"y{axis if axis > 1 else ''} domain", yanchor="bottom", name="panel",
+            yshift=0.3 * style.font + (0 if row else lift),
+        )  # fmt: skip
+    fig.update_layout(height=tall)
+    return fig
+
+
+def finish(fig: go.Figure, style: Style, results: Sequence[Results], *, wide: bool = False) -> go.Figure:
+    """`style.finish`, with room for the panels' names between the drawing and the rehearsal label."""
+    room = max((note.yshift + 1.3 * style.font for note in fig.layout.annotations if note.name == "panel"), default=0)
+    looks.finish(fig, style, results, wide=wide)
+    if room:
+        fig.update_layout(margin_t=fig.layout.margin.t + room)
+        fig.update_annotations({"yshift": room + 0.3 * style.font}, selector={"name": "rehearsal"})
+    return fig
+
+
+def frame(panels: Sequence[Panel], rows: Callable[[Panel], Sequence[Mapping[str, Any]]]) -> pd.DataFrame:
+    """The numbers of all panels as one table with the study's name first."""
+    return pd.DataFrame([{"study": panel.results.name, **row} for panel in panels for row in rows(panel)])
+
+
+def several(panels: Sequence[Panel], words: Callable[[Panel], str]) -> str:
+    """A caption's sentence per study; named only if there are several."""
+    if len(panels) == 1:
+        return words(panels[0])
+    return " ".join(f"{panel.results.name}: {words(panel)}" for panel in panels)
+
+
+def rung_lines(fig: go.Figure, rungs: Sequence[int], row: int, column: int, style: Style) -> None:
+    """A thin dotted line at every rung."""
+    for rung in rungs:
+        fig.add_vline(x=rung, line={"color": "#8A979D", "width": 0.7 * style.line, "dash": "dot"}, row=row, col=column)
+
+
+def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Ticks at 1, 2 and 5 times powers of ten within the limits; 1 and 3 over two decades, 1 over more than three."""
+    factors = (1, 2, 5) if high / low < 100 else (1, 3) if high / low < 1000 else (1,)
+    values = [f * 10.0**d for d in range(-12, 13) for f in factors if low <= f * 10.0**d <= high]
+    return values, [f"{v:,.0f}" if v >= 1 else f"{v:g}" for v in values]
+
+
+def score_title(results: Results) -> str:
+    """Axis title of `accuracy`, which copies the metric that the study optimises."""
+    names = {
+        "probe_acc1": "Linear probe acc@1",
+        "probe_acc5": "Linear probe acc@5",
+        "knn_acc1": "kNN acc@1",
+        "few_shot_acc1": "Few-shot acc@1",
+    }
+    return f"{names.get(str(results.manifest['score']), str(results.manifest['score']))},<br>validation (%)"
+
+
+def counts(pairs: Mapping[str, int]) -> str:
+    """`kmclr n = 12, nnclr n = 6`."""
+    return ", ".join(f"{name} n = {n}" for name, n in pairs.items())
+
+
+def bars(means: Sequence[Interval], style: Style, colour: str) -> dict:
+    """Error bars; none where the interval is not known."""
+    return {
+        "type": "data", "symmetric": False, "color": colour, "thickness": max(1.0, 0.7 * style.line),
+        "array": [m.high - m.mean if m.n > 1 else None for m in means],
+        "arrayminus": [m.mean - m.low if m.n > 1 else None for m in means],
+        "width": 0.4 * style.marker,
+    }  # fmt: skip
+
+
+def rgba(code: str, opacity: float) -> str:
+    """A colour #rrggbb with an opacity, for bands."""
+    red, green, blue = (int(code[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"

@@ -1,0 +1,246 @@
+"""Figures over the search itself: rungs and budget, hypervolume over time, rank agreement. Drawing only."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.figure_data import search_info as data
+from analysis.figure_data.training_info import NotEnough
+from analysis.figures import pareto
+from analysis.figures import style as looks
+from analysis.figures.figure import Figure, Skipped
+from analysis.figures.panels import Panel, collect, counts, finish, frame, grid, rgba, rung_lines, several
+from analysis.figures.style import Style
+from analysis.results.load import Results
+
+# --- rungs ---
+
+
+def rung_survival(results: Sequence[Results], style: Style) -> Figure | Skipped:
+    """Trials that reached each rung, and epochs spent between rungs, by method."""
+    name, title = "rung_survival", "Who reached which rung, and where the epochs went"
+    panels, skipped = collect(name, results, lambda r: data.rung_flow(r.trials, r.reports, r.manifest["rungs"]))
+    if skipped:
+        return skipped
+    fig = draw_rungs(panels, style)
+    fig.update_layout(title_text=title)
+    caption = (
+        f"Search trials that ended, stacked by method ({several(panels, lambda p: counts(p.info.trials))}). Left: "
+        "trials that reached an epoch at which the scheduler decides, and the full budget; right: epochs trained "
+        "from one to the next. Declared baselines always go on."
+    )
+    table = frame(panels, lambda p: _rung_rows(p.info))
+    return Figure(name, title, caption, finish(fig, style, results, wide=True), table)
+
+
+def _rung_rows(info: data.Rungs) -> list[dict]:
+    return [
+        {"method": m, "epoch": end, "trials": info.trials[m], "reached": info.reached[m][i], "spent": info.spent[m][i]}
+        for m in info.methods
+        for i, end in enumerate(info.ends)
+    ]
+
+
+def draw_rungs(panels: Sequence[Panel], style: Style) -> go.Figure:
+    """Two columns of stacked bars: survivors and epochs."""
+    fig = grid(panels, ["", ""], style, height=0.9)
+    named: set[str] = set()
+    for row, panel in enumerate(panels, 1):
+        info = panel.info
+        steps = [str(end) for end in info.ends[:-1]] + [f"{info.ends[-1]} (full)"]
+        spans = [f"{a + 1}–{b}" for a, b in zip((0, *info.ends[:-1]), info.ends, strict=True)]
+        for method in info.methods:
+            common = {
+                "name": method,
+                "legendgroup": method,
+                "marker_color": looks.colour(method),
+                "marker_line_width": 0,
+            }
+            reached = (info.trials[method], *info.reached[method])
+            fig.add_bar(
+                x=["start", *steps], y=reached, showlegend=method not in named, text=[v or "" for v in reached],
+                row=row, col=1, **common,
+            )  # fmt: skip
+            spent = info.spent[method]
+            fig.add_bar(
+                x=spans,
+                y=spent,
+                showlegend=False,
+                text=[f"{v:,}" if v else "" for v in spent],
+                row=row,
+                col=2,
+                **common,
+            )
+            named.add(method)
+        fig.update_xaxes(title_text="Rung (epoch)", type="category", row=row, col=1)
+        fig.update_xaxes(title_text="Segment between rungs (epochs)", type="category", row=row, col=2)
+        fig.update_yaxes(title_text="Trials that reached it", row=row, col=1)
+        fig.update_yaxes(title_text="Epochs spent, all trials", row=row, col=2)
+    fig.update_traces(textposition="inside", textangle=0, insidetextanchor="middle", insidetextfont={"color": "white"})
+    fig.update_layout(barmode="stack", bargap=0.25, uniformtext={"minsize": round(0.75 * style.font), "mode": "hide"})
+    return fig
+
+
+# --- hypervolume ---
+
+
+def _volume(done: pd.DataFrame) -> tuple[float, int]:
+    x, y = done["support_bytes"].to_numpy(), done["accuracy"].to_numpy()
+    reference = pareto.reference_for(pareto.AXES["support_bytes"], x)
+    return pareto.hypervolume(x, y, reference), int(pareto.on_front(x, y).sum())
+
+
+def hypervolume_over_time(results: Sequence[Results], style: Style) -> Figure | Skipped:
+    """Hypervolume of the completed trials against the epochs that the search had spent."""
+    name, title = "hypervolume_over_time", "Hypervolume of the search over epochs spent"
+    panels, skipped = collect(name, results, _volumes)
+    if skipped:
+        return skipped
+    fig = draw_hypervolume(panels, style)
+    fig.update_layout(title_text=title)
+    reference = pareto.reference_for(pareto.AXES["support_bytes"], [])
+    caption = (
+        "Hypervolume of validation accuracy against support bytes (higher is better) after each completed search trial "
+        f"({several(panels, lambda p: f'n = {len(p.info[ALL].hypervolume)} completed')}); {reference.words}. "
+        f"{RIGHT if len(_groups(panels)) > 1 else ''}Epochs count all trials of the search, stopped ones included. "
+        "One search: no interval."
+    )
+    table = frame(panels, lambda p: _volume_rows(p.info))
+    return Figure(name, title, caption, finish(fig, style, results, wide=len(_groups(panels)) > 1), table)
+
+
+ALL, STORING = "all methods", "methods with a support set"
+RIGHT = "Right: without the methods that store nothing, whose single step hides the rest. "
+
+
+def _volumes(results: Results) -> dict[str, data.HypervolumeOverTime]:
+    trials, reports = results.trials, results.reports
+    found = {ALL: data.hypervolume_over_time(trials, reports, _volume)}
+    storing = trials[trials["support_bytes"] > 0]
+    if len(storing) < len(trials):
+        with contextlib.suppress(NotEnough):
+            found[STORING] = data.hypervolume_over_time(storing, reports, _volume)
+    return found
+
+
+def _groups(panels: Sequence[Panel]) -> list[str]:
+    return [group for group in (ALL, STORING) if any(group in panel.info for panel in panels)]
+
+
+def _volume_rows(groups: dict[str, data.HypervolumeOverTime]) -> list[dict]:
+    return [
+        {"group": group, "epochs_spent": e, "hypervolume": v, "front_size": f, "completed": label}
+        for group, info in groups.items()
+        for e, v, f, label in zip(info.epochs_spent, info.hypervolume, info.front, info.labels, strict=True)
+    ]
+
+
+def draw_hypervolume(panels: Sequence[Panel], style: Style) -> go.Figure:
+    """A column per group of methods and a line per study: the reference point is the same for all."""
+    groups = _groups(panels)
+    fig = grid(panels[:1], groups if len(groups) > 1 else [""], style)
+    for number, (results, found) in enumerate(panels):
+        dash = ("solid", "dash", "dot", "dashdot", "longdash")[number % 5]
+        for column, group in enumerate(groups, 1):
+            if group not in found:
+                continue
+            info = found[group]
+            fig.add_scatter(
+                x=info.epochs_spent, y=info.hypervolume, mode="lines+markers", name=results.name,
+                line={"shape": "hv", "color": looks.INK, "width": style.line, "dash": dash}, customdata=info.labels,
+                marker={"size": 0.6 * style.marker}, showlegend=len(panels) > 1 and column == 1, row=1, col=column,
+                hovertemplate="after %{x} epochs: %{y:.2f}<br>%{customdata}<extra></extra>",
+            )  # fmt: skip
+    fig.update_xaxes(title_text="Epochs spent, all trials", rangemode="tozero")
+    fig.update_yaxes(title_text="Hypervolume<br>(% × decades of bytes)", col=1)
+    return fig
+
+
+# --- rank agreement ---
+
+
+def rank_agreement(results: Sequence[Results], style: Style) -> Figure | Skipped:
+    """Does the ranking at a rung agree with the final one? Kendall's tau and Spearman's rho."""
+    name, title = "rank_agreement", "Does an early ranking agree with the final one?"
+    panels, skipped = collect(name, results, lambda r: data.rank_agreement(r.trials, r.reports, r.manifest["rungs"]))
+    if skipped:
+        return skipped
+    fig = draw_agreement(panels, style)
+    fig.update_layout(title_text=title)
+    caption = (
+        f"{several(panels, lambda p: agreement_words(p.info))} Rank correlation of accuracy at an epoch with accuracy "
+        "at the last epoch over the same trials; bands: approximate 95 % intervals (Fisher's z, of one ranking). "
+        "Dotted lines: rungs. Only completed trials have a final accuracy, and the scheduler chose them by these very "
+        "ranks where it stopped others, so the picture holds for survivors."
+    )
+    table = frame(panels, lambda p: _agreement_rows(p.info))
+    wide = any(panel.info.by_method for panel in panels)
+    return Figure(name, title, caption, finish(fig, style, results, wide=wide), table)
+
+
+def agreement_words(info: data.RankAgreement) -> str:
+    """Who is in the picture, and tau at each rung."""
+    at = dict(zip(info.epochs, info.overall, strict=True))
+    rungs = ", ".join(f"{at[r].tau:.2f} [{at[r].tau_low:.2f}, {at[r].tau_high:.2f}] at epoch {r}" for r in info.rungs)
+    who = f"Completed trials of the {info.stage} stage, n = {info.n}"
+    if info.stage == "confirm":
+        who = f"Points of the confirm stage, n = {info.n}, ranked within each seed (mean of {info.seeds})"
+    return f"{who}; Kendall's tau {rungs or 'without rungs'}."
+
+
+def _agreement_rows(info: data.RankAgreement) -> list[dict]:
+    groups = {"all": info.overall, **info.by_method}
+    return [
+        {"group": group, "epoch": epoch, **found._asdict()}
+        for group, column in groups.items()
+        for epoch, found in zip(info.epochs, column, strict=True)
+    ]
+
+
+def draw_agreement(panels: Sequence[Panel], style: Style) -> go.Figure:
+    """Left: tau and rho over all trials; right: tau within each method."""
+    titles = ["all methods", "within a method (τ)"]
+    within = any(panel.info.by_method for panel in panels)
+    fig = grid(panels, titles if within else [""], style, height=0.95)
+    named: set[str] = set()
+    for row, panel in enumerate(panels, 1):
+        info = panel.info
+        left, right = {"row": row, "col": 1}, {"row": row, "col": 2}
+        _add_correlation(fig, info.epochs, info.overall, "tau", "Kendall τ", looks.INK, "solid", style, left, row == 1)
+        _add_correlation(fig, info.epochs, info.overall, "rho", "Spearman ρ", "#8A979D", "dash", style, left, row == 1)
+        for method, found in info.by_method.items():
+            _add_correlation(
+                fig, info.epochs, found, "tau", method, looks.colour(method), looks.DASHES[method], style, right,
+                method not in named,
+            )  # fmt: skip
+            named.add(method)
+        for column in (1, 2) if within else (1,):
+            rung_lines(fig, info.rungs, row, column, style)
+            fig.update_xaxes(title_text="Epoch", rangemode="tozero", row=row, col=column)
+            fig.update_yaxes(range=[-1.05, 1.05], dtick=0.5, row=row, col=column)
+        fig.update_yaxes(title_text="Rank correlation with<br>the last epoch (−1 to 1)", row=row, col=1)
+    return fig
+
+
+def _add_correlation(
+    fig: go.Figure, epochs: Sequence[int], found: Sequence[data.Agreement], what: str, name: str, colour: str,
+    dash: str, style: Style, where: dict, legend: bool,
+) -> None:  # fmt: skip
+    low, high = ([getattr(a, f"{what}_{end}") for a in found] for end in ("low", "high"))
+    for bound, fill in ((high, None), (low, "tonexty")):
+        fig.add_scatter(
+            x=epochs, y=bound, mode="lines", line={"width": 0}, fill=fill, fillcolor=rgba(colour, 0.13),
+            hoverinfo="skip", showlegend=False, legendgroup=name, **where,
+        )  # fmt: skip
+    fig.add_scatter(
+        x=epochs, y=[getattr(a, what) for a in found], mode="lines" if len(epochs) > 1 else "markers", name=name,
+        line={"color": colour, "width": 1.3 * style.line, "dash": dash}, legendgroup=name, showlegend=legend,
+        customdata=[a.n for a in found], hovertemplate="epoch %{x}: %{y:.2f}, n = %{customdata}", **where,
+    )  # fmt: skip
+
+
+MAKERS = (rung_survival, hypervolume_over_time, rank_agreement)

@@ -1,0 +1,264 @@
+"""Figures over the search space: accuracy against k with its saturation, temperature x size maps. Drawing only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from analysis.figure_data import space_info as data
+from analysis.figure_data.training_info import NotEnough
+from analysis.figures import style as looks
+from analysis.figures.figure import Figure, Skipped
+from analysis.figures.panels import Panel, bars, collect, finish, frame, grid, log_ticks, score_title, several
+from analysis.figures.style import Style
+from analysis.results.load import Results
+from study import schema
+
+
+def accuracy_vs_k(results: Sequence[Results], style: Style) -> Figure | Skipped:
+    """Accuracy against the number of prototypes, the fitted power law and its saturation point."""
+    name, title = "accuracy_vs_k", "Accuracy against the number of prototypes"
+    panels, skipped = collect(name, results, lambda r: data.accuracy_by_k(r.trials))
+    if skipped:
+        return skipped
+    fig = draw_by_k(panels, style)
+    fig.update_layout(title_text=title)
+    caption = several(panels, lambda p: by_k_words(p.info)) + (
+        f" Model: accuracy = a - b k^-c or a - b exp(-c k), whichever leaves the smaller sum of squares over trials; "
+        "intervals from its covariance (t), not counting that choice; saturation: the k at which the curve is "
+        f"{data.TOLERANCE:g} points below a. Small dots: trials; large dots: mean per k "
+        "with its 95 % interval where n > 1 (that of two may be cut off); horizontal lines: means of the other methods "
+        "over their trials."
+    )
+    return Figure(name, title, caption, finish(fig, style, results), frame(panels, lambda p: _by_k_rows(p.info)))
+
+
+def saturation_words(found: data.Saturation) -> str:
+    """What the fit says, in a sentence that may stand alone."""
+    if found.status == data.NOT_IDENTIFIABLE:
+        return f"The saturation point is not identifiable: {found.reason}."
+    top = found.asymptote
+    law = "power law, c" if found.model == "power" else "exponential, c k0"
+    fitted = f"{law} = {found.c:.2f}, a = {top.mean:.1f} % [{top.low:.1f}, {top.high:.1f}]"
+    if found.status == data.NOT_REACHED:
+        return f"Saturation is not reached: {found.reason} ({fitted})."
+    return f"Saturates at {saturation_point(found)} ({fitted}; 95 % intervals)."
+
+
+def saturation_point(found: data.Saturation) -> str:
+    """`k = 410 [180, 900]`; an end of the interval outside the sizes tried is named as that."""
+    low = _whole(found.k_low) if found.k_low >= found.grid[0] else f"< {_whole(found.grid[0])}"
+    high = _whole(found.k_high) if found.k_high <= found.grid[-1] else f"> {_whole(found.grid[-1])}"
+    return f"k = {_whole(found.k)} [{low}, {high}]"
+
+
+def by_k_words(info: data.AccuracyByK) -> str:
+    """Who is in the picture, what the fit says, and what else varied."""
+    start = f"Completed kmclr trials of the {info.stage} stage, n = {len(info.k)} at {len(info.sizes)} values of k."
+    others = f" Trials also differ in {', '.join(info.vary)}, which widens the scatter." if info.vary else ""
+    references = ", ".join(f"{m} n = {mean.n}" for m, mean in info.references.items())
+    return f"{start} {saturation_words(info.saturation)}{others}{f' Others: {references}.' if references else ''}"
+
+
+def _by_k_rows(info: data.AccuracyByK) -> list[dict]:
+    trials = [{"what": "trial", "k": k, "accuracy": a} for k, a in zip(info.k, info.accuracy, strict=True)]
+    means = [
+        {"what": "mean", "k": k, "accuracy": m.mean, "low": m.low, "high": m.high, "n": m.n}
+        for k, m in zip(info.sizes, info.means, strict=True)
+    ]
+    fit = [
+        {"what": "fit", "k": k, "accuracy": a} for k, a in zip(info.saturation.grid, info.saturation.fit, strict=True)
+    ]
+    others = [
+        {"what": method, "accuracy": m.mean, "low": m.low, "high": m.high, "n": m.n}
+        for method, m in info.references.items()
+    ]
+    return [*trials, *means, *fit, *others]
+
+
+def draw_by_k(panels: Sequence[Panel], style: Style) -> go.Figure:
+    """One panel per study."""
+    fig = grid(panels, [""], style)
+    for row, panel in enumerate(panels, 1):
+        _draw_saturation(fig, panel.info, style, {"row": row, "col": 1})
+        _draw_trials(fig, panel.info, style, {"row": row, "col": 1, "legend": row == 1})
+        low, high = panel.info.sizes[0] / 1.25, panel.info.sizes[-1] * 1.25
+        values, texts = log_ticks(low, high)
+        fig.update_xaxes(
+            title_text="Prototypes k (log scale)", type="log", range=[_log10(low), _log10(high)], tickvals=values,
+            ticktext=texts, row=row, col=1,
+        )  # fmt: skip
+        fig.update_yaxes(title_text=score_title(panel.results), range=shown_range(panel.info), row=row, col=1)
+    return fig
+
+
+def shown_range(info: data.AccuracyByK) -> list[float]:
+    """Of trials, references, fit and intervals of three trials or more: that of two would flatten all the rest."""
+    ends = [v for mean in info.means if mean.n > 2 for v in (mean.low, mean.high)]
+    values = [*info.accuracy, *(mean.mean for mean in info.references.values()), *info.saturation.fit, *ends]
+    low, high = float(np.min(values)), float(np.max(values))
+    pad = max(0.08 * (high - low), 0.5)
+    return [max(low - pad, -2.0), min(high + pad, 102.0)]
+
+
+def _log10(value: float) -> float:
+    return float(np.log10(value))
+
+
+def _draw_trials(fig: go.Figure, info: data.AccuracyByK, style: Style, where: dict) -> None:
+    legend = where.pop("legend")
+    colour = looks.colour("kmclr")
+    repeated = [(k, mean) for k, mean in zip(info.sizes, info.means, strict=True) if mean.n > 1]
+    fig.add_scatter(
+        x=info.k, y=info.accuracy, mode="markers", opacity=0.4 if repeated else 0.75, name="trial",
+        showlegend=legend,
+        marker={"color": colour, "size": (0.7 if repeated else 1.1) * style.marker},
+        hovertemplate="k = %{x}: %{y:.2f} %<extra></extra>", **where,
+    )  # fmt: skip
+    if repeated:
+        means = [mean for _, mean in repeated]
+        fig.add_scatter(
+            x=[k for k, _ in repeated], y=[m.mean for m in means], mode="markers", name="mean per k", showlegend=legend,
+            error_y=bars(means, style, colour), customdata=[m.n for m in means],
+            marker={"color": colour, "size": 1.2 * style.marker, "line": {"color": "white", "width": 1}},
+            hovertemplate="k = %{x}: %{y:.2f} %, n = %{customdata}<extra></extra>", **where,
+        )  # fmt: skip
+    ends = [info.sizes[0] / 1.25, info.sizes[-1] * 1.25]
+    for method, mean in info.references.items():
+        fig.add_scatter(
+            x=ends, y=[mean.mean] * 2, mode="lines", name=method, showlegend=legend, hoverinfo="name+y",
+            line={"color": looks.colour(method), "dash": looks.DASHES[method], "width": style.line}, **where,
+        )  # fmt: skip
+
+
+LAWS = {"power": "a − b k<sup>−c</sup>", "exponential": "a − b e<sup>−ck</sup>"}
+
+
+def _draw_saturation(fig: go.Figure, info: data.AccuracyByK, style: Style, where: dict) -> None:
+    found = info.saturation
+    if found.status == data.NOT_IDENTIFIABLE:
+        _note(fig, "saturation point not identifiable", style, where)
+        return
+    name = LAWS[found.model]
+    fig.add_scatter(
+        x=found.grid, y=found.fit, mode="lines", name=name, showlegend=all(trace.name != name for trace in fig.data),
+        line={"color": looks.INK, "width": style.line}, hoverinfo="skip", **where,
+    )  # fmt: skip
+    if found.status == data.NOT_REACHED:
+        _note(fig, "saturation not reached", style, where)
+        return
+    low, high = max(found.k_low, info.sizes[0] / 1.25), min(found.k_high, info.sizes[-1] * 1.25)
+    fig.add_vrect(x0=low, x1=high, fillcolor=looks.faded("kmclr", 0.12), line_width=0, layer="below", **where)
+    fig.add_vline(x=found.k, line={"color": looks.colour("kmclr"), "width": style.line, "dash": "dot"}, **where)
+    _note(fig, f"saturates at {saturation_point(found)}", style, where)
+
+
+def _note(fig: go.Figure, text: str, style: Style, where: dict) -> None:
+    """Above the panel, right: nothing of the drawing is there."""
+    fig.add_annotation(
+        text=text, x=1, xref="x domain", y=1, yref="y domain", xanchor="right", yanchor="bottom", showarrow=False,
+        yshift=0.3 * style.font, font={"size": style.font, "color": looks.INK}, name="panel", **where,
+    )  # fmt: skip
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+# --- temperature x size ---
+
+SIZE_TITLES = {"kmclr": "Prototypes k (log scale)", "nnclr": "Queue size, vectors (log scale)"}
+
+
+def temperature_map(results: Sequence[Results], style: Style) -> Figure | Skipped:
+    """Accuracy over temperature and size of the support set, a column for prototypes and one for the queue."""
+    name, title = "temperature_map", "Accuracy over temperature and support-set size"
+    panels, skipped = collect(name, results, _maps)
+    if skipped:
+        return skipped
+    fig = draw_maps(panels, style)
+    fig.update_layout(title_text=title)
+    caption = (
+        f"Search stage ({several(panels, lambda p: _map_words(p.info))}). Filled: completed trials; hollow: trials "
+        "stopped early, without colour, as their accuracy is of another budget; colours between: linear interpolation "
+        "in the logarithms between completed trials, within their hull only. Trials also differ in the parameters not "
+        "shown."
+    )
+    table = frame(
+        panels, lambda p: [{"method": m.method, **row} for m in p.info for row in m.points.to_dict("records")]
+    )
+    return Figure(name, title, caption, finish(fig, style, results, wide=True), table)
+
+
+def _maps(results: Results) -> list[data.SpaceMap]:
+    found, reasons = [], []
+    for method in data.SIZES:
+        try:
+            found.append(data.space_map(results.trials, method))
+        except NotEnough as error:
+            reasons.append(str(error))
+    if not found:
+        raise NotEnough("; ".join(reasons))
+    return found
+
+
+def _map_words(maps: Sequence[data.SpaceMap]) -> str:
+    done = {m.method: int((m.points["status"] == schema.COMPLETED).sum()) for m in maps}
+    return ", ".join(
+        f"{m.method} n = {done[m.method]} completed, {len(m.points) - done[m.method]} stopped" for m in maps
+    )
+
+
+def draw_maps(panels: Sequence[Panel], style: Style) -> go.Figure:
+    """A row per study and a column per method; one colour scale for all."""
+    methods = [m for m in data.SIZES if any(found.method == m for panel in panels for found in panel.info)]
+    fig = grid(panels, methods, style, gap=0.1)
+    for row, panel in enumerate(panels, 1):
+        for found in panel.info:
+            _draw_map(fig, found, style, {"row": row, "col": methods.index(found.method) + 1})
+        _log_axis(fig.update_yaxes, [v for m in panel.info for v in m.points["temperature"]], {"row": row})
+        fig.update_yaxes(title_text="Temperature (log scale)", row=row, col=1)
+    fig.update_layout(
+        coloraxis={
+            "colorscale": looks.SEQUENTIAL,
+            "colorbar": {
+                "title": {"text": "Accuracy (%)", "side": "right"},
+                "thickness": 1.2 * style.font,
+                "outlinewidth": 0,
+            },
+        },
+        showlegend=False,
+    )
+    return fig
+
+
+def _draw_map(fig: go.Figure, found: data.SpaceMap, style: Style, where: dict) -> None:
+    if found.grid_accuracy is not None:
+        fig.add_heatmap(
+            x=found.grid_size, y=found.grid_temperature, z=found.grid_accuracy, coloraxis="coloraxis", opacity=0.55,
+            hoverinfo="skip", zsmooth=False, **where,
+        )  # fmt: skip
+    for status in (schema.STOPPED, schema.COMPLETED):
+        rows = found.points[found.points["status"] == status]
+        marker = {"color": rows[schema.ACCURACY], "coloraxis": "coloraxis", "line": {"color": "white", "width": 1}}
+        if status == schema.STOPPED:
+            marker = {"color": "#8A979D", "symbol": "circle-open", "line": {"width": 1.5}}
+        fig.add_scatter(
+            x=rows["size"], y=rows["temperature"], mode="markers", name=status, marker=marker,
+            marker_size=(1.4 if status == schema.COMPLETED else 1.0) * style.marker,
+            customdata=rows[["label", schema.ACCURACY, "epochs"]],
+            hovertemplate="%{customdata[0]}<br>%{customdata[1]:.2f} % after %{customdata[2]} epochs<extra></extra>",
+            **where,
+        )  # fmt: skip
+    _log_axis(fig.update_xaxes, found.points["size"], {"title_text": SIZE_TITLES[found.method], **where})
+
+
+def _log_axis(update: Callable, values: Sequence[float], more: dict) -> None:
+    low, high = min(values) / 1.2, max(values) * 1.2
+    ticks, texts = log_ticks(low, high)
+    update(type="log", range=[_log10(low), _log10(high)], tickvals=ticks, ticktext=texts, **more)
+
+
+MAKERS = (accuracy_vs_k, temperature_map)

@@ -1,0 +1,132 @@
+"""How figures look: one colour per method everywhere, sizes for paper, slides and web, and the rehearsal label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from analysis.results.load import Results
+from study import schema
+
+COLOURS = {"kmclr": "#0072B2", "nnclr": "#D55E00", "none": "#5E6A71", "simclr": "#009E73", "byol": "#AA4499"}
+"""Okabe and Ito 2008 (byol: Tol's purple): told apart with any colour vision, and in print next to each other."""
+SYMBOLS = {"kmclr": "circle", "nnclr": "square", "none": "diamond", "simclr": "triangle-up", "byol": "cross"}
+DASHES = {"kmclr": "solid", "nnclr": "dash", "none": "dot", "simclr": "dashdot", "byol": "longdash"}
+UNKNOWN = "#9AA5AB"
+"""Colour of a running trial whose method is not on record yet."""
+WARN = "#B34700"
+INK, GRID = "#1F2A30", "#E3E8EA"
+SEQUENTIAL, DIVERGING = "Viridis", "RdBu"
+FONTS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+PX_PER_INCH = 96
+
+
+@dataclass(frozen=True)
+class Style:
+    """Sizes in CSS pixels (96 per inch, also in PDF and SVG); `dpi` is the resolution of PNG files."""
+
+    name: str
+    width: int
+    height: int
+    wide: int
+    """Width of figures that need two columns."""
+    font: int
+    marker: int
+    line: float
+    dpi: int
+    titles: bool
+    """Whether a figure carries its title (in a paper its caption does)."""
+    x: str = "support_bytes"
+    """Cost that fronts are drawn against; a key of `analysis.figures.pareto.AXES`."""
+
+    @property
+    def scale(self) -> float:
+        """PNG pixels per CSS pixel."""
+        return self.dpi / PX_PER_INCH
+
+
+STYLES = {
+    "paper": Style("paper", 336, 252, 688, 10, 6, 1.2, 600, False),  # 89 mm and 182 mm: journal columns; 7.5 pt type
+    "slides": Style("slides", 1280, 720, 1280, 22, 14, 3.0, 144, True),
+    "web": Style("web", 860, 500, 860, 14, 9, 2.0, 192, True),
+}
+
+
+def get_style(name: str) -> Style:
+    """Raises ValueError for an unknown name."""
+    if name not in STYLES:
+        raise ValueError(f"--style: expected one of {', '.join(STYLES)}, got {name!r}")
+    return STYLES[name]
+
+
+def colour(method: object) -> str:
+    """Colour of a method; grey where it is not known."""
+    return COLOURS.get(str(method), UNKNOWN)
+
+
+def faded(method: object, opacity: float = 0.15) -> str:
+    """The method's colour as rgba, for bands and dominated points."""
+    code = colour(method).lstrip("#")
+    return f"rgba({int(code[:2], 16)},{int(code[2:4], 16)},{int(code[4:], 16)},{opacity})"
+
+
+def order(methods: Sequence[object]) -> list[str]:
+    """Distinct methods in the order every legend uses."""
+    found = {str(m) for m in methods if isinstance(m, str)}
+    return [m for m in schema.METHODS if m in found]
+
+
+def rehearsal_label(results: Sequence[Results]) -> str | None:
+    """What a figure or table of these studies must carry, or None if none of them is a rehearsal."""
+    names = [r for r in results if r.rehearsal]
+    if not names:
+        return None
+    data = names[0].manifest["data"].get("name") if isinstance(names[0].manifest["data"], dict) else None
+    return f"Rehearsal{f' on {data}' if data else ''}: shows that the study runs, not a result"
+
+
+def finish(fig: go.Figure, style: Style, results: Sequence[Results], *, wide: bool = False) -> go.Figure:
+    """Fonts, sizes, margins, legend below and the rehearsal label; call it last. Keeps a height set before."""
+    title = fig.layout.title.text if style.titles else None
+    label = rehearsal_label(results)
+    font = style.font
+    top = (2.6 * font if title else 0.8 * font) + (1.7 * font if label else 0)
+    fig.update_layout(
+        template="plotly_white",
+        width=style.wide if wide else style.width,
+        height=fig.layout.height or style.height,
+        font={"family": FONTS, "size": font, "color": INK},
+        title={"text": title, "font": {"size": round(font * 1.2)}, "x": 0, "xref": "container", "xanchor": "left"},
+        margin={"t": top, "r": 1.2 * font, "l": font, "b": 0.6 * font},
+        legend={
+            "orientation": "h",
+            "yref": "container",
+            "y": 0,
+            "yanchor": "bottom",
+            "xanchor": "left",
+            "x": 0.01,
+            "xref": "container",
+        },
+        colorway=list(COLOURS.values()),
+        hoverlabel={"font": {"size": font}},
+    )
+    fig.update_layout(title_pad={"l": 0.6 * font}, title_yref="container", title_y=1, title_yanchor="top")
+    fig.update_layout(title_pad_t=0.7 * font)
+    fig.update_xaxes(automargin=True, linecolor=INK, gridcolor=GRID, zeroline=False, ticks="outside", title_standoff=6)
+    fig.update_yaxes(automargin=True, linecolor=INK, gridcolor=GRID, zeroline=False, ticks="outside", title_standoff=6)
+    fig.for_each_yaxis(lambda axis: _wrap(axis, fig.layout.height - top - 5 * font, font))
+    if label:
+        fig.add_annotation(
+            text=label, xref="paper", yref="paper", x=1, y=1, xanchor="right", yanchor="bottom", yshift=0.3 * font,
+            showarrow=False, font={"size": round(0.9 * font), "color": WARN}, name="rehearsal",
+        )  # fmt: skip
+    return fig
+
+
+def _wrap(axis: go.layout.YAxis, room: float, font: int) -> None:
+    """Break an axis title (set in 1.2 times the font) that is longer than its axis at its last comma."""
+    text = axis.title.text
+    if text and "<br>" not in text and ", " in text and 0.53 * 1.2 * font * len(text) > room:
+        axis.title.text = ",<br>".join(text.rsplit(", ", 1))

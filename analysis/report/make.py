@@ -1,0 +1,244 @@
+"""A report of one or several studies: figures, tables and one self-contained page, from their folders alone."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from analysis.figures import all as all_figures
+from analysis.figures import render
+from analysis.figures.figure import Figure, Skipped
+from analysis.figures.gifs import write_gifs
+from analysis.figures.style import Style, get_style, rehearsal_label
+from analysis.report import answer as words
+from analysis.report import page, table_formats, tables
+from analysis.report.page import esc
+from analysis.results import points
+from analysis.results.load import Results, load
+from study import schema
+
+MAIN = ("pareto", "curves")
+"""Figures that always become images; the others do with images='all'."""
+FORMATS = (".svg", ".png", ".pdf")
+MOST_NAMES = 6
+"""Named places on an axis that a phone has room for; more, as parallel coordinates have, are scrolled."""
+
+
+def make_report(
+    folders: Path | str | Sequence[Path | str],
+    *,
+    out: Path | str | None = None,
+    style: str = "web",
+    x: str = "support_bytes",
+    images: str = "main",
+    progress: Callable[[str], None] = print,
+) -> Path:
+    """Write figures/, tables/ and report.html for these results folders; returns the page's path.
+
+    out: where to (default: the folder itself; `comparison` beside the first of several). style: paper | slides | web,
+    for the files in figures/. x: cost axis of the fronts. images: `main` draws the main figures as SVG, PNG and PDF
+    and the animations as GIF (seconds), `all` every figure; `none` makes HTML alone. Raises ValueError for what the
+    user can put right: a folder that is none, a broken line, an unknown style or axis.
+    """
+    if images not in ("main", "all", "none"):
+        raise ValueError(f"images: expected main, all or none, got {images!r}")
+    folders = [folders] if isinstance(folders, (str, Path)) else list(folders)
+    if not folders:
+        raise ValueError("no results folder given; for example: python -m analysis results/k_sweep")
+    look = dataclasses.replace(get_style(style), x=x)
+    results = _distinct([load_with_notes(Path(f), progress) for f in folders])
+    points.check_axis(results, x)
+    target = Path(out) if out else (folders_home(results))
+    for name in (schema.FIGURES_DIR, schema.TABLES_DIR):
+        (target / name).mkdir(parents=True, exist_ok=True)
+    made, skipped = draw_all(results, look, progress)
+    page_made = made if style == "web" else draw_all(results, dataclasses.replace(get_style("web"), x=x), progress)[0]
+    _write_figures(made, target / schema.FIGURES_DIR, look, images, progress)
+    if images != "none":
+        write_gifs(results, target / schema.FIGURES_DIR)
+    found = [(r, t) for r in results for t in _tables(r, x)]
+    for one, table in found:
+        table_formats.write(table, target / schema.TABLES_DIR, f"{one.name}-" if len(results) > 1 else "")
+    path = target / schema.REPORT_HTML
+    stills = target / schema.FIGURES_DIR if images != "none" and style == "web" else None
+    render.write_text(path, _page(results, page_made, skipped, found, stills, x))
+    return path
+
+
+def load_with_notes(folder: Path, progress: Callable[[str], None]) -> Results:
+    """Load a folder; warnings become lines of progress."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        results = load(folder)
+    for note in caught:
+        progress(str(note.message))
+    return results
+
+
+def folders_home(results: Sequence[Results]) -> Path:
+    """Where a report goes by default."""
+    return results[0].folder if len(results) == 1 else results[0].folder.resolve().parent / "comparison"
+
+
+def _distinct(results: list[Results]) -> list[Results]:
+    """Studies of the same name are told apart by their parent folders. Raises ValueError for the same folder twice."""
+    places = [r.folder.resolve() for r in results]
+    if len(set(places)) < len(places):
+        raise ValueError(f"{max(places, key=places.count)}: given twice")
+    names = [r.name for r in results]
+    return [
+        dataclasses.replace(r, name=f"{r.folder.resolve().parent.name}_{r.name}") if names.count(r.name) > 1 else r
+        for r in results
+    ]
+
+
+def draw_all(
+    results: Sequence[Results], style: Style, progress: Callable[[str], None]
+) -> tuple[list[Figure], list[Skipped]]:
+    """All figures that these results allow. An error in one is told and costs that figure alone."""
+    made, skipped = [], []
+    for maker in all_figures.MAKERS:
+        try:
+            drawn = maker(results, style)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"[:300]
+            progress(f"figure {maker.__name__}: not drawn ({reason})")
+            drawn = Skipped(maker.__name__, f"an error: {reason}")
+        (made if isinstance(drawn, Figure) else skipped).append(drawn)
+    return made, skipped
+
+
+def is_wide(live: go.Figure) -> bool:
+    """Whether a drawing is scrolled sideways on a phone, not squeezed: several panels, or an axis of many names."""
+    axis = live.layout.xaxis
+    return "xaxis2" in live.layout or (axis.type != "log" and len(axis.ticktext or ()) > MOST_NAMES)
+
+
+def _tables(results: Results, x: str) -> list[tables.Table]:
+    found = (tables.front_table(results, x), tables.offline_table(results), tables.paired_table(results),
+             tables.failed_table(results))  # fmt: skip
+    return [t for t in found if t is not None]
+
+
+# --- figures ---
+
+
+def _write_figures(
+    made: Sequence[Figure], folder: Path, style: Style, images: str, progress: Callable[[str], None]
+) -> None:
+    """NAME.html and NAME.csv of every figure, and its images."""
+    jobs: list[render.Job] = []
+    for figure in made:
+        render.write_text(folder / f"{figure.name}.csv", figure.data.to_csv(index=False))
+        render.write_html(figure.figure, folder / f"{figure.name}.html", alone=figure.name in MAIN)
+        if images == "all" or (images == "main" and figure.name in MAIN):
+            jobs += [render.Job(figure.figure, folder / f"{figure.name}{s}", style.scale) for s in FORMATS]
+        else:
+            for suffix in FORMATS:
+                (folder / f"{figure.name}{suffix}").unlink(missing_ok=True)
+    render.write_images(jobs, progress)
+
+
+def _embedded(figure: Figure, number: int, stills: Path | None) -> str:
+    """A live figure that takes the width it gets, and its still picture for print."""
+    live = go.Figure(figure.figure)
+    heading = bool(live.layout.title.text)
+    margin = live.layout.margin.t or 0
+    live.update_layout(title_text=None, width=None, autosize=True, margin_t=max(10, margin - 30) if heading else margin)
+    div = live.to_html(
+        full_html=False, include_plotlyjs=False, div_id=f"figure-{number}", default_width="100%",
+        default_height=f"{live.layout.height or 480}px",
+        config={"displayModeBar": False, "responsive": True},
+    )  # fmt: skip
+    still = stills / f"{figure.name}.svg" if stills else None
+    picture = ""
+    if still is not None and still.is_file():
+        code = base64.b64encode(still.read_bytes()).decode()
+        picture = f'<img class="still" alt="{esc(figure.title)}" src="data:image/svg+xml;base64,{code}">'
+    kinds = ["has-still"] * bool(picture) + ["wide"] * is_wide(live)
+    return (
+        f'<figure id="{esc(figure.name)}" class="{" ".join(kinds)}"><h3>{esc(figure.title)}</h3>'
+        f'<div class="live">{div}</div>{picture}</figure><p class="caption">{esc(figure.caption)}</p>'
+    )
+
+
+# --- the page ---
+
+
+def _page(
+    results: Sequence[Results],
+    made: Sequence[Figure],
+    skipped: Sequence[Skipped],
+    found: Sequence[tuple[Results, tables.Table]],
+    stills: Path | None,
+    x: str,
+) -> str:
+    names = ", ".join(r.name for r in results)
+    body = [_head(results), *_answers(results, x)]
+    figures = {f.name: _embedded(f, i, stills) for i, f in enumerate(made)}
+    body.append('<h2 id="front">The front</h2>')
+    body += [figures[n] for n in ("pareto",) if n in figures]
+    body += _shown(results, found, ("front",))
+    if any(t.name in ("offline", "paired") for _, t in found):
+        body.append('<h2 id="tables">Tables</h2>')
+        body += _shown(results, found, ("offline", "paired"))
+    body.append('<h2 id="figures">Figures</h2>')
+    doubled = {"curves"} if "accuracy_per_epoch" in figures else set()
+    body += [code for name, code in figures.items() if name not in {"pareto", *doubled}]
+    if skipped:
+        items = "".join(f"<li>{esc(s.name)}: {esc(s.reason)}</li>" for s in skipped)
+        body.append(f'<p class="note">Figures that these results do not allow:</p><ul class="note">{items}</ul>')
+    body += _methods(results)
+    body.append('<h2 id="failed">Failed trials</h2>')
+    body += _shown(results, found, ("failed",)) or ["<p>No trial has failed, diverged or been interrupted.</p>"]
+    return page.page(f"Report: {names}", body, get_plotlyjs())
+
+
+def _head(results: Sequence[Results]) -> str:
+    label = rehearsal_label(results)
+    banner = f'<p class="banner">{esc(label)}.</p>' if label else ""
+    links = (("answer", "Answer"), ("front", "Front"), ("figures", "Figures"), ("methods", "Methods and settings"),
+             ("reproduce", "Reproduce"), ("failed", "Failed trials"))  # fmt: skip
+    nav = " ".join(f'<a href="#{target}">{text}</a>' for target, text in links)
+    questions = dict.fromkeys(str(r.manifest["question"]) for r in results if r.manifest["question"])
+    asked = "".join(f'<p class="question">{esc(q)}</p>' for q in questions)
+    return f"{banner}<h1>{esc(', '.join(r.name for r in results))}</h1>{asked}<nav>{nav}</nav>"
+
+
+def _answers(results: Sequence[Results], x: str) -> list[str]:
+    parts = ['<h2 id="answer">Answer</h2>']
+    for one in results:
+        name = f"<h3>{esc(one.name)}</h3>" if len(results) > 1 else ""
+        said = "".join(f"<p>{esc(sentence)}</p>" for sentence in words.answer(one, x))
+        parts.append(f'{name}<div class="answer">{said}</div>')
+    parts.append(
+        '<p class="note">Brackets are 95 % intervals over seeds; they say how other seeds would move the numbers on '
+        "this data, not how other data would.</p>"
+    )
+    return parts
+
+
+def _shown(
+    results: Sequence[Results], found: Sequence[tuple[Results, tables.Table]], names: Sequence[str]
+) -> list[str]:
+    return [
+        f"<h3>{esc(t.title + (f', {r.name}' if len(results) > 1 else ''))}</h3>{table_formats.to_html(t)}"
+        for r, t in found
+        if t.name in names
+    ]
+
+
+def _methods(results: Sequence[Results]) -> list[str]:
+    parts = ['<h2 id="methods">Methods and settings</h2>']
+    for one in results:
+        name = [f"<h3>{esc(one.name)}</h3>"] if len(results) > 1 else []
+        rows = [*page.facts(one), ("Trials", page.stages(one))]
+        parts += [*name, page.plain_table(rows), page.settings(one)]
+    parts.append('<h2 id="reproduce">How to reproduce</h2>')
+    return parts + [page.reproduce(one) for one in results]

@@ -1,0 +1,156 @@
+"""The report as one HTML page: nothing is fetched, it prints, and it fits a phone."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from analysis.results.load import Results
+from analysis.text import bytes_in_words
+
+CSS = """
+:root { --ink:#1f2a30; --soft:#56646c; --line:#dfe5e8; --accent:#0072b2; --warn:#b34700; --tint:#f5f7f8; }
+* { box-sizing:border-box; }
+body { margin:0; color:var(--ink); background:#fff; font:16px/1.55 Helvetica,Arial,"Liberation Sans",sans-serif; }
+main { max-width:920px; margin:0 auto; padding:24px 24px 64px; }
+h1 { font-size:1.7rem; line-height:1.2; margin:.2em 0 .1em; }
+h2 { font-size:1.25rem; margin:2.2em 0 .5em; padding-top:.5em; border-top:1px solid var(--line); }
+h3 { font-size:1.03rem; margin:1.8em 0 .3em; }
+a { color:var(--accent); }
+nav { font-size:.9rem; margin:1em 0; } nav a { margin-right:1.1em; white-space:nowrap; }
+.question { font-size:1.15rem; color:var(--soft); margin:.2em 0 1em; }
+.answer { background:var(--tint); border-left:4px solid var(--accent); padding:.8em 1.1em; }
+.answer p { margin:.3em 0; } .answer p:first-child { font-size:1.07rem; }
+.banner { background:#fff3e6; color:var(--warn); border:1px solid #e8b98c; padding:.6em 1em; font-weight:bold; }
+.rehearsal { color:var(--warn); }
+.meta, .caption, .note { color:var(--soft); font-size:.9rem; } .caption { margin:.3em 0 1.2em; }
+.table, pre, .wide { overflow-x:auto; } .wide .live { min-width:640px; }
+table { border-collapse:collapse; font-size:.9rem; font-variant-numeric:tabular-nums; width:100%; }
+th { text-align:right; border-bottom:1.5px solid var(--ink); border-top:1.5px solid var(--ink); padding:.35em .6em; }
+td { text-align:right; padding:.3em .6em; border-bottom:1px solid var(--line); }
+td { white-space:nowrap; } th:first-child, td:first-child, .text, table.plain td { text-align:left; }
+td.text, table.plain td { white-space:normal; }
+table.plain td { vertical-align:top; overflow-wrap:anywhere; } table.plain td:first-child { white-space:nowrap; }
+pre { background:var(--tint); padding:.8em 1em; font-size:.82rem; line-height:1.4; }
+figure { margin:1.8em 0 0; } figure h3 { margin-top:0; } .live { width:100%; } .still { display:none; width:100%; }
+summary { cursor:pointer; }
+@media (max-width:600px) { main { padding:14px 12px 40px; } body { font-size:15px; } h1 { font-size:1.4rem; }
+  table.plain td:first-child { white-space:normal; } }
+@media print {
+  @page { size:A4; margin:16mm 14mm; }
+  body { font-size:10.5pt; } main { max-width:none; padding:0; } nav { display:none; }
+  h2, h3 { break-after:avoid; } figure, tr, .answer, .short { break-inside:avoid; }
+  tbody tr:nth-child(-n+3) { break-after:avoid; } tbody tr:nth-last-child(-n+3) { break-before:avoid; }
+  .has-still .live, .has-still h3 { display:none; }
+  .still { display:block; width:auto; max-width:100%; max-height:84mm; margin:0 auto; } details pre { columns:2; }
+  .table, pre { overflow:visible; } pre { white-space:pre-wrap; overflow-wrap:anywhere; font-size:7.5pt; }
+  table { font-size:8.5pt; } a { color:inherit; text-decoration:none; }
+}
+"""
+SCRIPT = """
+const small = innerWidth < 600 ? {"font.size": 11, "legend.font.size": 11} : null;
+if (small) document.querySelectorAll(".js-plotly-plot").forEach(plot => Plotly.relayout(plot, small));
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(d => { d.open = true; }));
+"""
+
+
+def esc(text: object) -> str:
+    """Escaped for HTML."""
+    return html.escape(str(text))
+
+
+def page(title: str, body: Sequence[str], plotly_js: str) -> str:
+    """The whole page."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{esc(title)}</title><style>{CSS}</style><script>{plotly_js}</script></head>\n<body><main>\n"
+        + "\n".join(body)
+        + f"\n</main><script>{SCRIPT}</script></body></html>\n"
+    )
+
+
+def plain_table(rows: Sequence[tuple[str, object]]) -> str:
+    """Two columns of names and values."""
+    cells = "".join(f"<tr><td>{esc(name)}</td><td>{esc(value)}</td></tr>" for name, value in rows)
+    return f'<table class="plain"><tbody>{cells}</tbody></table>'
+
+
+def facts(results: Results) -> list[tuple[str, object]]:
+    """Where, when and with what a study ran."""
+    m = results.manifest
+    git = m["git"] or {}
+    commit = git.get("commit") or "not a git checkout"
+    dirty = " (with uncommitted changes)" if git.get("dirty") else ""
+    return [
+        ("Status", m["status"]),
+        ("Started, ended (UTC)", f"{m['started']} to {m['ended'] or '(running)'}"),
+        ("Sessions", len(m["sessions"])),
+        ("Data", _data(m["data"])),
+        ("Score that the search optimises", f"{m['score']}, on validation"),
+        ("Objectives", ", ".join(f"{name} ({sense})" for name, sense in m["objectives"].items())),
+        ("Rungs (epochs)", ", ".join(map(str, m["rungs"])) or "none"),
+        ("Seeds", _seeds(m["seeds"])),
+        ("Device and hardware", f"{m['device']}; {_hardware(m['hardware'])}"),
+        ("Commit", f"{commit}{dirty}"),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in (m["versions"] or {}).items())),
+        ("Command", m["command"]),
+    ]
+
+
+def _data(data: Mapping[str, Any] | None) -> str:
+    if not data:
+        return "not recorded"
+    sizes = ", ".join(f"{data[s]:,} {s}" for s in ("train", "validation", "test") if isinstance(data.get(s), int))
+    shape = f"{data.get('channels')} x {data.get('image_size')} x {data.get('image_size')}"
+    return f"{data.get('name')}: {sizes} images of {shape}; {data.get('classes')} classes; {data.get('fingerprint')}"
+
+
+def _seeds(seeds: Mapping[str, Any] | None) -> str:
+    return "; ".join(
+        f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in (seeds or {}).items()
+    )
+
+
+def _hardware(found: Mapping[str, Any] | None) -> str:
+    found = found or {}
+    gpus = ", ".join(f"{g['name']} ({bytes_in_words(g['memory_bytes'])})" for g in found.get("gpus") or []) or "no GPU"
+    memory = bytes_in_words(float(found.get("memory_bytes") or "nan"))
+    return f"{found.get('cpu')}, {found.get('cores')} cores, {memory} memory; {gpus}"
+
+
+def stages(results: Results) -> str:
+    """Trials by stage and status, in a sentence."""
+    if not len(results.trials):
+        return "no trial has ended"
+    parts = []
+    for stage, group in results.trials.groupby("stage", sort=False):
+        counts = group["status"].value_counts()
+        parts.append(f"{stage}: " + ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.items()))
+    return "; ".join(parts)
+
+
+def settings(results: Results) -> str:
+    """Every setting of the study, as YAML in a fold-out that opens for print."""
+    text = yaml.safe_dump(results.study, sort_keys=False, allow_unicode=True)
+    return f"<details><summary>All settings of {esc(results.name)}</summary><pre>{esc(text)}</pre></details>"
+
+
+def reproduce(results: Results) -> str:
+    """Commands that repeat the study and redraw its report."""
+    commit = (results.manifest["git"] or {}).get("commit")
+    lines = [f"git checkout {commit}"] if commit else []
+    command = str(results.manifest["command"])
+    lines += [command if command.startswith(("python", "uv ")) else f"uv run {command}"]
+    lines += [f"uv run python -m analysis results/{results.name}   # redraws this report from the folder alone"]
+    return f"<pre>{esc(chr(10).join(lines))}</pre>"
+
+
+def json_for_script(value: Any) -> str:
+    """JSON that may stand inside a script element."""
+    return json.dumps(value).replace("</", "<\\/")

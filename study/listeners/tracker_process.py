@@ -1,0 +1,229 @@
+"""The writer process behind `study.listeners.tracker`: events from stdin, one JSON object a line, feed the sinks.
+
+W&B: one run per trial, named by the trial, grouped by study and stage; at the end one run with the front and the table
+of trials. A server that cannot be reached, does not answer or rejects the key costs nothing but the live page: the runs
+go on offline, and `wandb sync` sends them later. TensorBoard: one log folder per trial below `tensorboard/`. An error
+in a sink ends that sink only.
+
+Standard output is for what the study is to tell its user, one line each; the rest goes to the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from study import schema
+from study.search import pareto
+
+METRICS = (*schema.REPORT_METRICS, *schema.TEST_METRICS)
+COLUMNS = ("trial_id", "stage", "status", "label", "seed", "epochs", "baseline")
+INIT_S = 30
+FINISH_S = 20
+"""Seconds that the rest of a run's data may take to be sent before the server counts as gone."""
+
+
+def numbers(line: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics of a line that are numbers."""
+    return {name: line[name] for name in METRICS if isinstance(line.get(name), (int, float))}
+
+
+def front_of(trials: Iterable[Mapping[str, Any]], objectives: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """Completed search trials that no other dominates."""
+    done = [t for t in trials if t["stage"] == "search" and t["status"] == schema.COMPLETED]
+    done = [t for t in done if pareto.finite(t["metrics"], objectives)]
+    costs = np.array([pareto.to_costs(t["metrics"], objectives) for t in done]).reshape(len(done), len(objectives))
+    return [done[i] for i in pareto.front_indices(costs)]
+
+
+class WandbSink:
+    """One W&B run per trial that is running; offline from the first time that the server fails, told once by `tell`."""
+
+    def __init__(self, settings: Mapping[str, Any], tell: Callable[[str], None] = print) -> None:
+        os.environ["WANDB_SILENT"] = "true"
+        import wandb
+
+        self.wandb = wandb
+        self.options = settings
+        self.tell = tell
+        self.mode = settings["wandb"]
+        self.online_runs = False
+        self.runs: dict[str, Any] = {}
+        if self.mode == "online":
+            self._check()
+
+    def _check(self) -> None:
+        """Ask the server once who we are, before there is a run whose history a hurried stop could lose."""
+        try:
+            self.wandb.Api(timeout=self.options["check_s"])
+        except Exception as error:
+            self._go_offline(error)
+
+    def _go_offline(self, error: Exception) -> None:
+        if self.mode == "offline":
+            return
+        self.mode = "offline"
+        server = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
+        unsent = "*run" if self.online_runs else "offline-run"
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        self.tell(
+            f"W&B: {server} cannot be used, so runs go on offline ({lines[0][:200]}); send them later with: "
+            f"wandb sync {self.options['folder']}/wandb/{unsent}-*"
+        )
+
+    def _init(self, name: str, group: str, job: str, config: Mapping[str, Any]) -> Any:
+        online = self.mode == "online"
+        try:
+            run = self.wandb.init(
+                project=self.options["project"],
+                mode=self.mode,
+                dir=self.options["folder"],
+                id=f"{self.options['run_id']}-{name}",
+                name=name,
+                group=group,
+                job_type=job,
+                config=dict(config),
+                resume="allow" if online else None,
+                reinit="create_new",
+                settings=self.wandb.Settings(
+                    silent=True,
+                    console="off",
+                    init_timeout=INIT_S,
+                    finish_timeout=FINISH_S if online else 0,
+                    finish_timeout_raises=True,
+                    x_disable_stats=True,
+                ),
+            )
+        except Exception as error:
+            if not online:
+                raise
+            self._go_offline(error)
+            for empty in Path(self.options["folder"], "wandb").glob(f"run-*-{self.options['run_id']}-{name}"):
+                shutil.rmtree(empty, ignore_errors=True)
+            return self._init(name, group, job, config)
+        self.online_runs |= online
+        return run
+
+    def _finish(self, run: Any, exit_code: int = 0) -> None:
+        try:
+            run.finish(exit_code=exit_code)
+        except TimeoutError as error:
+            self._go_offline(error)
+
+    def start(self, task: Mapping[str, Any]) -> None:
+        if task["trial_id"] in self.runs:
+            return
+        config = {k: task[k] for k in ("method", "label", "seed", "params", "point", "baseline", "run")}
+        group = f"{self.options['study']}/{task['stage']}"
+        self.runs[task["trial_id"]] = self._init(task["trial_id"], group, task["stage"], config)
+
+    def report(self, trial_id: str, line: Mapping[str, Any]) -> None:
+        self.runs[trial_id].log({**numbers(line), "epoch": line["epoch"]}, step=line["epoch"])
+
+    def end(self, trial_id: str, line: Mapping[str, Any]) -> None:
+        run = self.runs.pop(trial_id, None)
+        if run is not None:
+            run.summary.update({"status": line["status"], **numbers(line["metrics"])})
+            self._finish(run, exit_code=0 if line["status"] in (schema.COMPLETED, schema.STOPPED) else 1)
+
+    def finish(self, trials: list[Mapping[str, Any]], hurry: bool) -> None:
+        for run in self.runs.values():
+            self._finish(run, exit_code=1)
+        if hurry or not trials:
+            return
+        run = self._init("front", self.options["study"], "report", {})
+        names = [*COLUMNS, *self.options["objectives"]]
+        for key, chosen in (("trials", trials), ("front", front_of(trials, self.options["objectives"]))):
+            table = self.wandb.Table(columns=names)
+            for trial in chosen:
+                table.add_data(*[trial[c] for c in COLUMNS], *[trial["metrics"].get(o) for o in names[len(COLUMNS) :]])
+            run.log({key: table})
+        self._finish(run)
+
+
+class TensorBoardSink:
+    """Event files that TensorBoard reads."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        from tensorboardX import SummaryWriter
+
+        self.make = SummaryWriter
+        self.root = Path(settings["folder"]) / "tensorboard"
+        self.writers: dict[str, Any] = {}
+
+    def start(self, task: Mapping[str, Any]) -> None:
+        if task["trial_id"] not in self.writers:
+            self.writers[task["trial_id"]] = self.make(str(self.root / task["trial_id"]))
+
+    def report(self, trial_id: str, line: Mapping[str, Any]) -> None:
+        for name, value in numbers(line).items():
+            self.writers[trial_id].add_scalar(name, value, line["epoch"])
+
+    def end(self, trial_id: str, line: Mapping[str, Any]) -> None:
+        if trial_id in self.writers:
+            self.writers.pop(trial_id).close()
+
+    def finish(self, trials: list[Mapping[str, Any]], hurry: bool) -> None:
+        for writer in self.writers.values():
+            writer.close()
+
+
+class Safe:
+    """A sink that is switched off by its first error, with the traceback in the log."""
+
+    def __init__(self, make: Callable[[], Any], name: str) -> None:
+        self.name = name
+        self.sink: Any = None
+        self._try(lambda: setattr(self, "sink", make()))
+
+    def _try(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception:
+            print(f"{self.name} switched off after an error:\n{traceback.format_exc()}", flush=True)
+            self.sink = None
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Hand one event to the sink."""
+        if self.sink is not None:
+            content = {k: v for k, v in event.items() if k != "event"}
+            self._try(lambda: getattr(self.sink, event["event"])(**content))
+
+
+def main(settings: Mapping[str, Any], lines: Iterable[str], tell: Callable[[str], None] = print) -> None:
+    """Feed every event to every sink until the input ends; `tell` is for the user."""
+    sinks = []
+    if settings["wandb"] != "disabled":
+        sinks.append(Safe(lambda: WandbSink(settings, tell), "W&B"))
+    if settings["tensorboard"]:
+        sinks.append(Safe(lambda: TensorBoardSink(settings), "TensorBoard"))
+    for text in lines:
+        event = json.loads(text)
+        for sink in sinks:
+            sink.take(event)
+
+
+def teller() -> Callable[[str], None]:
+    """Lines for the user go to standard output and the log; whatever else prints (W&B does) from now on to the log."""
+    user = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def tell(text: str) -> None:
+        print(text, flush=True)
+        with contextlib.suppress(OSError):
+            print(text, file=user, flush=True)
+
+    return tell
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]), sys.stdin, teller())

@@ -1,0 +1,79 @@
+"""Opening a results folder: a new one, or one to go on with. Refuses what would mix or overwrite studies."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from study import schema
+from study.record import manifest
+from study.record.journal import JournalError, read_lines
+from study.settings.config import StudyConfig
+
+SCRAPS = (schema.LOCK_FILE, schema.STUDY_FILE, f"{schema.STUDY_FILE}.tmp", f"{schema.MANIFEST_FILE}.tmp")
+"""What a study that was killed while its folder was being made may have left; nothing of value."""
+
+
+def begun(folder: Path) -> bool:
+    """True if the folder holds a study that can be resumed."""
+    return (folder / schema.MANIFEST_FILE).exists() and (folder / schema.STUDY_FILE).exists()
+
+
+def check_target(folder: Path, resume: bool, stage: str | None) -> bool:
+    """True if the folder is to be continued, False if it is new. Raises ValueError with the way out otherwise."""
+    exists = folder.exists() and any(p.name not in SCRAPS for p in folder.iterdir())
+    if resume and not begun(folder):
+        raise ValueError(f"{folder}: nothing to resume here; start the study without --resume, or check --out")
+    if stage == "confirm" and not begun(folder):
+        raise ValueError(f"{folder}: --stage confirm needs a finished search stage here; run --stage search first")
+    if resume or stage == "confirm":
+        return True
+    if exists:
+        raise ValueError(
+            f"{folder}: exists already; continue it with --resume, choose another --out, or remove the folder"
+        )
+    return False
+
+
+def create(folder: Path, study: StudyConfig, record: dict[str, Any]) -> dict[str, Any]:
+    """Write study.yaml and the manifest of a new study; returns the manifest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest.save_study(folder, study)
+    manifest.save(folder, record)
+    return record
+
+
+def reopen(folder: Path, study: StudyConfig, source: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of a study to go on with. Raises ValueError if the study or its data have changed."""
+    manifest.check_unchanged(folder, study, source)
+    record = manifest.load(folder)
+    was, now_ = record["data"].get("fingerprint"), data.get("fingerprint")
+    if was != now_:
+        raise ValueError(
+            f"{source}: the data set has changed since {folder} was begun (fingerprint {was} -> {now_}); "
+            f"restore the data, or start the study elsewhere (another name or --out)"
+        )
+    manifest.save_study(folder, study)  # resources, budget and tracking may have changed
+    return record
+
+
+def hours_used(folder: Path, record: Mapping[str, Any]) -> float:
+    """Hours of all ended sessions; one that was killed ends with its last report."""
+    last = None
+    with contextlib.suppress(JournalError):
+        times = [line["time"] for line in read_lines(folder / schema.REPORTS_FILE)]
+        last = max(times, default=None)
+    total = 0.0
+    for session in record["sessions"]:
+        end = session["ended"] or last
+        if end and end > session["started"]:
+            total += _seconds_between(session["started"], end)
+    return total / 3600
+
+
+def _seconds_between(start: str, end: str) -> float:
+    from datetime import datetime
+
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

@@ -1,0 +1,78 @@
+"""The Optuna storage of a results folder and the samplers that draw from it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import optuna
+import sqlalchemy
+
+from study import schema
+from study.settings.config import StudyConfig
+
+
+def healthy(path: Path) -> bool:
+    """True if the file is an SQLite database that passes its own check."""
+    if not path.exists() or path.stat().st_size == 0:
+        return False
+    try:
+        connection = sqlite3.connect(path, timeout=30)
+        try:
+            return connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError:
+        return False
+
+
+def open_storage(folder: Path) -> optuna.storages.RDBStorage:
+    """`optuna.db` of the folder, made if missing. A damaged file is put aside (and rebuilt from the journal later)."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    path = folder / schema.OPTUNA_FILE
+    if path.exists() and not healthy(path):
+        aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
+        path.rename(aside)
+        for suffix in ("-wal", "-shm", "-journal"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        warnings.warn(f"{path}: damaged; moved to {aside.name} and rebuilt from {schema.TRIALS_FILE}", stacklevel=2)
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
+    sqlalchemy.event.listen(storage.engine, "connect", _do_not_wait_for_the_disk)
+    storage.engine.dispose()  # connections made from now on heed it
+    return storage
+
+
+def _do_not_wait_for_the_disk(connection: sqlite3.Connection, _: object) -> None:
+    """A killed process loses nothing by this, a killed machine perhaps the file, which the journal then rebuilds."""
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+def draw_seed(seed: int, number: int, attempt: int) -> int:
+    """Seed of one draw. Every draw gets its own, so a resumed search draws what an undisturbed one would have drawn."""
+    return int(np.random.SeedSequence([seed, number, attempt]).generate_state(1)[0])
+
+
+def make_sampler(study: StudyConfig, number: int, attempt: int = 0) -> optuna.samplers.BaseSampler:
+    """The sampler for trial `number`; `grid` has its points enqueued and draws nothing, so any sampler serves."""
+    search = study.search
+    seed = draw_seed(search.seed, number, attempt)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if search.sampler == "tpe":
+            return optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.startup_trials)
+        if search.sampler == "nsga2":
+            population = max(4, min(50, search.trials // 4))
+            return optuna.samplers.NSGAIISampler(seed=seed, population_size=population)
+        if search.sampler == "qmc":
+            independent = optuna.samplers.RandomSampler(seed=seed)
+            return optuna.samplers.QMCSampler(
+                seed=search.seed,
+                scramble=True,
+                independent_sampler=independent,
+                warn_independent_sampling=False,
+                warn_asynchronous_seeding=False,
+            )
+        return optuna.samplers.RandomSampler(seed=seed)

@@ -1,0 +1,75 @@
+"""What each stage runs: tasks of the search, and the points of the search that are confirmed. Free of Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from study import schema
+from study.record.task import Task
+from study.search import pareto
+from study.settings import space
+from study.settings.config import StudyConfig
+
+SEARCH, CONFIRM = schema.STAGES
+
+
+def search_task(study: StudyConfig, number: int, params: Mapping[str, Any], baseline: bool) -> Task:
+    """Trial `number` of the search stage at a point; every trial of a search has the study's seed."""
+    run = space.to_run(study, dict(params), seed=study.seed)
+    return Task(
+        stage=SEARCH,
+        trial_id=f"{SEARCH}-{number:04d}",
+        number=number,
+        label=space.label(dict(params)),
+        method=run.method,
+        seed=study.seed,
+        max_epochs=run.train.epochs,
+        params=dict(params),
+        run=run.model_dump(mode="json"),
+        baseline=baseline,
+    )
+
+
+def confirm_points(
+    ends: Sequence[Mapping[str, Any]], objectives: Mapping[str, str], max_points: int
+) -> list[Mapping[str, Any]]:
+    """Lines of search trials to confirm: the front of the completed ones, then the baselines that are not on it.
+
+    A front of more than `max_points` is thinned to the points that spread best (epsilon-net), ends included.
+    Early-stopped trials are not on the front: their values are of another budget.
+    """
+    done = [e for e in ends if e["status"] == schema.COMPLETED and pareto.finite(e["metrics"], objectives)]
+    costs = np.array([pareto.to_costs(e["metrics"], objectives) for e in done]).reshape(len(done), len(objectives))
+    front = pareto.front_indices(costs)
+    spread = pareto.preference_order(costs[front])[:max_points] if front else []
+    chosen = [done[front[i]] for i in sorted(spread)]
+    taken = {e["trial_id"] for e in chosen}
+    return [*chosen, *(e for e in ends if e["baseline"] and e["trial_id"] not in taken)]
+
+
+def confirm_tasks(study: StudyConfig, points: Sequence[Mapping[str, Any]]) -> list[Task]:
+    """Every point with every seed at full budget, seed by seed. A task's `point` is the search trial's id."""
+    tasks: list[Task] = []
+    for seed in study.confirm.seeds:
+        for end in points:
+            run = space.to_run(study, dict(end["params"]), seed=seed, epochs=study.confirm.epochs)
+            tasks.append(
+                Task(
+                    stage=CONFIRM,
+                    trial_id=f"{CONFIRM}-{end['number']:04d}-{seed}",  # whatever else is confirmed
+                    number=len(tasks),
+                    label=end["label"],
+                    method=run.method,
+                    seed=seed,
+                    max_epochs=run.train.epochs,
+                    params=dict(end["params"]),
+                    run=run.model_dump(mode="json"),
+                    point=end["trial_id"],
+                    baseline=bool(end["baseline"]),
+                    extra={"linear_epochs": study.confirm.linear_epochs},
+                )
+            )
+    return tasks

@@ -1,0 +1,116 @@
+"""A study as frozen pydantic models: one YAML file = data + run settings + search space + search + stages + report."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from trainables.settings.config import RunSections, Section
+
+
+class RangeSpec(Section):
+    """A numeric range of the search space."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = Field(None, gt=0)
+    grid: int = Field(4, ge=2, le=1000)
+    """Points taken from the range by sampler: grid."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> RangeSpec:
+        if not self.low < self.high:
+            raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low ({self.low:g}) must be positive when log is true")
+        if self.log and self.step is not None:
+            raise ValueError("log and step exclude each other")
+        return self
+
+
+def _kind_of_spec(value: Any) -> str:
+    return "choices" if isinstance(value, list | tuple) else "range"
+
+
+SpaceSpec = Annotated[
+    Annotated[RangeSpec, Tag("range")] | Annotated[tuple[Any, ...], Tag("choices")], Discriminator(_kind_of_spec)
+]
+
+
+class SearchConfig(Section):
+    sampler: Literal["tpe", "nsga2", "random", "grid", "qmc"] = "tpe"
+    trials: int = Field(64, ge=1)
+    """Trials of the search stage, baselines included."""
+    startup_trials: int = Field(10, ge=0)
+    """tpe: random trials before the model is used."""
+    seed: int = Field(0, ge=0)
+    """Seed of the sampler."""
+
+
+class SchedulerConfig(Section):
+    name: Literal["pareto_asha", "asha", "hyperband", "none"] = "asha"
+    grace_period: int = Field(10, ge=1)
+    """Epochs before a trial may be stopped: the first rung."""
+    reduction_factor: int = Field(3, ge=2)
+    """At each rung the best 1/reduction_factor go on."""
+    keep_front: bool = True
+    """pareto_asha: so does every trial that no other dominates; false: exactly 1/reduction_factor (MO-ASHA's rule)."""
+
+
+class ConfirmConfig(Section):
+    enabled: bool = True
+    seeds: tuple[int, ...] = (1, 2, 3)
+    epochs: int | None = Field(None, ge=1)
+    """Full budget of the confirm stage (default: train.epochs)."""
+    max_points: int = Field(8, ge=1)
+    """Most points of the search front that are re-trained; baselines come on top."""
+    linear_epochs: int = Field(90, ge=1)
+    """Epochs of the offline linear evaluation on test."""
+
+
+class ResourcesConfig(Section):
+    cpu: float | None = Field(None, gt=0)
+    """CPU cores per trial (default: 1 without GPU; cores / trials per GPU with one)."""
+    gpu: float | None = Field(None, ge=0)
+    """GPUs per trial; a fraction packs trials on a GPU (default: 1 on a GPU, 0 on a CPU)."""
+    max_concurrent: int | None = Field(None, ge=1)
+    reuse_actors: bool = True
+    max_failures: int = Field(2, ge=0)
+    """Restarts of a trial whose process died."""
+
+
+class BudgetConfig(Section):
+    """The study stops cleanly at the first budget reached, with its report made. None: no limit."""
+
+    wall_clock_h: float | None = Field(None, gt=0)
+    epochs: int | None = Field(None, ge=1)
+    gpu_hours: float | None = Field(None, gt=0)
+    """Hours that trials hold a GPU, times the share they hold: set-up, restoring and offline evaluation count."""
+
+
+class TrackingConfig(Section):
+    wandb: Literal["auto", "online", "offline", "disabled"] = "auto"
+    """auto: online when logged in, offline otherwise."""
+    project: str = "kmclr-study"
+    tensorboard: bool = False
+
+
+class StudyConfig(RunSections):
+    """One study. `space` maps parameter names (study.settings.space.PARAMETERS) to a list of choices or a range."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    question: str = ""
+    space: dict[str, SpaceSpec]
+    baselines: tuple[dict[str, Any], ...] = ()
+    """Points always measured, before any other."""
+    objectives: dict[str, Literal["max", "min"]] = {"accuracy": "max", "support_bytes": "min"}
+    search: SearchConfig = SearchConfig()
+    scheduler: SchedulerConfig = SchedulerConfig()
+    confirm: ConfirmConfig = ConfirmConfig()
+    resources: ResourcesConfig = ResourcesConfig()
+    budget: BudgetConfig = BudgetConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    rehearsal: dict[str, Any] = {}
+    """What --rehearse changes: a partial study, merged over this one."""

@@ -1,0 +1,237 @@
+"""The search space: which parameters there are, to which methods they apply, and how a point becomes a run.
+
+A parameter of the space is a short name for one dotted setting of `trainables.settings.config.RunConfig`. A parameter
+that does not apply to a trial's method (k to nnclr, queue_size to kmclr) or to its other choices (half_life without
+prototype_update: ema) is not part of that trial's point.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from study.settings.config import RangeSpec, StudyConfig
+from trainables.settings import edge
+from trainables.settings.config import RunConfig
+from trainables.settings.run_file import NEEDS
+
+MAX_GRID = 100_000
+METHODS = ("kmclr", "nnclr", "none", "simclr", "byol")
+Kind = Literal["int", "float", "choice"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One name a space may use. `requires`: values of other parameters without which it has no effect."""
+
+    name: str
+    path: str
+    kind: Kind
+    methods: tuple[str, ...]
+    requires: Mapping[str, tuple[Any, ...]]
+
+
+_SETTINGS: dict[str, tuple[str, Kind]] = {
+    "method": ("method", "choice"),
+    "k": ("support.k", "int"),
+    "prototype_update": ("support.update", "choice"),
+    "forget_every": ("support.forget_every", "int"),
+    "half_life": ("support.half_life", "float"),
+    "prototype_metric": ("support.metric", "choice"),
+    "prototype_dtype": ("support.prototype_dtype", "choice"),
+    "revive_after": ("support.revive_after", "float"),
+    "balance": ("support.balance", "choice"),
+    "queue_size": ("support.queue_size", "int"),
+    "queue_dtype": ("support.queue_dtype", "choice"),
+    "mask_same_image": ("support.mask_same_image", "choice"),
+    "positives": ("positives.kind", "choice"),
+    "top_k": ("positives.top_k", "int"),
+    "soft_temperature": ("positives.soft_temperature", "float"),
+    "mix": ("positives.mix", "choice"),
+    "momentum_encoder": ("positives.momentum_encoder", "choice"),
+    "momentum": ("positives.momentum", "float"),
+    "temperature": ("loss.temperature", "float"),
+    "learning_rate": ("optimizer.learning_rate", "float"),
+    "weight_decay": ("optimizer.weight_decay", "float"),
+    "batch_size": ("train.batch_size", "int"),
+    "embedding_dim": ("heads.embedding_dim", "int"),
+}
+
+
+def _parameter(name: str, path: str, kind: Kind) -> Parameter:
+    """Where a parameter applies is what `run_file.NEEDS` says of its setting."""
+    names = {setting: other for other, (setting, _) in _SETTINGS.items()}
+    alternatives = NEEDS.get(path, ({},))
+    only = alternatives[0] if len(alternatives) == 1 else {}  # several (momentum): see `applies`
+    requires = {names[setting]: values for setting, values in only.items() if setting != "method"}
+    return Parameter(name, path, kind, tuple(m for m in METHODS if _acts(path, m)), requires)
+
+
+def _acts(path: str, method: str) -> bool:
+    """Whether a setting, and each that it needs, can have an effect with a method."""
+    return any(
+        method in needs.get("method", METHODS) and all(_acts(other, method) for other in needs if other != "method")
+        for needs in NEEDS.get(path, ({},))
+    )
+
+
+PARAMETERS: dict[str, Parameter] = {name: _parameter(name, *setting) for name, setting in _SETTINGS.items()}
+"""name -> parameter; a parameter comes after those that decide whether it applies."""
+
+
+def base_value(study: StudyConfig, name: str) -> Any:
+    """What the study's own sections give for a parameter."""
+    value: Any = study
+    for part in PARAMETERS[name].path.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def methods_of(study: StudyConfig) -> tuple[str, ...]:
+    """The arms: choices of `space.method`, or the study's one method."""
+    choices = study.space.get("method")
+    return tuple(choices) if isinstance(choices, tuple) else (study.method,)
+
+
+def applies(study: StudyConfig, name: str, params: Mapping[str, Any]) -> bool:
+    """Whether a parameter has an effect at a (possibly incomplete) point."""
+    parameter = PARAMETERS[name]
+    if params.get("method", study.method) not in parameter.methods:
+        return False
+    if name == "momentum" and params.get("method", study.method) != "byol":
+        return bool(params.get("momentum_encoder", study.positives.momentum_encoder))
+    return all(params.get(other, base_value(study, other)) in allowed for other, allowed in parameter.requires.items())
+
+
+def fill(study: StudyConfig, value_of: Callable[[str], Any]) -> dict[str, Any]:
+    """A complete point: every parameter of the space that applies, in the registry's order, as `value_of(name)`."""
+    params: dict[str, Any] = {}
+    if "method" not in study.space:
+        params["method"] = study.method
+    for name in PARAMETERS:
+        if name in study.space and applies(study, name, params):
+            params[name] = value_of(name)
+    return params
+
+
+class DefineByRun:
+    """Optuna's define-by-run space of a study, picklable: trial -> flat point. Fixed values are not suggested."""
+
+    def __init__(self, study: StudyConfig) -> None:
+        self.study = study
+
+    def __call__(self, trial: Any) -> dict[str, Any]:
+        """`trial` is an optuna.trial.Trial (or anything with its suggest_* methods)."""
+        return fill(self.study, lambda name: self._suggest(trial, name))
+
+    def _suggest(self, trial: Any, name: str) -> Any:
+        spec = self.study.space[name]
+        if isinstance(spec, tuple):
+            return trial.suggest_categorical(name, list(spec))
+        if PARAMETERS[name].kind == "int":
+            step = {} if spec.step is None else {"step": int(spec.step)}
+            return trial.suggest_int(name, int(spec.low), int(spec.high), log=spec.log, **step)
+        return trial.suggest_float(name, spec.low, spec.high, log=spec.log, step=spec.step)
+
+
+def define(study: StudyConfig) -> DefineByRun:
+    """The study's define-by-run space."""
+    return DefineByRun(study)
+
+
+def complete_point(study: StudyConfig, partial: Mapping[str, Any]) -> dict[str, Any]:
+    """A declared point with what it leaves out taken from the study's own sections."""
+    params = fill(study, lambda name: partial.get(name, base_value(study, name)))
+    extra = {name: value for name, value in partial.items() if name not in params}
+    return {**params, **extra}
+
+
+def baseline_points(study: StudyConfig) -> list[dict[str, Any]]:
+    """The declared baselines as complete points, in their order, without repeats."""
+    points: list[dict[str, Any]] = []
+    for partial in study.baselines:
+        point = complete_point(study, partial)
+        if point not in points:
+            points.append(point)
+    return points
+
+
+def random_point(study: StudyConfig, generator: np.random.Generator) -> dict[str, Any]:
+    """A point drawn uniformly (log-uniformly where the range says so)."""
+
+    def draw(name: str) -> Any:
+        spec = study.space[name]
+        if isinstance(spec, tuple):
+            return spec[int(generator.integers(len(spec)))]
+        low, high = (np.log(spec.low), np.log(spec.high)) if spec.log else (spec.low, spec.high)
+        value = float(generator.uniform(low, high))
+        return _typed(name, spec, float(np.exp(value)) if spec.log else value)
+
+    return fill(study, draw)
+
+
+def _typed(name: str, spec: RangeSpec, value: float) -> Any:
+    if spec.step is not None:
+        value = spec.low + round((value - spec.low) / spec.step) * spec.step
+    value = min(max(value, spec.low), spec.high)
+    return round(value) if PARAMETERS[name].kind == "int" else value
+
+
+def levels(name: str, spec: RangeSpec | tuple[Any, ...]) -> list[Any]:
+    """Values a grid takes from one parameter: the choices, or `grid` points of the range, ends included."""
+    if isinstance(spec, tuple):
+        return list(spec)
+    spaced = np.geomspace if spec.log else np.linspace
+    return list(dict.fromkeys(_typed(name, spec, float(v)) for v in spaced(spec.low, spec.high, spec.grid)))
+
+
+def grid_points(study: StudyConfig) -> list[dict[str, Any]]:
+    """Every combination of the grid's levels that differs in a parameter that applies."""
+    names = [name for name in PARAMETERS if name in study.space]
+    axes = [levels(name, study.space[name]) for name in names]
+    if (combinations := math.prod(map(len, axes))) > MAX_GRID:
+        raise edge.ConfigError(f"the grid of {study.name} has {combinations:,} combinations; at most {MAX_GRID:,}")
+    points: dict[str, dict[str, Any]] = {}
+    for values in itertools.product(*axes):
+        point = fill(study, dict(zip(names, values, strict=True)).__getitem__)
+        points.setdefault(repr(sorted(point.items())), point)
+    return list(points.values())
+
+
+def to_run(study: StudyConfig, params: Mapping[str, Any], *, seed: int, epochs: int | None = None) -> RunConfig:
+    """The run of a point: the study's shared settings, the point's values, a seed and a budget in epochs.
+
+    A shorter budget than the warm-up shortens the warm-up. Raises ConfigError if the combination is impossible.
+    """
+    shared = {name: getattr(study, name) for name in RunConfig.model_fields}
+    settings = StudyConfig.model_dump(study, mode="json", include=set(shared))
+    changes = {PARAMETERS[name].path: value for name, value in params.items()}
+    changes["seed"] = seed
+    if epochs is not None:
+        changes["train.epochs"] = epochs
+        changes["optimizer.warmup_epochs"] = min(study.optimizer.warmup_epochs, max(0.0, (epochs - 1) / 2))
+    if epochs == study.train.epochs:
+        changes.pop("optimizer.warmup_epochs")
+    settings = edge.merge(settings, edge.unflatten(changes.items()))
+    return edge.validate(RunConfig, settings, f"{study.name}, {label(params)}")
+
+
+_SHORT = {"temperature": "t", "forget_every": "f", "queue_size": "queue", "learning_rate": "lr", "batch_size": "batch"}
+
+
+def label(params: Mapping[str, Any]) -> str:
+    """What a person reads: `kmclr k=400 t=0.2 f=3`."""
+    parts = [str(params["method"])] if "method" in params else []
+    for name, value in params.items():
+        if name != "method":
+            parts.append(f"{_SHORT.get(name, name)}={value:.3g}" if isinstance(value, float) else _pair(name, value))
+    return " ".join(parts)
+
+
+def _pair(name: str, value: Any) -> str:
+    return f"{_SHORT.get(name, name)}={value}"

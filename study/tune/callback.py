@@ -1,0 +1,115 @@
+"""Ray Tune's events, handed to the ledger; the only place where Tune's trials meet the journal."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import cloudpickle, tune
+
+from study import schema
+from study.interrupt import StudyStopped
+from study.record.checkpoints import Checkpoints
+from study.record.recorder import Ledger
+from study.record.task import Task, from_config
+from study.search import pareto
+from study.tune.durable import failure_of
+
+
+def _error_of(trial: Any) -> BaseException | None:
+    """The error that Tune gave a trial up for, None if it kept none.
+
+    From the files Tune has just written on the driver's disk: `Trial.get_pickled_error` reads their copies in the
+    storage, which follow later and so are sometimes not there yet.
+    """
+    pickled, text = trial.pickled_error_file, trial.error_file
+    try:
+        if pickled is not None and Path(pickled).exists():
+            return cloudpickle.loads(Path(pickled).read_bytes())
+        if text is not None and Path(text).exists():
+            return RuntimeError(Path(text).read_text().strip().splitlines()[-1])
+    except Exception as error:  # half written (disk full), or an exception that cannot be unpickled here
+        return RuntimeError(f"its error could not be read ({error})")
+    return None
+
+
+class StudyCallback(tune.Callback):
+    """Feeds the ledger. `stop` is asked between events; a reason it gives ends the study by StudyStopped.
+
+    An error while a trial's end is recorded (disk full) ends the study too, between events: Tune would take it for a
+    failure of the trial and start that again.
+    """
+
+    def __init__(self, ledger: Ledger, checkpoints: Checkpoints, stop: Callable[[], str | None]) -> None:
+        self.ledger = ledger
+        self.checkpoints = checkpoints
+        self.stop = stop
+        self._stopping = False
+        self._error: Exception | None = None
+
+    # Tune pickles callbacks into its snapshot, where nothing of ours is needed
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __deepcopy__(self, memo: dict) -> StudyCallback:
+        return self
+
+    def __copy__(self) -> StudyCallback:
+        return self
+
+    @contextlib.contextmanager
+    def _errors_kept(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self._error = error
+
+    @property
+    def _over(self) -> bool:
+        return self._stopping or self._error is not None
+
+    def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        self.ledger.start(from_config(trial.config))
+
+    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
+        task = from_config(trial.config)
+        if "epoch" in result and pareto.finite(result, self.ledger.objectives):
+            self.ledger.report(task, result)  # an error goes through Tune at once: no checkpoint may follow it
+
+    def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        self.ledger.lost(from_config(trial.config))
+
+    def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        if self._over:
+            return
+        task, result = from_config(trial.config), dict(trial.last_result or {})
+        with self._errors_kept():
+            self._end(task, self.ledger.verdict(task, result), result.get("error"))
+
+    def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        if self._over:
+            return
+        with self._errors_kept():
+            self._end(from_config(trial.config), *failure_of(_error_of(trial)))
+
+    def _end(self, task: Task, status: str, error: str | None) -> None:
+        if status == schema.INTERRUPTED:  # a full disk: of its checkpoints the newest may be half written
+            self.ledger.end(task, status, error=error)
+            return
+        kept = self.checkpoints.tidy(task, keep=0 if status == schema.STOPPED else 1)
+        self.ledger.end(task, status, error=error, checkpoint=kept)
+
+    def on_step_end(self, iteration: int, trials: list, **info: Any) -> None:
+        self.ledger.tick()
+        reason = self.stop()
+        if self._stopping or (self._error is None and reason is None):
+            return
+        self._stopping = True
+        for trial in trials:
+            actor = trial.temporary_state.ray_actor
+            if actor is not None:
+                ray.kill(actor)  # at once: an epoch may take minutes, and the last checkpoint is what counts
+        raise self._error or StudyStopped(reason)

@@ -1,0 +1,149 @@
+"""Starting or joining a Ray cluster, and how much of it one trial takes."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from study.record import manifest
+from study.settings.config import ResourcesConfig
+from study.tune import start
+
+SLOT = "trial_slot"
+OBJECT_STORE_BYTES = 256 * 2**20  # trials share data through memory-mapped files, not through Ray
+SHIPPED = ["/results/", "/data/", "/.git/", "/.venv/", "/wandb/", "**/__pycache__/", "/benchmarks/results/"]
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one trial takes: CPU cores, GPUs, and (local only) slots; and how many run at once."""
+
+    cpu: float
+    gpu: float
+    concurrent: int
+
+    def group(self, slots: bool) -> tune.PlacementGroupFactory:
+        """The request of one trial. Concurrency is limited by resources: a ConcurrencyLimiter loses actor reuse."""
+        bundle = {"CPU": self.cpu, "GPU": self.gpu, **({SLOT: 1} if slots else {})}
+        return tune.PlacementGroupFactory([{k: v for k, v in bundle.items() if v}])
+
+    @property
+    def threads(self) -> int:
+        """Threads of a trial on the CPU."""
+        return max(1, int(self.cpu))
+
+
+def share(wanted: ResourcesConfig, *, cores: float, gpus: float, on_gpu: bool) -> Share:
+    """Resolve `resources:` on a machine or cluster with these cores and GPUs.
+
+    Raises ValueError if not even one trial fits.
+    """
+    gpu = wanted.gpu if wanted.gpu is not None else (1.0 if on_gpu else 0.0)
+    by_gpu = math.floor(gpus / gpu + 1e-9) if gpu else None
+    if by_gpu == 0:
+        raise ValueError(f"resources.gpu: a trial wants {gpu:g} GPUs, {gpus:g} found; lower it, or use --device cpu")
+    at_once = min(x for x in (by_gpu, wanted.max_concurrent, 10**6) if x is not None)
+    cpu = wanted.cpu
+    if cpu is None:
+        cpu = max(1.0, cores // at_once) if gpu else 1.0
+        if at_once < 10**6 and cpu * at_once > cores:
+            cpu = max(0.1, math.floor(10 * cores / at_once) / 10)
+    if cpu > cores:
+        raise ValueError(f"resources.cpu: a trial wants {cpu:g} cores, {cores:g} found; lower it")
+    return Share(cpu=cpu, gpu=gpu, concurrent=max(1, min(at_once, math.floor(cores / cpu + 1e-9))))
+
+
+@dataclass
+class Session:
+    """A Ray connection and what the study may use of it."""
+
+    share: Share
+    slots: bool
+    dashboard: str | None
+    owned: bool
+
+    @property
+    def group(self) -> tune.PlacementGroupFactory:
+        return self.share.group(self.slots)
+
+    def close(self) -> None:
+        if self.owned:
+            ray.shutdown()
+
+
+def _init(address: str, **options: Any) -> Any:
+    try:
+        start.check_answers(address)
+        return ray.init(address=address, log_to_driver=False, logging_level="ERROR", **options)
+    except OSError as error:
+        raise ValueError(
+            f"--address {address}: no Ray cluster answers there ({error}); start one with `ray start --head`, "
+            f"or leave --address (and RAY_ADDRESS) away to run on this machine"
+        ) from None
+
+
+def _join(address: str, wanted: ResourcesConfig, on_gpu: bool | None) -> Session:
+    worker_env = {k: v for k, v in os.environ.items() if k in ("RAY_CHDIR_TO_TRIAL_DIR", "KMCLR_CACHE")}
+    root = str(Path(__file__).resolve().parents[2])
+    context = _init(address, runtime_env={"working_dir": root, "excludes": SHIPPED, "env_vars": worker_env})
+    return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=context.dashboard_url or None, owned=True)
+
+
+def _share_of_cluster(wanted: ResourcesConfig, on_gpu: bool | None) -> Share:
+    """A cluster that is not ours has no slots: with max_concurrent, trials take so many cores that no more fit."""
+    found = ray.cluster_resources()
+    cores, gpus = found.get("CPU", 0), found.get("GPU", 0)
+    resolved = share(wanted, cores=cores, gpus=gpus, on_gpu=gpus > 0 if on_gpu is None else on_gpu)
+    if wanted.max_concurrent:
+        largest_node = max((n["Resources"].get("CPU", 0) for n in ray.nodes() if n["Alive"]), default=cores)
+        cpu = min(largest_node, max(resolved.cpu, math.floor(cores / wanted.max_concurrent)))
+        resolved = Share(cpu=cpu, gpu=resolved.gpu, concurrent=min(resolved.concurrent, wanted.max_concurrent))
+    return resolved
+
+
+def look(address: str, wanted: ResourcesConfig, *, on_gpu: bool | None) -> Share:
+    """What one trial would take of the cluster at `address`; nothing is shipped there and nothing stays connected.
+
+    on_gpu: as for `connect`. Raises ValueError if no cluster answers, or if not even one trial fits.
+    """
+    ours = not ray.is_initialized()
+    if ours:
+        _init(address)
+    try:
+        return _share_of_cluster(wanted, on_gpu)
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def connect(wanted: ResourcesConfig, *, on_gpu: bool | None, address: str | None, dashboard: bool = True) -> Session:
+    """Join the cluster at `address`, or start one here (dashboard on 127.0.0.1), or reuse the running one.
+
+    on_gpu: whether trials train on a GPU; None: if the cluster has one (the driver's machine need not).
+    """
+    if ray.is_initialized():
+        return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=None, owned=False)
+    if address:
+        return _join(address, wanted, on_gpu)
+    cores, cards = manifest.cores(), len(manifest.gpus()) if on_gpu else 0
+    resolved = share(wanted, cores=cores, gpus=cards, on_gpu=on_gpu)
+    with start.patience():
+        context = ray.init(
+            address="local",
+            num_cpus=max(1, cores),
+            num_gpus=cards,
+            resources={SLOT: resolved.concurrent},
+            include_dashboard=dashboard,
+            dashboard_host="127.0.0.1",
+            dashboard_port=start.free_port(8265) if dashboard else None,
+            log_to_driver=False,
+            logging_level="ERROR",
+            object_store_memory=OBJECT_STORE_BYTES,
+        )
+    return Session(resolved, slots=True, dashboard=context.dashboard_url or None, owned=True)

@@ -1,0 +1,110 @@
+"""Made-up results for tests of figures: rows of tables; folders with an Optuna storage and pictures of prototypes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+
+from analysis.results.load import Results, load
+from study import schema
+from tests.helpers.synthetic_results import write_results
+
+STATES = {schema.COMPLETED: optuna.trial.TrialState.COMPLETE, schema.STOPPED: optuna.trial.TrialState.PRUNED}
+SPACE = {
+    "method": optuna.distributions.CategoricalDistribution(["kmclr", "nnclr", "none"]),
+    "temperature": optuna.distributions.FloatDistribution(0.01, 1.0, log=True),
+    "k": optuna.distributions.IntDistribution(5, 5000, log=True),
+    "forget_every": optuna.distributions.CategoricalDistribution([1, 3, 10]),
+    "queue_size": optuna.distributions.IntDistribution(16, 200000, log=True),
+}
+
+
+def trial_row(name: str, **more: object) -> dict:
+    """A row of `Results.trials`: a completed search trial of kmclr, 50 % at 1000 bytes, or what `more` says."""
+    row = {"trial_id": name, "stage": "search", "status": "completed", "method": "kmclr", "label": name, "seed": 0}
+    row |= {"number": 0, "epochs": 2, "max_epochs": 2, "accuracy": 50.0, "support_bytes": 1000.0, "point": None}
+    return row | {"ended": "2025-01-01T00:00:00.000+00:00"} | more
+
+
+def report_rows(trial: dict, accuracies: list[float]) -> list[dict]:
+    """Rows of `Results.reports` of that trial, one an epoch and second."""
+    shared = {name: trial[name] for name in ("trial_id", "stage", "method", "label")}
+    clock = pd.Timestamp(trial.get("began", "2025-01-01T00:00:00Z"))
+    return [
+        {**shared, "epoch": i, "accuracy": a, "time": (clock + pd.Timedelta(seconds=i)).isoformat()}
+        for i, a in enumerate(accuracies, 1)
+    ]
+
+
+def tables(*pairs: tuple[dict, list[float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Trials and reports, from trials with their accuracy in each epoch."""
+    reports = [row for trial, values in pairs for row in report_rows(trial, values)]
+    return pd.DataFrame([trial for trial, _ in pairs]), pd.DataFrame(reports)
+
+
+def write_optuna(folder: Path) -> None:
+    """optuna.db as the engine writes it: one conditional study with two objectives."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = optuna.storages.RDBStorage(f"sqlite:///{folder / schema.OPTUNA_FILE}")
+    study = optuna.create_study(storage=storage, study_name=folder.name, directions=["maximize", "minimize"])
+    for row in (folder / schema.TRIALS_FILE).read_text().splitlines():
+        line = json.loads(row)
+        if line["stage"] != "search":
+            continue
+        state = STATES.get(line["status"], optuna.trial.TrialState.FAIL)
+        values = [line["metrics"]["accuracy"], line["metrics"]["support_bytes"]]
+        study.add_trial(
+            optuna.trial.create_trial(
+                state=state,
+                values=values if state == optuna.trial.TrialState.COMPLETE else None,
+                params=line["params"],
+                distributions={name: SPACE[name] for name in line["params"]},
+                user_attrs={"trial_id": line["trial_id"], "params": line["params"]},
+            )
+        )
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+def write_pictures(folder: Path, trial_id: str, *, epochs: int = 12, k: int = 40, classes: int = 10) -> None:
+    """Classes that drift apart, prototypes that follow them."""
+    rng = np.random.default_rng(0)
+    angle = np.arange(classes) * 2 * np.pi / classes
+    home = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    labels = np.arange(300) % classes
+    noise, offset = rng.normal(0, 0.16, (300, 2)), rng.normal(0, 0.14, (k, 2))
+    lines = []
+    for epoch in range(1, epochs + 1):
+        grown = 0.9 * epoch / epochs
+        turn = 0.05 * epoch
+        twist = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        sample = (grown * home[labels] + noise) @ twist
+        vectors = (grown * home[np.arange(k) % classes] + offset) @ twist
+        lines.append(
+            {
+                "schema": schema.SCHEMA_VERSION,
+                "epoch": epoch,
+                "vectors": vectors.round(4).tolist(),
+                "sample": sample.round(4).tolist(),
+                "labels": labels.tolist(),
+                "variance_shown": 0.2 + 0.02 * epoch,
+            }
+        )
+    path = folder / schema.PROJECTIONS_DIR / f"{trial_id}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def full_results(folder: Path, trials: int = 60, **more: object) -> Results:
+    """Everything there is: search and confirm stage, storage, pictures of the best prototypes."""
+    write_results(folder, trials=trials, **more)
+    write_optuna(folder)
+    results = load(folder)
+    done = results.trials[(results.trials["method"] == "kmclr") & (results.trials["status"] == schema.COMPLETED)]
+    if len(done):
+        write_pictures(folder, done.sort_values("accuracy")["trial_id"].iloc[-1])
+    return results

@@ -1,0 +1,166 @@
+"""W&B offline and disabled, TensorBoard, and a writer that breaks: the study never notices."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from study import schema
+from study.listeners import tracker as tracking
+from study.listeners import tracker_process
+from study.record.journal import Journal
+from study.record.recorder import Ledger
+from tests.helpers.engine_helpers import make_study
+from tests.study.tune.test_callback import result, task
+
+KEY = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "environment", "mode"),
+    [
+        ("auto", {}, "offline"),
+        ("auto", {"WANDB_API_KEY": KEY}, "online"),
+        ("auto", {"WANDB_API_KEY": KEY, "WANDB_MODE": "offline"}, "offline"),
+        ("offline", {"WANDB_API_KEY": KEY}, "offline"),
+        ("disabled", {"WANDB_API_KEY": KEY}, "disabled"),
+    ],
+)
+def test_mode(monkeypatch, tmp_path, wanted, environment, mode) -> None:
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert tracking.wandb_mode(wanted) == mode
+
+
+def test_logged_in_by_netrc(monkeypatch, tmp_path) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert not tracking.logged_in()
+    path = tmp_path / ".netrc"
+    path.write_text(f"machine api.wandb.ai login user password {KEY}\n")
+    path.chmod(0o600)
+    assert tracking.logged_in()
+
+
+def test_nothing_is_started_when_disabled(tmp_path) -> None:
+    journal = Journal(tmp_path)
+    assert tracking.listeners(make_study(), tmp_path, journal) == []
+    journal.close()
+
+
+def test_runs_of_another_start_or_of_a_rehearsal_have_ids_of_their_own(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tracking, "Tracker", lambda settings, *_: settings["run_id"])
+    study = make_study(tracking={"wandb": "offline"})
+
+    def run_id(folder: str, began: str) -> str:
+        return tracking.listeners(study, tmp_path / folder, None, began)[0]
+
+    assert run_id("k_sweep", "2026-11-25T10:30:59.123+00:00") == "k_sweep-20261125103059"
+    assert run_id("k_sweep-rehearsal", "2026-11-25T10:30:59.123+00:00") == "k_sweep-rehearsal-20261125103059"
+    assert run_id("k_sweep", "2026-11-26T10:30:59.123+00:00") == "k_sweep-20261126103059"
+    assert run_id("k_sweep", "") == "k_sweep"
+
+
+def track(folder, **settings) -> tuple[Ledger, tracking.Tracker]:
+    journal = Journal(folder)
+    ledger = Ledger(journal, make_study().objectives)
+    ledger.listeners = tracking.listeners(make_study(tracking=settings), folder, journal)
+    return ledger, ledger.listeners[0]
+
+
+def drive(ledger) -> None:
+    for number, accuracy in ((0, 70.0), (1, 40.0)):
+        ledger.start(task(number))
+        for epoch in (1, 2):
+            ledger.report(task(number), result(epoch, accuracy + epoch))
+    ledger.end(task(0), schema.COMPLETED)
+
+
+@pytest.mark.timeout(280)
+def test_wandb_offline_and_tensorboard(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    ledger, tracker = track(tmp_path, wandb="offline", tensorboard=True)
+    drive(ledger)
+    monkeypatch.setattr(tracking, "PATIENCE_S", 200.0)
+    ledger.finish(hurry=False)
+    ledger.journal.close()
+    log = (tmp_path / tracking.LOG_FILE).read_text()
+    assert tracker.process.returncode == 0, log
+    assert "switched off" not in log
+    runs = sorted(p.name.split("-", 3)[3] for p in (tmp_path / "wandb").glob("offline-run-*"))
+    assert runs == [f"{tmp_path.name}-{name}" for name in ("front", "search-0000", "search-0001")]
+    assert {p.name for p in (tmp_path / "tensorboard").iterdir()} == {"search-0000", "search-0001"}
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "tensorboard" / "search-0000"))
+    events.Reload()
+    assert [(e.step, e.value) for e in events.Scalars("accuracy")] == [(1, 71.0), (2, 72.0)]
+    everything = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+    assert KEY.encode() not in everything
+
+
+def test_a_writer_that_hangs_is_ended_in_time(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tracking.sys, "executable", str(tmp_path / "sleeper"))
+    (tmp_path / "sleeper").write_text(f"#!{os.path.realpath('/bin/sh')}\nexec sleep 600\n")
+    (tmp_path / "sleeper").chmod(0o755)
+    ledger, tracker = track(tmp_path, wandb="offline")
+    monkeypatch.setattr(tracking, "HURRY_S", 0.2)
+    for number in range(300):  # far more than a pipe holds
+        ledger.start(task(number, label="x" * 1000))
+    ledger.finish(hurry=True)
+    ledger.journal.close()
+    assert tracker.process.returncode == -9
+
+
+def test_a_writer_that_dies_is_not_missed(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tracking.sys, "executable", "/bin/false")
+    ledger, tracker = track(tmp_path, wandb="offline")
+    while tracker.process.poll() is None:
+        time.sleep(0.01)
+    drive(ledger)
+    ledger.finish(hurry=False)
+    ledger.journal.close()
+    assert len(ledger.journal.reports) == 4
+
+
+def test_a_sink_that_fails_is_switched_off(capsys) -> None:
+    class Bad:
+        def start(self, task) -> None:
+            raise OSError("no network")
+
+    sink = tracker_process.Safe(Bad, "W&B")
+    sink.take({"event": "start", "task": {}})
+    sink.take({"event": "start", "task": {}})
+    assert capsys.readouterr().out.count("W&B switched off after an error") == 1
+    assert tracker_process.Safe(lambda: 1 / 0, "W&B").sink is None
+
+
+def test_front_in_the_table() -> None:
+    def end(trial_id, accuracy, size, status="completed", stage="search"):
+        metrics = {"accuracy": accuracy, "support_bytes": size}
+        return {"trial_id": trial_id, "stage": stage, "status": status, "metrics": metrics}
+
+    trials = [
+        end("a", 60, 10),
+        end("b", 50, 20),
+        end("c", 40, 1),
+        end("d", 99, 1, "stopped"),
+        end("e", 99, 1, stage="confirm"),
+    ]
+    assert {t["trial_id"] for t in tracker_process.front_of(trials, make_study().objectives)} == {"a", "c"}
+    assert tracker_process.front_of([], make_study().objectives) == []
+    assert tracker_process.numbers({"accuracy": 1, "loss": None, "label": "x"}) == {"accuracy": 1}
+
+
+def test_the_writer_takes_events_from_its_input(tmp_path, monkeypatch) -> None:
+    settings = {"wandb": "disabled", "tensorboard": True, "folder": str(tmp_path)}
+    tracker_process.main(
+        settings,
+        ['{"event": "start", "task": {"trial_id": "a"}}\n', '{"event": "finish", "trials": [], "hurry": true}'],
+    )
+    assert list((tmp_path / "tensorboard" / "a").iterdir())

@@ -1,0 +1,189 @@
+"""Time that trials hold their process, and their share of a GPU: set-up, restoring and evaluation count, waiting does
+not, and a later session reads it off the journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from study import schema
+from study.record.budget import Budget
+from study.record.held_time import HeldTime
+from study.record.journal import Journal
+from study.record.recorder import Ledger
+from study.settings.config import BudgetConfig
+from study.tune import durable
+from tests.helpers.engine_helpers import lines
+from tests.study.tune.test_callback import BOTH, result, task
+
+SHARE = 0.25
+
+
+class Clock:
+    """Seconds, moved by hand."""
+
+    def __init__(self) -> None:
+        self.s = 1000.0
+
+    def __call__(self) -> float:
+        return self.s
+
+    def after(self, seconds: float) -> Clock:
+        self.s += seconds
+        return self
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def session(tmp_path, clock):
+    """Opens the study's folder as a new session of the study does."""
+    opened: list[Ledger] = []
+
+    def open_() -> Ledger:
+        opened.append(Ledger(Journal(tmp_path), BOTH, gpus_per_trial=SHARE, clock=clock))
+        return opened[-1]
+
+    yield open_
+    for ledger in opened:
+        ledger.journal.close()
+
+
+def gpu_seconds(ledger: Ledger) -> float:
+    return ledger.gpu_hours * 3600
+
+
+def test_set_up_evaluation_and_the_moment_count(session, clock) -> None:
+    ledger = session()
+    assert gpu_seconds(ledger) == 0
+    ledger.start(task(0))
+    clock.after(30)  # set-up of the trial, in its first step
+    assert gpu_seconds(ledger) == pytest.approx(30 * SHARE)
+    clock.after(10)
+    ledger.report(task(0), result(1, epoch_s=10.0))
+    clock.after(100)  # offline evaluation
+    ledger.report(task(0), result(2, epoch_s=10.0))
+    ledger.end(task(0), schema.COMPLETED)
+    clock.after(500)  # nobody holds anything
+    assert gpu_seconds(ledger) == pytest.approx(140 * SHARE)
+    assert [r["held_s"] for r in ledger.journal.reports] == [40, 140]
+    assert ledger.journal.ends["search-0000"]["wall_s"] == 140
+
+
+def test_what_the_process_did_before_it_was_known_to_run_counts(session, clock) -> None:
+    """Tune says that a trial has started when its set-up, and with it the restoring of a resumed one, is over."""
+    ledger = session()
+    ledger.start(task(0))
+    clock.after(10)
+    ledger.report(task(0), result(1, held_s=35.0))
+    clock.after(10)
+    ledger.report(task(0), result(2, held_s=45.0))
+    assert gpu_seconds(ledger) == pytest.approx(45 * SHARE)
+
+
+def test_waiting_for_another_process_does_not_count(session, clock) -> None:
+    ledger = session()
+    ledger.start(task(0))
+    clock.after(20)
+    ledger.lost(task(0))
+    clock.after(3600)
+    ledger.start(task(0))
+    clock.after(10)
+    ledger.report(task(0), result(1, held_s=12.0))
+    assert gpu_seconds(ledger) == pytest.approx((20 + 12) * SHARE)
+
+
+def test_trials_side_by_side_add_up(session, clock) -> None:
+    ledger = session()
+    for number in (0, 1, 2):
+        ledger.start(task(number))
+    clock.after(10)
+    ledger.end(task(0), schema.STOPPED)
+    clock.after(10)
+    assert gpu_seconds(ledger) == pytest.approx((10 + 20 + 20) * SHARE)
+
+
+@pytest.mark.parametrize(("how", "first"), [("interrupted", 50.0), ("killed", 40.0)])
+def test_a_later_session_goes_on_counting(session, clock, how: str, first: float) -> None:
+    ledger = session()
+    ledger.start(task(0))
+    clock.after(15)
+    ledger.end(task(0), schema.COMPLETED)
+    ledger.start(task(1))
+    clock.after(40)
+    ledger.report(task(1), result(1))
+    clock.after(10)
+    if how == "interrupted":
+        ledger.interrupt()
+    clock.after(10_000)
+    ledger = session()
+    assert gpu_seconds(ledger) == pytest.approx((15 + first) * SHARE)
+    ledger.start(task(1))
+    clock.after(5)
+    ledger.report(task(1), result(2, held_s=8.0))
+    ledger.end(task(1), schema.COMPLETED)
+    assert ledger.journal.ends["search-0001"]["wall_s"] == first + 8
+    assert gpu_seconds(ledger) == gpu_seconds(session()) == pytest.approx((15 + first + 8) * SHARE)
+
+
+def test_folders_of_older_versions_count_their_epochs(session, tmp_path: Path, clock) -> None:
+    ledger = session()
+    ledger.start(task(0))
+    for epoch in (1, 2):
+        ledger.report(task(0), result(epoch, epoch_s=7.0))
+    path = tmp_path / schema.REPORTS_FILE
+    old = [{k: v for k, v in line.items() if k != schema.HELD_S} for line in lines(path)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in old))
+    ledger = session()
+    assert gpu_seconds(ledger) == pytest.approx(14 * SHARE)
+    ledger.start(task(0))
+    clock.after(10)
+    ledger.report(task(0), result(3, epoch_s=7.0))
+    assert gpu_seconds(session()) == pytest.approx(24 * SHARE)
+
+
+def test_the_budget_stops_in_the_middle_of_a_long_evaluation(session, clock) -> None:
+    ledger = session()
+    budget = Budget(BudgetConfig(gpu_hours=1.0), ledger, 0.0)
+    ledger.start(task(0))
+    clock.after(3600 / SHARE - 1)
+    assert budget.spent() is None
+    clock.after(1)
+    assert budget.spent() == "budget.gpu_hours (1) reached"
+
+
+def test_a_trial_that_is_not_known_has_held_nothing(tmp_path) -> None:
+    journal = Journal(tmp_path)
+    held = HeldTime(journal)
+    assert held.reported("x", 5.0) == held.leave("x") == held.total() == 0
+    journal.close()
+
+
+def test_a_process_counts_from_the_start_of_its_set_up(monkeypatch, clock) -> None:
+    class Slow:
+        """Stands for a trainable: 30 s of set-up, 20 s an epoch."""
+
+        def setup(self, config: dict) -> None:
+            clock.after(30)
+
+        def reset_config(self, config: dict) -> bool:
+            clock.after(5)
+            return True
+
+        def step(self) -> dict:
+            clock.after(20)
+            return {"epoch": 1}
+
+    monkeypatch.setattr(durable, "time", SimpleNamespace(monotonic=clock))
+    trial: Callable = type("Trial", (durable.Durable, Slow), {})()
+    trial.setup({})
+    assert [trial.step()["held_s"], trial.step()["held_s"]] == [50, 70]
+    trial.reset_config({})
+    assert trial.step()["held_s"] == 25

@@ -1,0 +1,204 @@
+"""The manifest and the stored study: complete, atomic, and a guard on resume."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+import yaml
+
+from study import schema
+from study.record import manifest, results_folder
+from study.record.journal import JournalError
+from tests.helpers.engine_helpers import make_study
+
+DATA = {"name": "digits", "fingerprint": "abc"}
+
+
+@pytest.fixture
+def record() -> dict:
+    return manifest.new(make_study(), rehearsal=True, command="run_study.py x", data=DATA, rungs=[1, 3])
+
+
+def test_every_field_and_nothing_else(record) -> None:
+    assert set(record) == set(schema.MANIFEST_FIELDS)
+    assert record["rehearsal"] is True
+    assert record["status"] == "running"
+    assert record["versions"]["python"].startswith("3.")
+    assert {"ray", "optuna", "torch"} <= set(record["versions"])
+    assert record["hardware"]["memory_bytes"] > 10**8
+    assert record["hardware"]["cpu"]
+
+
+def test_git_commit_is_the_checkout_s(record) -> None:
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=manifest.ROOT, capture_output=True, text=True, check=False)
+    assert record["git"]["commit"] == (head.stdout.strip() or None)
+
+
+def test_no_git_is_null(monkeypatch) -> None:
+    monkeypatch.setattr(manifest.shutil, "which", lambda name: None)
+    assert manifest.git_state() == {"commit": None, "dirty": None}
+    assert manifest.gpus() == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "names"),
+    [(None, "ABC"), ("", ""), ("1", "B"), ("2, 0", "CA"), ("7", ""), ("-1", ""), ("GPU-5f,GPU-6a", "AB")],
+)
+def test_gpus_are_those_that_the_environment_leaves(monkeypatch, chosen, names) -> None:
+    """Ray refuses to start with more of them."""
+    monkeypatch.setattr(manifest, "_output", lambda *command: "A, 1\nB, 1\nC, 1\n")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+    assert "".join(gpu["name"] for gpu in manifest.gpus()) == names
+
+
+def test_gpus_are_read_from_the_driver_s_table(monkeypatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(manifest, "_output", lambda *command: "NVIDIA H200, 143771\nNVIDIA, odd name, 1024\n")
+    assert manifest.gpus() == [
+        {"name": "NVIDIA H200", "memory_bytes": 143771 * 2**20},
+        {"name": "NVIDIA, odd name", "memory_bytes": 2**30},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "device"),
+    [("auto", [], "cpu"), ("auto", [{}], "cuda"), ("cpu", [{}], "cpu"), ("cuda:1", [], "cuda:1")],
+)
+def test_device(asked, gpus, device) -> None:
+    assert manifest.resolve_device(asked, {"gpus": gpus}) == device
+
+
+def test_sessions_are_opened_and_closed(record) -> None:
+    manifest.begin_session(record)
+    manifest.begin_session(record)  # the first was killed
+    manifest.end_session(record, status="interrupted", reason="SIGTERM")
+    assert [s["reason"] for s in record["sessions"]] == ["killed", "SIGTERM"]
+    assert record["status"] == "interrupted"
+    assert record["ended"] is not None
+    manifest.begin_session(record)
+    assert (record["status"], record["ended"]) == ("running", None)
+
+
+def test_a_session_remembers_a_storage_elsewhere(record) -> None:
+    manifest.begin_session(record, storage="s3://bucket/studies")
+    manifest.begin_session(record)
+    assert [s.get("storage") for s in record["sessions"]] == ["s3://bucket/studies", None]
+
+
+def test_a_folder_whose_making_was_killed_is_new_and_not_to_be_resumed(tmp_path) -> None:
+    manifest.save_study(tmp_path, make_study())
+    assert not results_folder.check_target(tmp_path, resume=False, stage=None)
+    with pytest.raises(ValueError, match="nothing to resume here"):
+        results_folder.check_target(tmp_path, resume=True, stage=None)
+    (tmp_path / schema.TRIALS_FILE).touch()
+    with pytest.raises(ValueError, match="exists already"):
+        results_folder.check_target(tmp_path, resume=False, stage=None)
+
+
+def test_save_and_load(record, tmp_path) -> None:
+    manifest.save(tmp_path, record)
+    assert manifest.load(tmp_path) == json.loads(json.dumps(record))
+    assert [p.name for p in tmp_path.iterdir()] == [schema.MANIFEST_FILE]
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (None, r"manifest\.json: missing, so .* is not a results folder"),
+        ('{"schema": 1', r"manifest\.json: not JSON"),
+        ('{"schema": 99}', r"manifest\.json: expected schema 1"),
+        ("[]", r"manifest\.json: expected schema 1"),
+    ],
+)
+def test_bad_manifests_are_refused(tmp_path, text, match) -> None:
+    if text is not None:
+        (tmp_path / schema.MANIFEST_FILE).write_text(text)
+    with pytest.raises(JournalError, match=match):
+        manifest.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"), [(None, "missing"), ("a: [", r"study\.yaml: not YAML"), ("a: 1", "expected schema 1")]
+)
+def test_bad_studies_are_refused(tmp_path, text, match) -> None:
+    if text is not None:
+        (tmp_path / schema.STUDY_FILE).write_text(text)
+    with pytest.raises(JournalError, match=match):
+        manifest.load_study(tmp_path)
+
+
+def test_study_round_trip_and_differences(tmp_path) -> None:
+    study = make_study()
+    manifest.save_study(tmp_path, study)
+    manifest.check_unchanged(tmp_path, study, "x.yaml")
+    changed = make_study(train={"epochs": 10}, space={"method": ("kmclr",)}, baselines=())
+    with pytest.raises(
+        ValueError, match=r"x\.yaml: changed since .*: train\.epochs: 9 -> 10; space\.method: "
+    ) as caught:
+        manifest.check_unchanged(tmp_path, changed, "x.yaml")
+    assert "space.k: {'low': 25.0" in str(caught.value)
+    assert "start the changed study elsewhere" in str(caught.value)
+    assert yaml.safe_load((tmp_path / schema.STUDY_FILE).read_text())["schema"] == 1
+
+
+def test_long_differences_are_cut(tmp_path) -> None:
+    manifest.save_study(tmp_path, make_study())
+    changed = make_study(heads={"projector_hidden": 2, "embedding_dim": 2, "predictor_hidden": 2}, seed=1, space={})
+    with pytest.raises(ValueError, match=r"; and [0-9]+ more"):
+        manifest.check_unchanged(
+            tmp_path,
+            changed.model_copy(update={"optimizer": make_study(optimizer={"name": "sgd", "momentum": 0.1}).optimizer}),
+            "x.yaml",
+        )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"resources": {"cpu": 2}}, {"budget": {"epochs": 5}}, {"tracking": {"wandb": "offline"}}, {"question": "?"}],
+)
+def test_what_does_not_change_results_may_change(tmp_path, changes) -> None:
+    manifest.save_study(tmp_path, make_study())
+    manifest.check_unchanged(tmp_path, make_study(**changes), "x.yaml")
+
+
+def test_reopen_refuses_other_data(tmp_path, record) -> None:
+    results_folder.create(tmp_path, make_study(), record)
+    with pytest.raises(ValueError, match=r"data set has changed .*fingerprint abc -> def"):
+        results_folder.reopen(tmp_path, make_study(), "x.yaml", {"fingerprint": "def"})
+    assert results_folder.reopen(tmp_path, make_study(), "x.yaml", DATA)["data"] == DATA
+
+
+def test_hours_count_killed_sessions_to_their_last_report(tmp_path, record) -> None:
+    start, end, later = (
+        "2026-01-01T00:00:00.000+00:00",
+        "2026-01-01T01:00:00.000+00:00",
+        "2026-01-01T01:30:00.000+00:00",
+    )
+    record["sessions"] = [{"started": start, "ended": end}, {"started": end, "ended": None}]
+    assert results_folder.hours_used(tmp_path, record) == pytest.approx(1.0)
+    (tmp_path / schema.REPORTS_FILE).write_text(json.dumps({"schema": 1, "time": later}) + "\n")
+    assert results_folder.hours_used(tmp_path, record) == pytest.approx(1.5)
+
+
+def test_budgets(tmp_path) -> None:
+    from types import SimpleNamespace
+
+    from study.record.budget import Budget
+    from study.settings.config import BudgetConfig
+
+    ledger, clock = SimpleNamespace(epochs_done=9, gpu_hours=1.0), [0.0]
+
+    def spent(hours_before=0.0, **limits):
+        budget = Budget(BudgetConfig(**limits), ledger, hours_before, clock=lambda: clock[0])
+        clock[0] += 1800
+        return budget.spent()
+
+    assert spent() is None
+    assert spent(epochs=10, wall_clock_h=0.6, gpu_hours=1.1) is None
+    assert spent(epochs=9) == "budget.epochs (9) reached"
+    assert spent(hours_before=0.5, wall_clock_h=1) == "budget.wall_clock_h (1) reached"
+    assert spent(gpu_hours=0.5) == "budget.gpu_hours (0.5) reached"

@@ -1,0 +1,121 @@
+"""Ray's dashboard on 127.0.0.1 shows a study: named trials, the study's gauges, and only to who has the token."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.test_resume import finish, wait_for_reports
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+ROOT = Path(__file__).resolve().parents[3]
+TOKEN = "fedcba9876543210" * 2
+NAME = "search-0000: kmclr k=50 t=0.2 seed=0"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """(address of the dashboard, folder) of a study that runs in a process of its own."""
+    out = tmp_path_factory.mktemp("dashboard")
+    settings = json.dumps({"search": {"trials": 1}, "scheduler": {"name": "none"}, "train": {"epochs": 400}})
+    command = [sys.executable, "-u", "-m", "tests.helpers.engine_helpers", str(out), "--dashboard", "--set", settings]
+    environment = {**os.environ, "FAKE_SECONDS": "0.5", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([*command, "--sign-after-s=0.1"], cwd=ROOT, env=environment, text=True, **pipes)
+    try:
+        printed = process.stdout.readline() + process.stdout.readline()
+        url = re.search(r"http://(127\.0\.0\.1:[0-9]+) \(token: `ray get-auth-token`", printed)
+        assert url, (printed, finish(process))
+        wait_for_reports(out / "fake", 3, process)
+        yield url[1], out / "fake"
+    finally:
+        process.terminate()
+        finish(process, timeout=60)
+
+
+def ask(url: str, token: str | None = TOKEN) -> str:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
+        return answer.read().decode()
+
+
+def until(check, seconds: float = 90):
+    """The first true value of `check()`; None if it never comes."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = check()
+        if found:
+            return found
+        time.sleep(0.5)
+    return None
+
+
+def named_actors(address: str) -> dict[str, str]:
+    actors = json.loads(ask(f"http://{address}/logical/actors"))["data"]["actors"]
+    return {actor["name"]: actor["state"] for actor in actors.values() if actor["name"]}
+
+
+def test_without_the_token_nothing_is_told(running) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        ask(f"http://{running[0]}/logical/actors", token=None)
+
+
+def test_trials_are_named_actors(running) -> None:
+    assert until(lambda: named_actors(running[0]).get(NAME) == "ALIVE")
+
+
+def test_gauges_are_exported(running) -> None:
+    def metrics() -> dict[str, float]:
+        (node,) = json.loads(ask(f"http://{running[0]}/nodes?view=summary"))["data"]["summary"]
+        port = node["raylet"]["metricsExportPort"]
+        text = ask(f"http://{node['ip']}:{port}/metrics")
+        rows = re.findall(r"^ray_(kmclr_[a-z_]+)\{[^}]*\} ([0-9.e+-]+)$", text, re.MULTILINE)
+        return {name: float(value) for name, value in rows}
+
+    def complete() -> dict[str, float] | None:
+        found = metrics()  # exported every few seconds, so it lags behind the journal
+        names = ("best_accuracy", "front_size", "hypervolume", "images_per_s", "epochs_done")
+        there = all(f"kmclr_{name}" in found for name in names)
+        return found if there and found["kmclr_epochs_done"] >= 3 else None
+
+    found = until(complete, 240)
+    assert found, metrics()
+    assert found["kmclr_images_per_s"] == 1000.0
+
+
+async def page_text(url: str, wanted: str) -> str:
+    """Text of a page, opened with the token's cookie in a headless browser, once it shows `wanted`."""
+    import choreographer
+
+    async with choreographer.Browser(headless=True) as browser:
+        tab = await browser.create_tab()
+        cookie = {"name": "ray-authentication-token", "value": TOKEN, "url": url}
+        await tab.send_command("Network.setCookie", cookie)
+        await tab.send_command("Page.navigate", {"url": url})
+        text = ""
+        for _ in range(120):
+            answer = await tab.send_command("Runtime.evaluate", {"expression": "document.body.innerText"})
+            text = answer["result"]["result"].get("value") or ""
+            if wanted in text:
+                break
+            await asyncio.sleep(0.5)
+        return text
+
+
+@pytest.mark.skipif(not (shutil.which("chromium") or shutil.which("google-chrome")), reason="no browser here")
+def test_the_page_shows_the_trial(running) -> None:
+    assert until(lambda: NAME in named_actors(running[0]))
+    text = asyncio.run(page_text(f"http://{running[0]}/#/actors", NAME))
+    assert NAME in text
+    assert "ALIVE" in text

@@ -1,0 +1,183 @@
+"""The cache on disk: built once, whole or absent, checked, rebuilt when damaged, shared by processes."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainables.data.cache import _publish, cache_folder, cached, content_hash
+from trainables.data.dataset import DataError, load_dataset
+from trainables.settings.config import DataConfig
+
+
+def builder(calls: list, count: int = 5):
+    def build(path: Path) -> dict:
+        calls.append(path)
+        np.save(path / "images.npy", np.arange(count * 12, dtype=np.uint8).reshape(count, 3, 2, 2))
+        np.save(path / "labels.npy", np.arange(count))
+        np.save(path / "ids.npy", np.arange(count))
+        return {"note": "kept"}
+
+    return build
+
+
+def ignore(_: str) -> None:
+    pass
+
+
+def test_built_once_then_opened(tmp_path):
+    calls = []
+    for _ in range(3):
+        entry = cached(tmp_path, "x", "key", builder(calls), ignore)
+        assert entry.meta["note"] == "kept"
+        assert entry.images_NCHW.tobytes() == bytes(range(60))
+    assert len(calls) == 1
+    cached(tmp_path, "x", "other key", builder(calls), ignore)
+    assert len(calls) == 2
+
+
+def damage_truncate(entry: Path) -> None:
+    images = entry / "images.npy"
+    images.write_bytes(images.read_bytes()[:-7])
+
+
+def damage_flip(entry: Path) -> None:
+    images = entry / "images.npy"
+    content = bytearray(images.read_bytes())
+    content[-20] ^= 255
+    images.write_bytes(content)
+
+
+def damage_labels(entry: Path) -> None:
+    np.save(entry / "labels.npy", np.arange(5)[::-1].copy())
+
+
+def damage_meta(entry: Path) -> None:
+    (entry / "entry.json").write_text('{"format": 1, "si')
+
+
+def damage_no_ids(entry: Path) -> None:
+    (entry / "ids.npy").unlink()
+
+
+def damage_old_format(entry: Path) -> None:
+    meta = json.loads((entry / "entry.json").read_text())
+    (entry / "entry.json").write_text(json.dumps(meta | {"format": 0}))
+
+
+@pytest.mark.parametrize(
+    "damage", [damage_truncate, damage_flip, damage_labels, damage_meta, damage_no_ids, damage_old_format]
+)
+def test_a_damaged_entry_is_noticed_and_rebuilt(tmp_path, damage):
+    calls, messages = [], []
+    cached(tmp_path, "x", "key", builder(calls), messages.append)
+    [place] = [path for path in tmp_path.iterdir() if path.is_dir()]
+    damage(place)
+    entry = cached(tmp_path, "x", "key", builder(calls), messages.append)
+    assert len(calls) == 2
+    assert entry.images_NCHW.tobytes() == bytes(range(60))
+    assert entry.labels_N.tolist() == list(range(5))
+    assert any("damaged; decoding again" in message for message in messages)
+
+
+def test_large_images_are_checked_by_sampled_blocks(tmp_path):
+    def build(path: Path) -> dict:
+        np.save(path / "images.npy", np.zeros((600, 3, 64, 64), dtype=np.uint8))  # 7 MB, above 64 blocks of 64 KiB
+        np.save(path / "labels.npy", np.zeros(600, dtype=np.int64))
+        np.save(path / "ids.npy", np.arange(600))
+        return {}
+
+    cached(tmp_path, "x", "key", build, ignore)
+    [place] = [path for path in tmp_path.iterdir() if path.is_dir()]
+    with open(place / "images.npy", "r+b") as file:
+        file.seek(-100, os.SEEK_END)
+        file.write(b"\1" * 100)  # the torn tail of a crashed copy
+    assert cached(tmp_path, "x", "key", build, ignore).images_NCHW.max() == 0
+
+
+def test_a_build_that_fails_leaves_nothing_behind(tmp_path):
+    def fail(path: Path) -> dict:
+        (path / "images.npy").write_bytes(b"half")
+        raise DataError("broken image")
+
+    with pytest.raises(DataError, match="broken image"):
+        cached(tmp_path, "x", "key", fail, ignore)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+    assert len(cached(tmp_path, "x", "key", builder([]), ignore).ids_N) == 5
+
+
+def test_a_rival_without_locks_that_was_first_wins(tmp_path):
+    def build(path: Path) -> dict:
+        _publish(path.with_name(path.name[1:].split(".")[0]), builder([]))  # a rival that ignores the lock
+        return builder([], count=9)(path)
+
+    assert len(cached(tmp_path, "x", "key", build, ignore).ids_N) == 5
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
+
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from trainables.config import DataConfig
+from trainables import data, data_decode
+original = data.decode_all
+def slow(*args, **kwargs):
+    Path(sys.argv[1], f"decoded-{time.monotonic_ns()}").touch()
+    time.sleep(0.5)
+    return original(*args, **kwargs)
+data.decode_all = slow
+d = data.load_dataset(DataConfig(name="digits", validation_per_class=30, cache_dir=sys.argv[1] + "/cache"))
+print(d.fingerprint, int(d.train.images_NCHW.astype("int64").sum()))
+"""
+
+
+def test_processes_that_start_at_once_decode_once_and_agree(tmp_path):
+    command = [sys.executable, "-c", WORKER, str(tmp_path)]
+    root = Path(__file__).parents[3]
+    workers = [
+        subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": "."})
+        for _ in range(2)
+    ]
+    outputs = [worker.communicate(timeout=120)[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0]
+    assert len(set(outputs)) == 1
+    assert len(outputs[0].split()) == 2
+    assert len(list(tmp_path.glob("decoded-*"))) == 1
+
+
+def test_content_hash_follows_bytes_and_names_and_remembers(tmp_path):
+    root, memo = tmp_path / "data", tmp_path / "cache"
+    root.mkdir()
+    file = root / "a.bin"
+    file.write_bytes(b"one")
+    first = content_hash([file], root, memo)
+    assert content_hash([file], root, memo) == first
+    assert len(list((memo / "contents").iterdir())) == 1
+    file.write_bytes(b"two")
+    os.utime(file, ns=(time.time_ns(), time.time_ns() + 10**9))
+    assert content_hash([file], root, memo) != first
+    other = root / "b.bin"
+    file.rename(other)
+    other.write_bytes(b"one")
+    assert content_hash([other], root, memo) != first
+    copy = tmp_path / "elsewhere"
+    copy.mkdir()
+    (copy / "a.bin").write_bytes(b"one")
+    assert content_hash([copy / "a.bin"], copy, memo) == first  # where the data lie does not matter
+
+
+def test_cache_folder_order_and_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    monkeypatch.delenv("KMCLR_CACHE", raising=False)
+    assert cache_folder(None) == tmp_path / "user" / "kmclr"
+    monkeypatch.setenv("KMCLR_CACHE", str(tmp_path / "variable"))
+    assert cache_folder(None) == tmp_path / "variable"
+    assert cache_folder(str(tmp_path / "given")) == tmp_path / "given"
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match=r"cannot write decoded images to .*file.* set data.cache_dir or \$KMCLR_CACHE"):
+        load_dataset(DataConfig(name="digits", validation_per_class=30, cache_dir=str(tmp_path / "file")))

@@ -1,0 +1,100 @@
+"""`python -m trainables.pretrain`: files it leaves, interrupts, resuming, errors of the user."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.trial_helpers import digits, tiny
+from trainables import checkpoint, command_line
+from trainables.data.dataset import Dataset
+
+
+@pytest.fixture
+def run_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_text(json.dumps(tiny("kmclr").model_dump(mode="json", exclude_defaults=True)))  # JSON is YAML
+
+    def load(_: object, progress: object = None) -> Dataset:
+        return digits()
+
+    monkeypatch.setattr(command_line, "load_dataset", load)
+    return path
+
+
+def test_command_line_trains_resumes_and_reports(run_file: Path, capsys: pytest.CaptureFixture[str]):
+    out = run_file.parent / "out"
+    arguments = [str(run_file), "--out", str(out)]
+    assert command_line.pretrain_main(arguments) == 0
+    lines = [json.loads(line) for line in (out / "reports.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert {"schema", "stage", "trial_id", "number", "seed", "time", "accuracy"} <= lines[0].keys()
+    assert "epoch 3/3" in capsys.readouterr().out
+    assert command_line.pretrain_main(arguments) == 2
+    assert "add --resume" in capsys.readouterr().err
+    checkpoint.in_folder(out / "checkpoints")[0].unlink()  # as if killed after epoch 2
+    with (out / "reports.jsonl").open("a") as file:
+        file.write('{"torn')
+    assert command_line.pretrain_main([*arguments, "--resume"]) == 0
+    again = [json.loads(line) for line in (out / "reports.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in again] == [1, 2, 3]
+    assert again[2]["loss"] == lines[2]["loss"]
+
+
+def test_an_interrupt_at_any_moment_leaves_no_gap_in_the_reports(
+    run_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    save = checkpoint.save_rolling
+
+    def interrupted(folder: Path, epoch: int, state: dict[str, Any]) -> None:
+        save(folder, epoch, state)
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save_rolling", interrupted)
+    out = run_file.parent / "of two words"
+    arguments = [str(run_file), "--set", "train.checkpoint_every=1", "--out", str(out)]
+    assert command_line.pretrain_main(arguments) == 130
+    advice = capsys.readouterr().err.split("continue with: ")[1]
+    monkeypatch.setattr(checkpoint, "save_rolling", save)
+    assert command_line.pretrain_main(shlex.split(advice)[3:]) == 0
+    assert "continuing after epoch 2" in capsys.readouterr().out
+    assert [json.loads(line)["epoch"] for line in (out / "reports.jsonl").read_text().splitlines()] == [1, 2, 3]
+
+
+def test_resuming_without_a_checkpoint_says_so_and_starts(run_file: Path, capsys: pytest.CaptureFixture[str]):
+    out = run_file.parent / "mistyped"
+    assert command_line.pretrain_main([str(run_file), "--out", str(out), "--resume"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "no checkpoint to resume from: starting with epoch 1" in printed
+    assert "epoch 3/3" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.yaml"], "no such file"),
+        (["FILE", "--set", "loss.temprature=1"], "did you mean 'temperature'"),
+        (["FILE", "--set", "device=gpu"], "'gpu' is not a device"),
+        (["FILE", "--set", "optimizer.warmup_epochs=9"], "must be below train.epochs"),
+    ],
+)
+def test_user_errors_are_one_line_and_exit_2(
+    run_file: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+):
+    arguments = [str(run_file) if a == "FILE" else a for a in arguments]
+    assert command_line.pretrain_main([*arguments, "--out", str(run_file.parent / "x")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_a_diverged_run_exits_3(run_file: Path, capsys: pytest.CaptureFixture[str]):
+    changes = ["optimizer.name=sgd", "optimizer.learning_rate=1e9", "optimizer.warmup_epochs=0"]
+    arguments = [part for change in changes for part in ("--set", change)]
+    assert command_line.pretrain_main([str(run_file), "--out", str(run_file.parent / "x"), *arguments]) == 3
+    assert "the training loss is" in capsys.readouterr().err

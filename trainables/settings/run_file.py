@@ -1,0 +1,66 @@
+"""A YAML file of one run -> RunConfig: defaults < preset < file < overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trainables.settings import edge
+from trainables.settings.config import RunConfig
+from trainables.settings.presets import PRESETS
+
+Needs = dict[str, tuple[Any, ...]]
+_ROWS, _KMCLR, _NNCLR = ({"method": methods} for methods in (("kmclr", "nnclr"), ("kmclr",), ("nnclr",)))
+_LARS: Needs = {"optimizer.name": ("lars",)}
+NEEDS: dict[str, tuple[Needs, ...]] = {
+    **dict.fromkeys(("support.queue_size", "support.queue_dtype", "support.mask_same_image"), (_NNCLR,)),
+    **dict.fromkeys(("support.k", "support.prototype_dtype", "support.update", "support.metric"), (_KMCLR,)),
+    **dict.fromkeys(("support.revive_after", "support.balance"), (_KMCLR,)),
+    "support.forget_every": (_KMCLR | {"support.update": ("count",)},),
+    "support.half_life": (_KMCLR | {"support.update": ("ema",)},),
+    **dict.fromkeys(("positives.kind", "positives.mix", "positives.momentum_encoder"), (_ROWS,)),
+    "positives.top_k": (_ROWS | {"positives.kind": ("topk", "soft")},),
+    "positives.soft_temperature": (_ROWS | {"positives.kind": ("soft",)},),
+    "positives.momentum": ({"method": ("byol",)}, {"positives.momentum_encoder": (True,)}),
+    "loss.temperature": ({"method": ("kmclr", "nnclr", "none", "simclr")},),
+    "loss.symmetric": ({"method": ("kmclr", "nnclr", "none", "byol")},),
+    "heads.predictor_hidden": ({"method": ("kmclr", "nnclr", "none", "byol")},),
+    **dict.fromkeys(("optimizer.lars_eta", "optimizer.lars_clip"), (_LARS,)),
+}
+"""Settings that act in some runs only: setting -> the alternatives, each of what other settings must be. A study's
+space takes from here to which trials a parameter applies."""
+
+
+def with_preset(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings on top of the preset they name (an unknown one is left for validation to refuse)."""
+    name = settings.get("preset", "strong")
+    differences = PRESETS.get(name, {}) if isinstance(name, str) else {}
+    return edge.merge(edge.unflatten(differences.items()), settings)
+
+
+def load_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """The run of a file, with `a.b=c` overrides. ConfigError (a ValueError) says what is wrong and where."""
+    pairs = edge.parse_overrides(overrides, RunConfig)
+    content = edge.read_file(path)
+    if "space" in content:
+        raise edge.ConfigError(
+            f"{path}: this is a study (it has a search space): run it with `python run_study.py {path}`"
+        )
+    settings = edge.merge(content, edge.unflatten(pairs))
+    return edge.validate(RunConfig, with_preset(settings), str(path), pairs)
+
+
+def without_effect(path: str | Path, overrides: Sequence[str], run: RunConfig) -> list[str]:
+    """One line for each setting that the file or an override gives although it changes nothing in this run."""
+    values = edge.flatten(run.model_dump(mode="json"))
+    given = edge.flatten(edge.read_file(path)).keys() | dict(edge.parse_overrides(overrides, RunConfig))
+    lines = []
+    for name, alternatives in NEEDS.items():
+        if name in given and not any(all(values[n] in v for n, v in needs.items()) for needs in alternatives):
+            lines.append(f"{name} has no effect in this run: it needs {' or '.join(map(_text, alternatives))}")
+    return lines
+
+
+def _text(needs: Needs) -> str:
+    return " and ".join(f"{name}={' or '.join(str(v).lower() for v in values)}" for name, values in needs.items())

@@ -1,0 +1,160 @@
+"""What all support sets share: the interface, drawing positives, exact byte count and checkpoint.
+
+Shape legend: B batch, N queries (both views: 2B), R neighbours of a query, D embedding dimension.
+The rule: look up first, then `update` once a step with the first view only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from trainables.maths.kmeans import normalise
+from trainables.support.positives import mix, weigh
+
+if TYPE_CHECKING:
+    from trainables.settings.config import PositivesConfig
+
+
+class LookUp(NamedTuple):
+    """What a look-up found."""
+
+    positives_BD: Tensor
+    """Unit rows, float32, detached; the queries themselves while not valid."""
+    index_B: Tensor
+    """Row of the support set nearest to each query (int64); zeros while not valid."""
+    valid: bool
+    """False until the support set is ready: then take the other view as the positive."""
+
+
+class SupportSet(nn.Module):
+    """A support set without rows (simclr, byol, none), and the base of those with rows.
+
+    Buffers outside `diagnostics_` are what the method needs; `nbytes` counts exactly them. Python counters and the
+    random generator travel in `state_dict` as extra state, so that a resumed run equals an uninterrupted one bit for
+    bit. Nothing in `look_up` and `update` waits for the device. Both detach what they are given, and no buffer requires
+    a gradient: nothing is recorded for autograd. At small sizes a step is mostly Python and launches, so its path is
+    short (benchmarks/kmeans_step.py).
+    """
+
+    diagnostics_: nn.Module
+    masks = False
+    """Whether rows of the query's own image are left out."""
+
+    def __init__(self, positives: PositivesConfig, dim: int, device: torch.device | str, seed: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.kind, self.soft_temperature, self.mixes = positives.kind, positives.soft_temperature, positives.mix
+        self.neighbours = 1 if self.kind == "nearest" else positives.top_k
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self.device_type = self.generator.device.type
+        self.seed = seed
+
+    # --- what a subclass fills in ---
+    @property
+    def ready(self) -> bool:
+        """True once there are rows to draw positives from (a Python bool, no sync)."""
+        return False
+
+    @property
+    def vectors(self) -> int:
+        """Vectors that it can hold."""
+        return 0
+
+    def update(
+        self,
+        keys_BD: Tensor,
+        *,
+        ids_B: Tensor | None = None,
+        labels_B: Tensor | None = None,
+        assignment_B: Tensor | None = None,
+    ) -> None:
+        """Takes in the first view's raw projections, once a step and after `look_up`."""
+
+    def end_epoch(self, epoch: int) -> None:
+        """To be called after each epoch (`epoch` = finished epochs, from 1): forgetting; resets the diagnostics."""
+
+    def diagnostics(self) -> dict[str, Tensor]:
+        """Device scalars over the epoch so far; only those that something was recorded for."""
+        return {}
+
+    def vectors_for_plot(self) -> Tensor:
+        """Unit rows [<= K, D], float32, for pictures."""
+        return torch.empty(0, self.dim, device=self.generator.device)
+
+    def _find(self, queries_ND: Tensor, count: int, ids_N: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Indices [N, count] of the nearest rows, best first, and which of them may be used (None: all)."""
+        raise NotImplementedError
+
+    def _unit_rows(self, index: Tensor) -> Tensor:
+        """Rows [*index.shape, D] as float32 unit vectors."""
+        raise NotImplementedError
+
+    def _nearest(self, queries_ND: Tensor) -> tuple[Tensor, Tensor]:
+        """Index [N] of each query's nearest row, and that row as a unit vector [N, D]: `_find` of one neighbour
+        where all rows may be used. A step looks up once, so this is short on calls."""
+        nearest_N = self._find(queries_ND, 1, None)[0][:, 0]
+        return nearest_N, self._unit_rows(nearest_N)
+
+    def _observe(
+        self,
+        nearest_N: Tensor,
+        index_NR: Tensor | None,
+        weights_NR: Tensor | None,
+        ids_N: Tensor | None,
+        labels_N: Tensor | None,
+    ) -> None:
+        """Records diagnostics of a look-up; `index_NR` None: the nearest row alone was drawn from."""
+
+    def _counters(self) -> dict[str, Any]:
+        """Python attributes that belong to the state."""
+        return {}
+
+    # --- shared ---
+    def look_up(self, queries_ND: Tensor, *, ids_N: Tensor | None = None, labels_N: Tensor | None = None) -> LookUp:
+        """Positives of raw projections (both views concatenated: N = 2B); any float dtype, any length of row.
+
+        `ids_N` (image ids) are needed for mask_same_image, and with `labels_N` serve the diagnostics; both are
+        optional otherwise.
+        """
+        if torch.is_autocast_enabled(self.device_type):  # in full precision, then
+            with torch.autocast(self.device_type, enabled=False):
+                return self.look_up(queries_ND, ids_N=ids_N, labels_N=labels_N)
+        queries_ND = queries_ND.detach().float()
+        if not self.ready:
+            zeros_N = torch.zeros(len(queries_ND), dtype=torch.int64, device=queries_ND.device)
+            return LookUp(normalise(queries_ND), zeros_N, False)
+        if self.neighbours == 1 and not self.masks:
+            nearest_N, positives_ND = self._nearest(queries_ND)
+            self._observe(nearest_N, None, None, ids_N, labels_N)
+        else:
+            index_NR, allowed_NR = self._find(queries_ND, self.neighbours, ids_N)
+            positives_ND, weights_NR = weigh(
+                self._unit_rows(index_NR), normalise(queries_ND), self.kind, self.soft_temperature, allowed_NR
+            )
+            if self.neighbours > 1:
+                positives_ND = normalise(positives_ND)
+            nearest_N = index_NR[:, 0]
+            self._observe(nearest_N, index_NR, weights_NR, ids_N, labels_N)
+        if self.mixes == "random":
+            positives_ND = mix(positives_ND, normalise(queries_ND), self.generator)
+        return LookUp(positives_ND, nearest_N, True)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of every persistent buffer that the method needs (vectors, scales, counts, ids if masking, the
+        recent embeddings that forgetting re-seeds from); diagnostics are not counted."""
+        return sum(b.nbytes for name, b in self.named_buffers() if not name.startswith("diagnostics_."))
+
+    def get_extra_state(self) -> dict[str, Any]:
+        return {**self._counters(), "generator": self.generator.get_state(), "device": self.generator.device.type}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        for name in self._counters():
+            setattr(self, name, state[name])
+        if state["device"] == self.generator.device.type:
+            self.generator.set_state(state["generator"].cpu())
+        else:  # a generator's state has no meaning on another kind of device: go on from the seed
+            self.generator.manual_seed(self.seed)
