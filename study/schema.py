@@ -1,14 +1,15 @@
 """Names on disk: the only contract between a study that writes a results folder and an analysis that reads one.
 
-Standard library only, so that `analysis` can import it on a machine without Ray or torch.
-Every JSON object and YAML file of a results folder carries `schema: SCHEMA_VERSION`.
-Accuracies are percentages (0-100, higher is better); shares and rates are fractions (0-1); sizes are bytes;
-times are seconds.
+It also hands on what both sides share of the ground (`trainables.vocabulary`, `.files`, `.dominance`, `.wording`), so
+that `analysis` imports nothing else of the house and works on a machine without Ray or torch.
 """
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 1
+from trainables import dominance as dominance
+from trainables import files as files
+from trainables import wording as wording
+from trainables.vocabulary import *  # noqa: F403
 
 # --- files and folders inside results/<study>/ ---
 STUDY_FILE = "study.yaml"  # the fully resolved study
@@ -23,53 +24,9 @@ PROJECTIONS_DIR = "projections"  # optional: <trial_id>.jsonl, 2-D pictures of p
 REPORT_HTML = "report.html"
 LOCK_FILE = ".lock"
 
-# --- vocabulary ---
-METHODS = ("kmclr", "nnclr", "none", "simclr", "byol")
-STAGES = ("search", "confirm")
-SUPPORT_KIND = {"kmclr": "prototypes", "nnclr": "queue", "none": "none", "simclr": "none", "byol": "none"}
-
-COMPLETED = "completed"  # ran its full budget
-STOPPED = "stopped"  # the scheduler stopped it at a rung
-FAILED = "failed"  # an error of its own
-DIVERGED = "diverged"  # NaN or infinite loss
-OUT_OF_MEMORY = "out_of_memory"
-TIMED_OUT = "timed_out"
-INTERRUPTED = "interrupted"  # the study was stopped while it ran, or its disk was full; a resume continues it
-STATUSES = (COMPLETED, STOPPED, FAILED, DIVERGED, OUT_OF_MEMORY, TIMED_OUT, INTERRUPTED)
-
 # --- one report (one line of reports.jsonl, one result of a trial's epoch) ---
 REPORT_IDENTITY = ("schema", "stage", "trial_id", "number", "seed", "epoch", "time")  # `time`: UTC, ISO 8601
 HELD_S = "held_s"  # seconds the trial has held its process so far, all sessions (absent in folders of older versions)
-ACCURACY = "accuracy"  # the study's score: a copy of the metric that probe.score names
-SUPPORT_BYTES = "support_bytes"
-REPORT_METRICS = {
-    "accuracy": "validation accuracy that the study optimises, % (a copy of the metric named by probe.score)",
-    "loss": "training loss, mean over samples",
-    "probe_acc1": "online linear probe, validation acc@1, %",
-    "probe_acc5": "online linear probe, validation acc@5, %",
-    "knn_acc1": "weighted kNN on validation, acc@1, %",
-    "few_shot_acc1": "linear probe on a few labels per class, validation acc@1, %",
-    "support_bytes": "bytes of every persistent buffer the support set owns",
-    "support_vectors": "vectors the support set can hold",
-    "peak_memory_bytes": "peak device memory of the trial (host RSS on a CPU)",
-    "images_per_s": "training throughput, images (not views) per second, evaluation excluded",
-    "epoch_s": "seconds of the epoch, training and evaluation",
-    "train_s": "seconds of the epoch's training part",
-    "learning_rate": "learning rate at the epoch's last step",
-    "neighbour_purity": "share of positives that carry the query's label, 0-1 (absent without a support set)",
-    "self_hit_rate": "share of queries whose positive came from the same image, 0-1 (queue only)",
-    "prototypes_used": "share of prototypes chosen at least once in the epoch, 0-1 (prototypes only)",
-    "prototype_entropy": "entropy of the assignment histogram divided by log K, 0-1 (prototypes only)",
-    "embedding_std": "mean std of L2-normalised embeddings times sqrt(D): 1 = spread, 0 = collapse",
-    "effective_rank": "RankMe of the encoder's validation features",
-}
-# A confirm trial's line in trials.jsonl adds, inside `metrics`, the offline evaluation on the test split:
-TEST_METRICS = {
-    "test_acc1": "offline linear evaluation on test, acc@1, %",
-    "test_acc5": "offline linear evaluation on test, acc@5, %",
-    "test_knn_acc1": "weighted kNN on test, acc@1, %",
-    "test_few_shot_acc1": "few-shot linear probe on test, acc@1, %",
-}
 
 # --- one trial end (one line of trials.jsonl) ---
 TRIAL_FIELDS = (

@@ -48,7 +48,7 @@ def _standing(results: Results) -> list[str]:
 def name_of(row: pd.Series) -> str:
     """`400 prototypes (0.41 MB)`, `the 98,304-queue (101 MB)`, `no support set`."""
     vectors, size = whole(row["vectors"]), bytes_in_words(float(row["support_bytes"]))
-    kind = schema.SUPPORT_KIND.get(row["method"])
+    kind = schema.METHODS[row["method"]].support if row["method"] in schema.METHODS else None
     if not math.isfinite(row["vectors"]):
         return f"{row['label']} ({size})"
     if kind == "prototypes":

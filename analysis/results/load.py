@@ -207,7 +207,7 @@ def _trial_ends(path: Path, objectives: Mapping[str, str]) -> list[dict[str, Any
 def _check_end(line: Mapping[str, Any], objectives: Mapping[str, str], place: str) -> None:
     _require(line, schema.TRIAL_FIELDS, place)
     _one_of(line, "status", schema.STATUSES, place)
-    _one_of(line, "method", schema.METHODS, place)
+    _one_of(line, "method", tuple(schema.METHODS), place)
     for name in ("label", "point") if line["stage"] == "confirm" else ("label",):
         _text_of(line, name, place)
     _instant(line, "ended", place)

@@ -15,13 +15,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from study import schema
 from study.settings.config import RangeSpec, StudyConfig
 from trainables.settings import edge
 from trainables.settings.config import RunConfig
 from trainables.settings.run_file import NEEDS
 
 MAX_GRID = 100_000
-METHODS = ("kmclr", "nnclr", "none", "simclr", "byol")
+METHODS = tuple(schema.METHODS)
 Kind = Literal["int", "float", "choice"]
 
 

@@ -10,8 +10,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Method = Literal["kmclr", "nnclr", "none", "simclr", "byol"]
-Score = Literal["probe_acc1", "knn_acc1", "few_shot_acc1"]
+from trainables.vocabulary import METHODS, SCORES
+
+Method = Literal[*METHODS]
+Score = Literal[*SCORES]
 
 
 class Section(BaseModel):

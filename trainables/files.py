@@ -1,0 +1,88 @@
+"""Files that are whole or not there, and files of one JSON object a line.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from trainables.vocabulary import SCHEMA_VERSION, UserError
+
+
+class DamagedFile(UserError):
+    """A file that cannot be what this program wrote; the message names the file and, if it has lines, the line."""
+
+
+@contextmanager
+def atomically(path: str | Path) -> Iterator[IO[bytes]]:
+    """A binary file to write; `path` becomes it at the end, or stays as it was if an exception passes through.
+
+    The folder must exist. Safe when the machine dies: the content is on disk before the name is.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_atomically(path: str | Path, content: bytes | str) -> None:
+    """Write a whole file (text as UTF-8) or leave what was there."""
+    with atomically(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+def checked(found: Any, place: str) -> dict[str, Any]:
+    """The object if it is one of this schema version; DamagedFile, naming `place`, otherwise."""
+    if not isinstance(found, dict):
+        raise DamagedFile(f"{place}: expected an object, got {type(found).__name__}")
+    if found.get("schema") != SCHEMA_VERSION:
+        raise DamagedFile(
+            f"{place}: expected schema version {SCHEMA_VERSION}, got {found.get('schema')!r}; "
+            f"use the version of this program that wrote it"
+        )
+    return found
+
+
+def read_json_lines(path: str | Path, *, repair: bool = False) -> list[tuple[int, dict[str, Any]]]:
+    """(line number, object) of each line of the file; [] if it does not exist.
+
+    A torn last line (killed while writing, or being written now) is dropped with a warning; `repair`: it is also cut
+    off the file, so that the next line starts clean. DamagedFile, naming file and line, for anything else that is not
+    a JSON object of this schema version.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    raw = path.read_bytes()
+    whole = raw[: raw.rfind(b"\n") + 1]
+    if len(whole) < len(raw):
+        warnings.warn(f"{path}: dropped a torn last line of {len(raw) - len(whole)} bytes", stacklevel=2)
+        if repair:
+            with path.open("r+b") as file:
+                file.truncate(len(whole))
+                os.fsync(file.fileno())
+    rows = enumerate(whole.split(b"\n"), 1)
+    return [(number, _parse(row, f"{path}:{number}")) for number, row in rows if row.strip()]
+
+
+def _parse(row: bytes, place: str) -> dict[str, Any]:
+    try:
+        found = json.loads(row.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise DamagedFile(f"{place}: not UTF-8 text ({error.reason}); restore the file from a backup") from None
+    except json.JSONDecodeError as error:
+        raise DamagedFile(f"{place}: not JSON ({error.msg}); restore the file from a backup") from None
+    return checked(found, place)

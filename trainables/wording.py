@@ -1,0 +1,49 @@
+"""Numbers as people read them, one way everywhere: bytes in powers of 1000, times in the unit that fits.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import math
+
+from trainables.vocabulary import Metric
+
+
+def bytes_in_words(count: float) -> str:
+    """`0 B`, `410 kB`, `101 MB`: powers of 1000, three digits at most; `?` for NaN and infinities."""
+    if not math.isfinite(count):
+        return "?"
+    for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= 0.9995 * factor:
+            return f"{_three_digits(count / factor)} {unit}"
+    return f"{count:.0f} B"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 99.95 else f"{value:.3g}"
+
+
+def seconds_in_words(seconds: float) -> str:
+    """`45 s`, `12 min`, `3.2 h`, `2.4 weeks`, `2.3 years`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    hours = seconds / 3600
+    if hours < 48:
+        return f"{hours:.1f} h"
+    if hours < 168:
+        return f"{hours / 24:.1f} days"
+    return f"{hours / 168:.1f} weeks" if hours < 8766 else f"{hours / 8766:.1f} years"
+
+
+def value_in_words(value: float | None, metric: Metric) -> str:
+    """A metric's value with its unit: `57.60 %`, `410 kB`, `1.61 s`; `-` if there is none."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    if metric.unit == "B":
+        return bytes_in_words(value)
+    if metric.unit == "%":
+        return f"{value:.2f} %"
+    return f"{value:.3g} {metric.unit}".rstrip()
