@@ -243,8 +243,8 @@ def test_a_gpu_session_needs_neither_ray_nor_the_packages_of_search_and_report(t
     assert {"trainables.pretrain", "benchmarks.gpu_epoch", "benchmarks.packing"} <= modules
     modules |= {"trainables.command_line", "trainables.data.parquet"}
     files = gpu_session.gpu_tests()
-    assert "tests/test_numerics.py" in files
-    assert "tests/test_tune_adapter.py" not in files
+    assert "tests/trainables/test_numerics.py" in files
+    assert "tests/trainables/test_tune_adapter.py" not in files
     code = f"""
 import importlib, pytest, sys
 sys.modules.update(dict.fromkeys({ABSENT!r}))

@@ -123,15 +123,15 @@ def test_a_rival_without_locks_that_was_first_wins(tmp_path):
 WORKER = """
 import sys, time
 from pathlib import Path
-from trainables.config import DataConfig
-from trainables import data, data_decode
-original = data.decode_all
+from trainables.settings.config import DataConfig
+from trainables.data import dataset
+original = dataset.decode_all
 def slow(*args, **kwargs):
     Path(sys.argv[1], f"decoded-{time.monotonic_ns()}").touch()
     time.sleep(0.5)
     return original(*args, **kwargs)
-data.decode_all = slow
-d = data.load_dataset(DataConfig(name="digits", validation_per_class=30, cache_dir=sys.argv[1] + "/cache"))
+dataset.decode_all = slow
+d = dataset.load_dataset(DataConfig(name="digits", validation_per_class=30, cache_dir=sys.argv[1] + "/cache"))
 print(d.fingerprint, int(d.train.images_NCHW.astype("int64").sum()))
 """
 
