@@ -78,7 +78,7 @@ def has_gpu() -> bool:
 def data_sizes(study: StudyConfig) -> Any:
     """Shape and counts of the data without reading it where they are known; own data are read (and cached)."""
     from trainables.data.dataset import load_dataset
-    from trainables.pretrain import Sizes
+    from trainables.estimate import Sizes
 
     known = {"cifar10": (10, 50_000), "cifar100": (100, 50_000)}
     if study.data.name in known and study.data.image_size is None:
@@ -90,7 +90,7 @@ def data_sizes(study: StudyConfig) -> Any:
 
 def measure(study: StudyConfig, sizes: Any, on_cpu: bool = False) -> Cost:
     """Time a few training steps of a middling point on this machine (a few seconds); on_cpu: whatever its device."""
-    from trainables.pretrain import estimate
+    from trainables.estimate import estimate
 
     method = "kmclr" if "kmclr" in space.methods_of(study) else space.methods_of(study)[0]
     run = space.to_run(study, space.complete_point(study, {"method": method}), seed=0)
