@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainables import checkpoint
 from trainables.data.dataset import Dataset, load_dataset
+from trainables.files import read_json_lines, write_atomically
 from trainables.settings.config import RunConfig
 from trainables.settings.run_file import load_run, without_effect
 from trainables.trial import Diverged, TimedOut, Trial
@@ -48,30 +49,48 @@ def pretrain(
     resume: bool = False,
     device: torch.device | str | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Reports of the epochs that are still to be run, one by one.
+    """Reports of the epochs that are still to be run, one by one, with checkpoints in `folder` if one is given.
 
-    With a `folder` epochs are kept there as `train.checkpoint_every` says, and the last (the newest two files); with
-    `resume` the newest undamaged one is continued from, as if there had been no break.
+    With `resume` the newest undamaged checkpoint there is continued from, as if there had been no break.
     """
     trial = Trial(cfg, dataset, device)
     try:
         if resume and folder is not None:
-            found = checkpoint.read_newest(checkpoint.in_folder(folder))
-            if found is not None:
-                trial.load_state_dict(found.state)
-        cadence = checkpoint.Cadence(cfg.train.checkpoint_every)
-        while not trial.done:
-            report = trial.run_epoch()
-            if folder is not None and (trial.done or cadence.due(trial.epoch)):
-                with cadence.saving():
-                    checkpoint.save_rolling(folder, trial.epoch, trial.state_dict())
-            yield report
+            continue_from(trial, folder)
+        yield from epochs(trial, folder)
     finally:
         trial.close()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Train one run file; returns the exit code."""
+def continue_from(trial: Trial, folder: str | Path) -> checkpoint.Loaded | None:
+    """Load the newest undamaged checkpoint of a folder; None if there is none to load."""
+    found = checkpoint.read_newest(checkpoint.in_folder(folder))
+    if found is not None:
+        trial.load_state_dict(found.state)
+    return found
+
+
+def epochs(
+    trial: Trial, folder: str | Path | None = None, record: Callable[[dict[str, Any]], None] = lambda report: None
+) -> Iterator[dict[str, Any]]:
+    """Train to the end; reports of the epochs that are still to be run, one by one.
+
+    With a `folder` epochs are kept there as `train.checkpoint_every` says, and the last (the newest two files).
+    `record` takes a report before its checkpoint is written: one without its checkpoint is made again, one behind its
+    checkpoint would be missing.
+    """
+    cadence = checkpoint.Cadence(trial.cfg.train.checkpoint_every)
+    while not trial.done:
+        report = trial.run_epoch()
+        record(report)
+        if folder is not None and (trial.done or cadence.due(trial.epoch)):
+            with cadence.saving():
+                checkpoint.save_rolling(folder, trial.epoch, trial.state_dict())
+        yield report
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m trainables.pretrain",
         description="Train one run without Ray.",
@@ -88,58 +107,77 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--resume", action="store_true", help="continue from the newest checkpoint in the folder")
     options = parser.parse_args(arguments)
-    folder = options.out or Path("runs") / Path(options.config).stem
+    options.out = options.out or Path("runs") / Path(options.config).stem
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train one run file; returns the exit code."""
+    options = parse(arguments)
     try:
         cfg = load_run(options.config, options.overrides)
-        return _train(cfg, folder, options.resume, without_effect(options.config, options.overrides, cfg))
+        notes = without_effect(options.config, options.overrides, cfg)
+        return train(cfg, options.out, resume=options.resume, notes=notes)
     except (ValueError, OSError) as error:
         return _user_error(error)
     except (Diverged, TimedOut) as error:
         print(error, file=sys.stderr)
         return 3
     except KeyboardInterrupt:
-        repeated = [part for override in options.overrides for part in ("--set", override)]
-        command = ["python", "-m", "trainables.pretrain", options.config, *repeated, "--out", str(folder), "--resume"]
-        print(f"\ninterrupted; continue with: {shlex.join(command)}", file=sys.stderr)
+        print(f"\ninterrupted; continue with: {_continuation(options)}", file=sys.stderr)
         return 130
 
 
-def _train(cfg: RunConfig, folder: Path, resume: bool, notes: Sequence[str]) -> int:
-    files = checkpoint.in_folder(folder / "checkpoints")
-    if files and not resume:
+def _continuation(options: argparse.Namespace) -> str:
+    """The command that goes on where this one was interrupted."""
+    settings = [part for override in options.overrides for part in ("--set", override)]
+    command = ["python", "-m", "trainables.pretrain", options.config, *settings, "--out", str(options.out), "--resume"]
+    return shlex.join(command)
+
+
+def train(cfg: RunConfig, folder: Path, *, resume: bool, notes: Sequence[str]) -> int:
+    """Train a run in its folder, telling the console; returns the exit code. `notes`: said before the first epoch."""
+    kept = folder / "checkpoints"
+    if checkpoint.in_folder(kept) and not resume:
         raise ValueError(f"{folder}: holds checkpoints of an earlier run; add --resume or choose another --out")
     console = Console()
-    dataset = load_dataset(cfg.data, console.print)
-    trial = Trial(cfg, dataset)
+    trial = Trial(cfg, load_dataset(cfg.data, console.print))
     for line in notes:
         console.print(f"note: {line}", soft_wrap=True)
-    found = checkpoint.read_newest(files)
-    if found is not None:
-        for message in found.skipped:
-            console.print(f"skipped: {message}")
-        trial.load_state_dict(found.state)
-        console.print(f"continuing after epoch {trial.epoch} ({found.path})")
-    elif resume:
-        console.print(f"{folder / 'checkpoints'} holds no checkpoint to resume from: starting with epoch 1")
+    if resume:
+        _resume(trial, kept, console)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run.json").write_text(json.dumps(cfg.model_dump(mode="json"), indent=2) + "\n")
-    _drop_reports_after(folder / "reports.jsonl", trial.epoch)
+    write_atomically(folder / "run.json", json.dumps(cfg.model_dump(mode="json"), indent=2) + "\n")
+    _forget_reports_after(trial.epoch, folder / "reports.jsonl")
+    _train_to_the_end(trial, folder, console)
+    console.print(f"checkpoints and reports: {folder}")
+    return 0
+
+
+def _resume(trial: Trial, kept: Path, console: Console) -> None:
+    found = continue_from(trial, kept)
+    if found is None:
+        console.print(f"{kept} holds no checkpoint to resume from: starting with epoch 1")
+        return
+    for message in found.skipped:
+        console.print(f"skipped: {message}")
+    console.print(f"continuing after epoch {trial.epoch} ({found.path})")
+
+
+def _train_to_the_end(trial: Trial, folder: Path, console: Console) -> None:
+    """Each report goes to reports.jsonl, and in a line to the console."""
+    cfg = trial.cfg
     with _progress(console) as bar, (folder / "reports.jsonl").open("a") as reports:
-        task = bar.add_task(cfg.method, total=cfg.train.epochs, completed=trial.epoch)
-        cadence = checkpoint.Cadence(cfg.train.checkpoint_every)
-        while not trial.done:
-            report = trial.run_epoch()
-            # The report first: one without its checkpoint is made again, one behind its checkpoint would be missing.
+
+        def record(report: dict[str, Any]) -> None:
             reports.write(json.dumps(report_line(report, cfg, folder.name), allow_nan=False) + "\n")
             reports.flush()
-            if trial.done or cadence.due(trial.epoch):
-                with cadence.saving():
-                    checkpoint.save_rolling(folder / "checkpoints", trial.epoch, trial.state_dict())
+
+        task = bar.add_task(cfg.method, total=cfg.train.epochs, completed=trial.epoch)
+        for report in epochs(trial, folder / "checkpoints", record):
             bar.update(task, completed=trial.epoch, description=summary(cfg, report))
             if not console.is_terminal:
                 console.print(f"epoch {trial.epoch}/{cfg.train.epochs} {summary(cfg, report)}")
-    console.print(f"checkpoints and reports: {folder}")
-    return 0
 
 
 def _progress(console: Console) -> Progress:
@@ -168,20 +206,14 @@ def report_line(report: dict[str, Any], cfg: RunConfig, name: str) -> dict[str, 
     return identity | known | {"time": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
-def _drop_reports_after(path: Path, epoch: int) -> None:
-    """Forget reports of epochs that will be run again; a torn last line goes too."""
+def _forget_reports_after(epoch: int, path: Path) -> None:
+    """Drop the reports of epochs that will be run again; a torn last line goes too."""
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text().splitlines():
-        try:
-            if json.loads(line)["epoch"] <= epoch:
-                kept.append(line + "\n")
-        except (json.JSONDecodeError, KeyError, TypeError):
-            continue
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("".join(kept))
-    os.replace(partial, path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*dropped a torn last line")
+        kept = [line for _, line in read_json_lines(path) if line["epoch"] <= epoch]
+    write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def _user_error(error: Exception) -> int:
