@@ -22,7 +22,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("trainables", "study", "analysis")
 OWN = (*PACKAGES, "run_study", "benchmarks", "tests")
 MATHS = ("trainables/maths", "trainables/support")
-GROUND = ("trainables.vocabulary", "trainables.files", "trainables.wording", "trainables.dominance")
+GROUND = (
+    "trainables.vocabulary",
+    "trainables.files",
+    "trainables.wording",
+    "trainables.dominance",
+    "trainables.exit_codes",
+)
 """What `study.schema` hands on to `analysis`: standard library and numpy."""
 NEEDS_RAY = ("study/tune", "study/search/proposals.py")
 """What of study/ talks to Ray; everything else imports without it."""

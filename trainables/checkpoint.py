@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from trainables.files import atomically
+from trainables.vocabulary import UserError
 
 VERSION = 1
 MAGIC = "KMCLR-CHECKPOINT"
@@ -24,7 +25,7 @@ SUFFIX = ".ckpt"
 SAVING_SHARE = 0.01
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError):
     """A checkpoint file that is missing, cut, changed, or written by something else."""
 
 

@@ -11,15 +11,16 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
-from pydantic import ValidationError
 from rich.console import Console
 
-from trainables import devices
+from trainables import devices, exit_codes
 from trainables.evaluation import offline
 from trainables.evaluation.classifier import RATES
 from trainables.settings import edge
 from trainables.settings.config import DataConfig, RunConfig
+from trainables.vocabulary import UserError
 
 SET_HELP = (
     "a setting of the data (data.image_size, data.validation_per_class, data.train_limit, data.image_column, "
@@ -30,11 +31,12 @@ EXAMPLES = """examples:
   python -m trainables.linear_eval runs/kmclr_400 --data cifar10
   python -m trainables.linear_eval runs/kmclr_400 --data parquet --root ../shared/data/cifar100 --views 8
   python -m trainables.linear_eval runs/kmclr_400 --data image_folder --root FOLDER --set data.validation_per_class=5"""
+DATA_NAMES = get_args(DataConfig.model_fields["name"].annotation)
 EVALUATION_SETTINGS = ("data.", "probe.few_shot_labels", "probe.few_shot_draws")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Evaluate one checkpoint on a test split; returns the exit code."""
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m trainables.linear_eval",
         description="Evaluate a frozen encoder on a test split: linear classifier, kNN, few labels.",
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--data",
         metavar="NAME",
-        help="other data (transfer): digits, cifar10, cifar100, parquet, image_folder; brought to the size of image "
+        help=f"other data (transfer): {', '.join(DATA_NAMES)}; brought to the size of image "
         "that the encoder was trained on (default: the encoder's own data)",
     )
     parser.add_argument("--root", metavar="DIR", help="folder of the data (default: that of the run)")
@@ -54,20 +56,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--views", type=int, default=1, help="cached crops and flips per image (default 1: none)")
     parser.add_argument("--device", default="auto", help="auto (default: CUDA if present), cpu, cuda or cuda:N")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result to this file too")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Evaluate one checkpoint on a test split; returns the exit code."""
+    options = parse(arguments)
     try:
-        return _evaluate(options)
-    except (ValueError, OSError) as error:
-        return _user_error(error)
+        return exit_codes.exit_code(lambda: _evaluate(options))
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
-        return 130
+        return exit_codes.INTERRUPTED
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     for name in ("epochs", "views"):
         if getattr(options, name) < 1:
-            raise ValueError(f"--{name} must be at least 1, got {getattr(options, name)}")
+            raise UserError(f"--{name} must be at least 1, got {getattr(options, name)}")
     device = devices.pick_device(options.device)
     frozen = offline.load_frozen(options.checkpoint, device)
     frozen = dataclasses.replace(frozen, cfg=_evaluation_settings(frozen, options))
@@ -79,6 +84,13 @@ def _evaluate(options: argparse.Namespace) -> int:
         device=device,
         progress=lambda message: console.print(message),
     )
+    _print(result, frozen)
+    if options.json:
+        options.json.write_text(json.dumps(result._asdict(), indent=2) + "\n")
+    return exit_codes.DONE
+
+
+def _print(result: offline.Evaluation, frozen: offline.Frozen) -> None:
     lines = {
         "linear acc@1": result.metrics["test_acc1"],
         "linear acc@5": result.metrics["test_acc5"],
@@ -90,9 +102,6 @@ def _evaluate(options: argparse.Namespace) -> int:
     for name, value in lines.items():
         print(f"{name:22} {value:6.2f} %")
     print(f"classifier: {rate_text(result.learning_rate)}, validation acc@1 {result.validation_acc1:.2f} %")
-    if options.json:
-        options.json.write_text(json.dumps(result._asdict(), indent=2) + "\n")
-    return 0
 
 
 def rate_text(rate: float) -> str:
@@ -106,7 +115,7 @@ def _evaluation_settings(frozen: offline.Frozen, options: argparse.Namespace) ->
     pairs = edge.parse_overrides(options.overrides, RunConfig)
     for name, _ in pairs:
         if not name.startswith(EVALUATION_SETTINGS):
-            raise ValueError(
+            raise UserError(
                 f"--set {name}: an evaluation can only change data.*, probe.few_shot_labels and probe.few_shot_draws; "
                 f"the rest was settled when the encoder was trained"
             )
@@ -123,17 +132,9 @@ def transfer_data(own: DataConfig, name: str | None, root: str | None, image_siz
     """
     if name is None or name == own.name:
         return own if root is None else own.model_copy(update={"root": root, "image_size": image_size})
+    if name not in DATA_NAMES:
+        raise UserError(f"--data {name} is no known source of data{edge.did_you_mean(name, DATA_NAMES)}")
     return DataConfig(name=name, root=root, image_size=image_size, cache_dir=own.cache_dir)
-
-
-def _user_error(error: Exception) -> int:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        message = f"{'.'.join(map(str, first['loc']))}: {first['msg']} (got {first['input']!r})"
-    else:
-        message = " ".join(str(error).split())
-    print(f"error: {message}", file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

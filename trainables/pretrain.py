@@ -19,17 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import checkpoint
+from trainables import checkpoint, exit_codes
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.files import read_json_lines, write_atomically
 from trainables.settings.config import RunConfig
 from trainables.settings.run_file import load_run, without_effect
 from trainables.trial import Diverged, TimedOut, Trial
-from trainables.vocabulary import SCHEMA_VERSION
+from trainables.vocabulary import SCHEMA_VERSION, UserError
 
 SET_HELP = (
     "change a setting of the file, such as method=nnclr, preset=seed, support.k=200 or train.epochs=20; "
@@ -115,17 +114,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train one run file; returns the exit code."""
     options = parse(arguments)
     try:
-        cfg = load_run(options.config, options.overrides)
-        notes = without_effect(options.config, options.overrides, cfg)
-        return train(cfg, options.out, resume=options.resume, notes=notes)
-    except (ValueError, OSError) as error:
-        return _user_error(error)
+        return exit_codes.exit_code(lambda: _train_file(options))
     except (Diverged, TimedOut) as error:
         print(error, file=sys.stderr)
-        return 3
+        return exit_codes.ENDED_EARLY
     except KeyboardInterrupt:
         print(f"\ninterrupted; continue with: {_continuation(options)}", file=sys.stderr)
-        return 130
+        return exit_codes.INTERRUPTED
+
+
+def _train_file(options: argparse.Namespace) -> int:
+    cfg = load_run(options.config, options.overrides)
+    notes = without_effect(options.config, options.overrides, cfg)
+    train(cfg, options.out, resume=options.resume, notes=notes)
+    return exit_codes.DONE
 
 
 def _continuation(options: argparse.Namespace) -> str:
@@ -135,11 +137,11 @@ def _continuation(options: argparse.Namespace) -> str:
     return shlex.join(command)
 
 
-def train(cfg: RunConfig, folder: Path, *, resume: bool, notes: Sequence[str]) -> int:
-    """Train a run in its folder, telling the console; returns the exit code. `notes`: said before the first epoch."""
+def train(cfg: RunConfig, folder: Path, *, resume: bool, notes: Sequence[str]) -> None:
+    """Train a run in its folder, telling the console. `notes`: said before the first epoch."""
     kept = folder / "checkpoints"
     if checkpoint.in_folder(kept) and not resume:
-        raise ValueError(f"{folder}: holds checkpoints of an earlier run; add --resume or choose another --out")
+        raise UserError(f"{folder}: holds checkpoints of an earlier run; add --resume or choose another --out")
     console = Console()
     trial = Trial(cfg, load_dataset(cfg.data, console.print))
     for line in notes:
@@ -151,7 +153,6 @@ def train(cfg: RunConfig, folder: Path, *, resume: bool, notes: Sequence[str]) -
     _forget_reports_after(trial.epoch, folder / "reports.jsonl")
     _train_to_the_end(trial, folder, console)
     console.print(f"checkpoints and reports: {folder}")
-    return 0
 
 
 def _resume(trial: Trial, kept: Path, console: Console) -> None:
@@ -214,16 +215,6 @@ def _forget_reports_after(epoch: int, path: Path) -> None:
         warnings.filterwarnings("ignore", message=".*dropped a torn last line")
         kept = [line for _, line in read_json_lines(path) if line["epoch"] <= epoch]
     write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
-
-
-def _user_error(error: Exception) -> int:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        message = f"{'.'.join(map(str, first['loc']))}: {first['msg']} (got {first['input']!r})"
-    else:
-        message = " ".join(str(error).split())
-    print(f"error: {message}", file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from trainables import linear_eval
+from trainables.data.source import DataError
 from trainables.evaluation import offline
 from trainables.settings.config import DataConfig
 
@@ -21,6 +22,24 @@ def test_transfer_data_keeps_or_replaces_the_settings():
     assert (moved.train_limit, moved.image_size) == (100, 8)
     other = linear_eval.transfer_data(own, "parquet", "there", 8)
     assert (other.name, other.root, other.train_limit, other.image_size) == ("parquet", "there", None, 8)
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(run: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object) -> None:
+        raise ValueError("shapes do not match")
+
+    monkeypatch.setattr(offline, "load_dataset", broken)
+    with pytest.raises(ValueError, match="shapes do not match"):
+        linear_eval.main([str(run)])
+
+
+def test_an_error_of_the_user_is_one_line(run: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    def missing(*_: object) -> None:
+        raise DataError("no data here;\nset data.root")
+
+    monkeypatch.setattr(offline, "load_dataset", missing)
+    assert linear_eval.main([str(run)]) == 2
+    assert capsys.readouterr().err == "error: no data here; set data.root\n"
 
 
 def test_an_interrupted_evaluation_ends_without_a_traceback(run: Path, monkeypatch: pytest.MonkeyPatch, capsys):

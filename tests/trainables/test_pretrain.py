@@ -104,6 +104,21 @@ def test_user_errors_are_one_line_and_exit_2(
     assert len(error.strip().splitlines()) == 1
 
 
+def test_a_fault_of_the_program_keeps_its_traceback(run_file: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(_: object) -> None:
+        raise ValueError("shapes do not match")
+
+    monkeypatch.setattr(pretrain.Trial, "run_epoch", broken)
+    with pytest.raises(ValueError, match="shapes do not match"):
+        pretrain.main([str(run_file), "--out", str(run_file.parent / "x")])
+
+
+def test_a_folder_that_cannot_be_written_is_the_users(run_file: Path, capsys: pytest.CaptureFixture[str]):
+    (run_file.parent / "x").write_text("a file")
+    assert pretrain.main([str(run_file), "--out", str(run_file.parent / "x")]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
 def test_a_diverged_run_exits_3(run_file: Path, capsys: pytest.CaptureFixture[str]):
     changes = ["optimizer.name=sgd", "optimizer.learning_rate=1e9", "optimizer.warmup_epochs=0"]
     arguments = [part for change in changes for part in ("--set", change)]

@@ -27,6 +27,7 @@ from trainables.evaluation.classifier import RATES, accuracies, fit_and_choose
 from trainables.maths import metrics
 from trainables.model.networks import build_encoder
 from trainables.settings.config import AugmentConfig, DataConfig, RunConfig
+from trainables.vocabulary import UserError
 
 ENCODER_PREFIX = "networks.encoder."
 CROPS_AND_FLIPS = {"jitter": 0.0, "grey": 0.0, "blur": 0.0, "solarise": 0.0}
@@ -46,7 +47,7 @@ class Frozen:
 
 
 class Evaluation(NamedTuple):
-    """Accuracies on test in % (`metrics`: keys of study.schema.TEST_METRICS) and how they came about."""
+    """Accuracies on test in % (`metrics`: keys of trainables.vocabulary.TEST_METRICS) and how they came about."""
 
     metrics: dict[str, float]
     knn200_acc1: float
@@ -108,14 +109,14 @@ def evaluate(
     `views`: 1 trains the classifier on the images as they are; more caches that many random crops and flips of each
     training image and goes through them epoch by epoch. Images are normalised as in pretraining, also in transfer; they
     keep their size unless `data.image_size` says otherwise (the command line says: that of pretraining).
-    Raises ValueError where the data do not fit the encoder, CheckpointError for an unusable checkpoint.
+    Raises UserError where the data do not fit the encoder, CheckpointError for an unusable checkpoint.
     """
     device = devices.pick_device("auto") if device is None else torch.device(device)
     frozen = source if isinstance(source, Frozen) else load_frozen(source, device)
     data = data or frozen.cfg.data
     dataset = load_dataset(data, progress)
     if dataset.channels not in (1, frozen.channels):
-        raise ValueError(
+        raise UserError(
             f"the encoder takes {frozen.channels} channel(s), data '{dataset.name}' has {dataset.channels}: "
             f"choose data with {frozen.channels}"
         )

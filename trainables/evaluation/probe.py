@@ -17,8 +17,7 @@ from torch.nn import functional
 from trainables.augment.two_views import normalise_images
 from trainables.maths import metrics
 from trainables.settings.config import ProbeConfig
-
-SCORES = ("probe_acc1", "knn_acc1", "few_shot_acc1")
+from trainables.vocabulary import SCORES, UserError
 
 
 class OnlineProbe(nn.Module):
@@ -59,11 +58,11 @@ def encode(encoder: nn.Module, images_u8: Tensor, mean: tuple, std: tuple, *, ch
 def few_shot_draws(labels_N: np.ndarray, num_classes: int, per_class: int, draws: int, seed: int) -> np.ndarray:
     """Indices [R, C * per_class] of the labelled images of each draw, the same for equal labels and seed.
 
-    ValueError if a class has fewer than `per_class` images.
+    UserError if a class has fewer than `per_class` images.
     """
     counts = np.bincount(labels_N, minlength=num_classes)
     if counts.min() < per_class:
-        raise ValueError(
+        raise UserError(
             f"probe.few_shot_labels ({per_class}) exceeds the smallest class of the training images "
             f"({counts.min()} images of class {counts.argmin()}): lower it or use more images"
         )
