@@ -63,10 +63,10 @@ def pretrain(
 
 def continue_from(trial: Trial, folder: str | Path) -> checkpoint.Loaded | None:
     """Load the newest undamaged checkpoint of a folder; None if there is none to load."""
-    found = checkpoint.read_newest(checkpoint.in_folder(folder))
-    if found is not None:
-        trial.load_state_dict(found.state)
-    return found
+    newest = checkpoint.read_newest(checkpoint.in_folder(folder))
+    if newest is not None:
+        trial.load_state_dict(newest.state)
+    return newest
 
 
 def epochs(
@@ -156,13 +156,13 @@ def train(cfg: RunConfig, folder: Path, *, resume: bool, notes: Sequence[str]) -
 
 
 def _resume(trial: Trial, kept: Path, console: Console) -> None:
-    found = continue_from(trial, kept)
-    if found is None:
+    loaded = continue_from(trial, kept)
+    if loaded is None:
         console.print(f"{kept} holds no checkpoint to resume from: starting with epoch 1")
         return
-    for message in found.skipped:
+    for message in loaded.skipped:
         console.print(f"skipped: {message}")
-    console.print(f"continuing after epoch {trial.epoch} ({found.path})")
+    console.print(f"continuing after epoch {trial.epoch} ({loaded.path})")
 
 
 def _train_to_the_end(trial: Trial, folder: Path, console: Console) -> None:

@@ -101,6 +101,4 @@ def fit_linear(
 
 def accuracies(classifier: Classifier, features_NF: Tensor, labels_N: Tensor) -> tuple[float, float]:
     """acc@1 and acc@5 in %, over samples."""
-    logits = classifier.logits(features_NF)
-    hits = metrics.topk_correct(logits, labels_N, (1, min(5, logits.shape[1])))
-    return tuple(100.0 * float(hit) / len(labels_N) for hit in hits)
+    return metrics.top_accuracies(classifier.logits(features_NF), labels_N)

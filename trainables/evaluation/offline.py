@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,7 +29,6 @@ from trainables.model.networks import build_encoder
 from trainables.settings.config import AugmentConfig, DataConfig, RunConfig
 from trainables.vocabulary import UserError
 
-ENCODER_PREFIX = "networks.encoder."
 CROPS_AND_FLIPS = {"jitter": 0.0, "grey": 0.0, "blur": 0.0, "solarise": 0.0}
 
 
@@ -61,15 +60,7 @@ def load_frozen(path: str | Path, device: torch.device | str = "cpu") -> Frozen:
 
     CheckpointError if anything of the encoder is missing, superfluous or of another shape: never a random encoder.
     """
-    path = Path(path)
-    if path.is_dir():
-        found = [*checkpoint.in_folder(path), *checkpoint.in_folder(path / "checkpoints"), *path.glob("trial.ckpt")]
-        newest = checkpoint.read_newest(found)
-        if newest is None:
-            raise checkpoint.CheckpointError(f"{path}: no checkpoint in this folder; name the file itself")
-        state, path = newest.state, newest.path
-    else:
-        state = checkpoint.read(path)
+    state, path = _state(Path(path))
     if state.get("kind") != "trial":
         raise checkpoint.CheckpointError(f"{path}: a checkpoint, but not of a trial: it holds no encoder")
     try:
@@ -78,20 +69,27 @@ def load_frozen(path: str | Path, device: torch.device | str = "cpu") -> Frozen:
         raise checkpoint.CheckpointError(f"{path}: its settings do not fit this program: {error}") from None
     facts = state["data"]
     encoder = build_encoder(cfg.encoder, facts["channels"])
-    weights = {
-        name.removeprefix(ENCODER_PREFIX): value
-        for name, value in state["method"].items()
-        if name.startswith(ENCODER_PREFIX)
-    }
+    prefix = "networks.encoder."
+    weights = {name.removeprefix(prefix): v for name, v in state["method"].items() if name.startswith(prefix)}
     try:
         encoder.load_state_dict(weights, strict=True)
     except RuntimeError as error:
-        raise checkpoint.CheckpointError(
-            f"{path}: its weights do not fit the encoder: {' '.join(str(error).split())}"
-        ) from None
+        message = " ".join(str(error).split())
+        raise checkpoint.CheckpointError(f"{path}: its weights do not fit the encoder: {message}") from None
     encoder.to(device).eval().requires_grad_(False)
     mean, std = tuple(facts["mean"]), tuple(facts["std"])
     return Frozen(encoder, cfg, mean, std, facts["channels"], facts["image_size"], state["epoch"])
+
+
+def _state(path: Path) -> tuple[dict[str, Any], Path]:
+    """A checkpoint's state and its file; of a folder the newest one that can be read."""
+    if not path.is_dir():
+        return checkpoint.read(path), path
+    files = [*checkpoint.in_folder(path), *checkpoint.in_folder(path / "checkpoints"), *path.glob("trial.ckpt")]
+    newest = checkpoint.read_newest(files)
+    if newest is None:
+        raise checkpoint.CheckpointError(f"{path}: no checkpoint in this folder; name the file itself")
+    return newest.state, newest.path
 
 
 def evaluate(
