@@ -61,14 +61,14 @@ def report(folder: Path, quiet: bool) -> None:
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     try:
-        from study import disk_full, plan, runner, user_errors
+        from study import faults, plan, runner, user_errors
         from study.record import results_folder
         from study.tune import environment
 
         environment.before_ray(local=args.address is None)  # before the plan: it imports Ray
         loaded, real = load(args)
         folder = Path(args.out) / loaded.name_on_disk
-        with disk_full.one_line(folder, sys.argv):
+        with faults.raise_disk_full(folder, sys.argv):
             if not (args.plan or args.stage == "report"):
                 results_folder.check_target(folder, args.resume, args.stage)
             if real is not None and not (args.stage == "report" or args.resume):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from study import disk_full, schema, storage_gone
+from study import faults, schema
 from study.interrupt import Interrupted, StopSignals, StudyStopped
 from study.listeners import terminal, tracker
 from study.record import checkpoints, manifest, results_folder
@@ -94,8 +94,8 @@ def run(
     if storage:
         options.storage = checkpoints.storage_uri(storage)
     going_on = results_folder.check_target(folder, resume, stage)
-    one_line = disk_full.one_line(folder, options.argv, options.storage)
-    with one_line, StopSignals() as signals, FolderLock(folder):
+    full_disk = faults.raise_disk_full(folder, options.argv, options.storage)
+    with full_disk, StopSignals() as signals, FolderLock(folder):
         return StudyRun(loaded, folder, options, signals, going_on).run()
 
 
@@ -187,7 +187,7 @@ class StudyRun:
             return OK
         except JournalWriteError as error:
             self._failed(error)
-            if disk_full.cause_of(error, self.folder):
+            if faults.disk_full_cause(error, self.folder):
                 raise
             print(f"Stopped: {error}\nContinue with: {self._resume_command()}", file=sys.stderr)
             return FAILED
@@ -202,7 +202,7 @@ class StudyRun:
         return list(schema.STAGES) if self.study.confirm.enabled else ["search"]
 
     def _resume_command(self) -> str:
-        return disk_full.command_again(self.options.argv, resume=True)
+        return faults.command_again(self.options.argv, resume=True)
 
     def _how_far(self) -> str:
         """Where a budget ended the study, and what has not been done."""
@@ -250,9 +250,9 @@ class StudyRun:
             raise StudyStopped(reason)
         own = checkpoints.own_storage(self.storage, self.folder.name, self.record["started"])
         places = checkpoints.Checkpoints(self.folder, own)
-        with storage_gone.one_line(places.uri, self._resume_command):
+        with faults.raise_storage_gone(places.uri, self._resume_command):
             self._train(name, places)
-        disk_full.check_room(self.ledger.without_room, places.uri, self._resume_command())
+        faults.check_room(self.ledger.without_room, places.uri, self._resume_command())
 
     def _train(self, name: str, places: checkpoints.Checkpoints) -> None:
         """What is left of a stage."""

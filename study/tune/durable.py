@@ -17,7 +17,7 @@ from ray import tune
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.trainable import trainable as ray_trainable
 
-from study import disk_full, schema
+from study import faults, schema
 from study.record import checkpoints
 from trainables.failures import Diverged, TimedOut, is_out_of_memory
 
@@ -36,7 +36,7 @@ SMALLER = "out of memory: shrink train.batch_size, the network or the support se
 
 def status_of(error: BaseException) -> str:
     """The schema's status for an exception raised by a trial; a full disk is not the trial's fault: it is to go on."""
-    if disk_full.says_so(error):
+    if faults.is_disk_full(error):
         return schema.INTERRUPTED
     if is_out_of_memory(error):
         return schema.OUT_OF_MEMORY
@@ -46,7 +46,7 @@ def status_of(error: BaseException) -> str:
 def describe(error: BaseException) -> str:
     """One line: the exception's kind and the first line of what it says."""
     lines = str(error).strip().splitlines()
-    kind = "disk full" if disk_full.says_so(error) else type(error).__name__
+    kind = "disk full" if faults.is_disk_full(error) else type(error).__name__
     return f"{kind}: {lines[0] if lines else ''}".rstrip(": ")
 
 
@@ -58,7 +58,7 @@ def classify(error: BaseException) -> tuple[str, str]:
 
 def forget_frames(error: BaseException) -> None:
     """Let go of the local variables (tensors) of the functions that the error and its causes passed through."""
-    for link in disk_full.chain(error):
+    for link in faults.causes(error):
         traceback.clear_frames(link.__traceback__)
 
 
@@ -151,7 +151,7 @@ class Durable:
                 return super().save(checkpoint_dir)
             except Exception as error:
                 remote = self._storage and not checkpoints.is_local(self._storage.storage_filesystem)
-                if remote and isinstance(error, OSError) and not disk_full.says_so(error):
+                if remote and isinstance(error, OSError) and not faults.is_disk_full(error):
                     self._storage.current_checkpoint_index = index  # Tune's driver has not counted it either
                     print(f"a checkpoint could not be uploaded ({describe(error)})", file=sys.stderr)
                 else:
