@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ from study.settings.config import RangeSpec, StudyConfig
 from study.settings.loading import Loaded
 from trainables.settings import edge
 from trainables.settings.presets import PRESETS
+from trainables.vocabulary import OBJECTIVES
+from trainables.wording import bytes_in_words, seconds_in_words, value_in_words
 
-WEEK_H, YEAR_H = 168.0, 8766.0
 PIPE_WIDTH = 120
 
 
@@ -158,28 +158,8 @@ def _gpu_count() -> int:
 # --- printing ---
 
 
-def hours_text(hours: float) -> str:
-    """A duration as people say it.
-
-    >>> hours_text(0.02), hours_text(3.3), hours_text(400), hours_text(20_000)
-    ('1 min', '3.3 h', '2.4 weeks', '2.3 years')
-    """
-    if hours < 1:
-        return f"{max(1, math.ceil(hours * 60 - 0.5))} min"
-    if hours < 48:
-        return f"{hours:.1f} h"
-    if hours < WEEK_H:
-        return f"{hours / 24:.1f} days"
-    return f"{hours / WEEK_H:.1f} weeks" if hours < YEAR_H else f"{hours / YEAR_H:.1f} years"
-
-
-def bytes_text(count: float) -> str:
-    """Bytes in binary units."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024 or unit == "GiB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    raise AssertionError("unreachable")
+def _hours(hours: float) -> str:
+    return seconds_in_words(3600 * hours)
 
 
 def spec_text(spec: Any) -> str:
@@ -206,7 +186,7 @@ def render(plan: Plan, console: Console) -> None:
 
 def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     study, cost = plan.loaded.study, plan.cost
-    low, high = (hours_text(h) for h in plan.hours)
+    low, high = (_hours(h) for h in plan.hours)
     shown = ", ".join(map(str, plan.rungs)) or "none"
     yield "arms", ", ".join(map(str, space.methods_of(study)))
     yield "objectives", ", ".join(f"{name} {mode}" for name, mode in study.objectives.items())
@@ -220,15 +200,12 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     searched = f"search about {plan.expected_epochs} (at worst {plan.worst_epochs})"
     yield "epochs", f"{searched}, confirm up to {plan.confirm_epochs}"
     yield "device", f"{plan.device}, {plan.concurrent} trials at once"
-    timed = f"about {low}, at worst {high} ({_seconds(cost.epoch_s)} an epoch, timed now on this machine"
+    epoch = value_in_words(cost.epoch_s, OBJECTIVES["epoch_s"])
+    timed = f"about {low}, at worst {high} ({epoch} an epoch, timed now on this machine"
     yield "time", f"not known: this machine has no GPU; on its CPU {timed})" if plan.foreign else f"{timed})"
-    yield "memory", f"about {bytes_text(cost.memory_bytes)} a trial" + (" (on a CPU)" if plan.foreign else "")
-    yield "disk", f"about {bytes_text(plan.disk_bytes)} at most"
+    yield "memory", f"about {bytes_in_words(cost.memory_bytes)} a trial" + (" (on a CPU)" if plan.foreign else "")
+    yield "disk", f"about {bytes_in_words(plan.disk_bytes)} at most"
     yield "results", str(plan.folder)
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:,.0f} s" if seconds >= 100 else f"{seconds:.2g} s"
 
 
 def _confirm_text(plan: Plan) -> str:
@@ -292,7 +269,7 @@ def _short(value: Any) -> str:
 def announce_rehearsal(real: Loaded, *, out: Path | str = "results") -> None:
     """Say why the study is not run but rehearsed: what it would take on this machine, which has no GPU."""
     print("No GPU here: timing a few training steps of the real study ...", flush=True)
-    low, high = map(hours_text, make_plan(real, out=out).hours)
+    low, high = map(_hours, make_plan(real, out=out).hours)
     print(
         f"The real study would take {low} to {high} on this machine, so this is its rehearsal, on embedded data "
         f"(--device cpu insists on the real one).",
