@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import run_study
-from study import plan, runner, user_errors
+from study import cost, plan, runner, user_errors
 from study.record import manifest, results_folder
 from study.record.lock import FolderLock
 from study.search import rungs
@@ -34,7 +34,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(plan, "has_gpu", lambda: False)
+    monkeypatch.setattr(cost, "has_gpu", lambda: False)
     monkeypatch.setattr(plan, "make_plan", lambda loaded, out: SimpleNamespace(hours=(300.0, 2000.0)))
     monkeypatch.setattr(plan, "show", lambda loaded, out, address: found.plans.append(loaded.name_on_disk))
     monkeypatch.setattr(runner, "run", run)
@@ -89,7 +89,7 @@ def test_what_is_asked_for_is_run_without_a_word(calls, capsys, arguments: list[
 
 
 def test_with_a_gpu_the_real_study_is_run(calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "has_gpu", lambda: True)
+    monkeypatch.setattr(cost, "has_gpu", lambda: True)
     assert run_study.main([K_SWEEP]) == 0
     assert calls.runs[0][0].name_on_disk == "k_sweep"
 
