@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
             if real is not None and not (args.stage == "report" or args.resume):
                 plan.announce_rehearsal(real, out=args.out)
             if args.plan or not (args.quiet or args.stage == "report" or args.resume):
-                plan.show(loaded, out=args.out, address=args.address)
+                plan.show(loaded, out=args.out, address=args.address, run_next=not args.plan)
             if args.plan:
                 return 0
             code = 0

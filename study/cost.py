@@ -77,16 +77,18 @@ def has_gpu() -> bool:
 
 
 def data_sizes(study: StudyConfig) -> Any:
-    """Shape and counts of the data without reading it where they are known; own data are read (and cached)."""
+    """Shape and counts of the data, without them where they are known; other data are read (and cached)."""
     from trainables.data.dataset import load_dataset
+    from trainables.data.sources import source_of
     from trainables.pretrain import Sizes
 
-    known = {"cifar10": (10, 50_000), "cifar100": (100, 50_000)}
-    if study.data.name in known and study.data.image_size is None:
-        classes, images = known[study.data.name]
-        held_out = study.data.validation_per_class * classes
-        return Sizes(3, 32, classes, min(study.data.train_limit or images, images - held_out), held_out)
-    return load_dataset(study.data)
+    data, source = study.data, source_of(study.data)
+    if source.shape is None:
+        return load_dataset(data)
+    channels, image_size, classes = source.shape
+    images, held_out = source.count("train"), data.validation_per_class * classes
+    train = min(data.train_limit or images, images - held_out)
+    return Sizes(channels, data.image_size or image_size, classes, train, held_out)
 
 
 def measure(study: StudyConfig, sizes: Any, on_cpu: bool = False) -> Cost:

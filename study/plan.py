@@ -140,17 +140,27 @@ def announce_rehearsal(real: Loaded, *, out: Path | str = "results") -> None:
     )
 
 
-def show(loaded: Loaded, *, out: Path | str = "results", address: str | None = None) -> None:
-    """Make the plan and print it on standard output. Raises ValueError for a device or data that are not there.
+def show(loaded: Loaded, *, out: Path | str = "results", address: str | None = None, run_next: bool = True) -> None:
+    """Make the plan and print it on standard output.
 
-    address: of a Ray cluster, whose GPUs count instead of this machine's.
+    address: of a Ray cluster, whose GPUs count instead of this machine's. run_next: a run follows, so data that are
+    neither there nor downloadable are refused; otherwise, where the data's sizes are known without them, a line says
+    that they are missing, and no server is asked. Raises UserError for a device or data that the plan needs.
     """
     from trainables.data.dataset import check_available
-    from trainables.devices import pick_device
+    from trainables.data.sources import source_of
 
+    data = loaded.study.data
+    source = source_of(data)
+    if not run_next and source.shape is not None:
+        if missing := source.missing():
+            print(f"Data: {missing}", flush=True)
+    else:
+        check_available(data, test=loaded.study.confirm.enabled)
     if not (address and loaded.study.device.startswith("cuda")):
+        from trainables.devices import pick_device
+
         pick_device(loaded.study.device)
-    check_available(loaded.study.data, test=loaded.study.confirm.enabled)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH

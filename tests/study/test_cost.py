@@ -99,3 +99,10 @@ def test_sizes_of_cifar_are_known_without_the_data() -> None:
     config = load_study(ROOT / "configs" / "k_sweep.yaml", overrides=["data.train_limit=5000"]).study
     sizes = cost.data_sizes(config)
     assert (sizes.train, sizes.validation, sizes.num_classes, sizes.image_size) == (5000, 5000, 100, 32)
+
+
+def test_sizes_of_cifar_follow_its_settings() -> None:
+    overrides = ["data.name=cifar10", "data.image_size=48", "data.validation_per_class=100"]
+    config = load_study(ROOT / "configs" / "k_sweep.yaml", overrides=overrides).study
+    sizes = cost.data_sizes(config)
+    assert (sizes.train, sizes.validation, sizes.num_classes, sizes.image_size) == (49_000, 1000, 10, 48)

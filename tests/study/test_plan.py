@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import socket
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from study import plan
+from study import cost, plan
 from study.cost import Plan
 from study.settings.loading import load_study
+from trainables.data import cifar
+from trainables.data.dataset import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -101,3 +106,56 @@ def test_a_gpu_asked_for_is_looked_for_on_the_cluster_alone(planned, cluster, mo
 
 def test_plan_fits_a_narrow_pipe(planned) -> None:
     assert all(len(line) <= 80 for line in text_of(planned("pareto"), width=80).splitlines())
+
+
+# --- data that are not at hand ---
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(*_, **__):
+        pytest.fail("a server was asked")
+
+    monkeypatch.setattr(urllib.request, "urlopen", ask)
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    monkeypatch.setattr(socket, "create_connection", ask)
+
+
+@pytest.mark.parametrize("more", [[], ["data.image_size=48"], ["data.download=false"]])
+def test_a_plan_without_the_data_says_so_first_and_asks_no_server(
+    planned, no_network, monkeypatch, tmp_path, capsys, more
+) -> None:
+    said_before_timing = []
+    timed = cost.measure
+    monkeypatch.setattr(cost, "measure", lambda *a: said_before_timing.append(capsys.readouterr().out) or timed(*a))
+    overrides = [f"data.root={tmp_path}/nowhere", *more]
+    plan.show(load_study(ROOT / "configs" / "k_sweep.yaml", device="cpu", overrides=overrides), run_next=False)
+    (line,) = said_before_timing[0].splitlines()
+    assert line.startswith(f"Data: cifar100 was not found in {tmp_path}/nowhere/cifar-100-python and ")
+    for way in ("data.root", "data.download", "data.name=parquet", "--rehearse"):
+        assert way in line
+    assert "64 trials" in capsys.readouterr().out
+
+
+def test_a_plan_of_data_at_hand_says_nothing_of_them(planned, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(cifar.Cifar, "missing", lambda self: "")
+    plan.show(load_study(ROOT / "configs" / "k_sweep.yaml", device="cpu"), run_next=False)
+    assert "Data:" not in capsys.readouterr().out
+
+
+def test_a_run_without_the_data_is_refused_before_anything_is_timed(planned, monkeypatch, tmp_path) -> None:
+    def refuse(*_, **__):
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(cost, "measure", lambda *_: pytest.fail("timed"))
+    loaded = load_study(ROOT / "configs" / "k_sweep.yaml", device="cpu", overrides=[f"data.root={tmp_path}"])
+    with pytest.raises(DataError, match=r"cannot be downloaded \(no route to host\)"):
+        plan.show(loaded)
+
+
+def test_a_plan_of_own_data_needs_them(planned, no_network, tmp_path) -> None:
+    overrides = ["data.name=parquet", f"data.root={tmp_path}/nowhere"]
+    loaded = load_study(ROOT / "configs" / "k_sweep.yaml", device="cpu", overrides=overrides)
+    with pytest.raises(DataError, match=r"data\.root: no folder"):
+        plan.show(loaded, run_next=False)
