@@ -160,7 +160,9 @@ class StudyRun:
                 self.record["device"] = "cuda" if self.session.share.gpu else "cpu"
                 manifest.save(self.folder, self.record)
             self.signals.listen()
-            self.ledger.listeners += [dashboard.Gauges(self.journal), dashboard.Signs(self.options.sign_after_s)]
+            objectives = self.study.objectives
+            signs = dashboard.Signs(objectives, self.options.sign_after_s)
+            self.ledger.listeners += [dashboard.Gauges(self.journal, objectives), signs]
             self.screen.connected(self.session.dashboard, self.session.share.concurrent)
         return self.session
 
