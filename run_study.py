@@ -60,8 +60,10 @@ def report(folder: Path, quiet: bool) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
+    from study.schema import UserError
+
     try:
-        from study import faults, plan, runner, user_errors
+        from study import faults, plan, runner
         from study.record import results_folder
         from study.tune import environment
 
@@ -84,9 +86,7 @@ def main(argv: list[str] | None = None) -> int:
             if code == 0 and args.stage != "search":
                 report(folder, args.quiet)
             return code
-    except (ValueError, PermissionError, NotADirectoryError, FileExistsError, ConnectionError) as error:
-        if not user_errors.deliberate(error):
-            raise
+    except (UserError, PermissionError, NotADirectoryError, FileExistsError, ConnectionError) as error:
         print(f"run_study.py: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -83,11 +83,11 @@ def run(
     resume: go on with that folder. stage: `search` or `confirm` alone (default: both). address: of a Ray cluster.
     storage: path or URI for Tune's state and checkpoints (default: `ray/` in the results folder).
     more: fields of `Options`, for tests. Returns 0 (finished, or a budget reached), 1 (failed), 128 + signal
-    (interrupted). Raises ValueError for what the user can put right, a full disk (`DiskFull`) and a lost storage
+    (interrupted). Raises UserError for what the user can put right, a full disk (`DiskFull`) and a lost storage
     (`StorageGone`) included.
     """
     if stage not in (None, *schema.STAGES):
-        raise ValueError(f"--stage: expected one of {', '.join(schema.STAGES)}, got {stage!r}")
+        raise schema.UserError(f"--stage: expected one of {', '.join(schema.STAGES)}, got {stage!r}")
     address = address or os.environ.get("RAY_ADDRESS")
     options = Options(Path(out), resume, stage, quiet, address, storage, **more)
     folder = options.out / loaded.name_on_disk
@@ -292,7 +292,7 @@ class StudyRun:
         ends = self.journal.final_ends(stages.SEARCH)
         points = stages.confirm_points(ends, self.study.objectives, self.study.confirm.max_points)
         if not points:
-            raise ValueError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")
+            raise schema.UserError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")
         if self.options.stage and len(ends) < self.study.search.trials:
             self.screen.say(f"The search stage has {len(ends)} of {self.study.search.trials} trials; confirming these.")
         return stages.confirm_tasks(self.study, points)

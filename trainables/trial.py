@@ -21,6 +21,7 @@ from trainables.maths.schedules import warmup_cosine
 from trainables.model.methods import Learner
 from trainables.model.optim import build_optimizer, set_learning_rate
 from trainables.settings.config import RunConfig
+from trainables.vocabulary import UserError
 
 # Settings that a resumed run may change: they decide where and how long, not what is computed.
 FREE_ON_RESUME = (
@@ -37,7 +38,7 @@ FREE_ON_RESUME = (
 class Trial:
     """One run. `run_epoch` trains and evaluates one epoch; `save` and `load` make a resumed run equal, bit for bit.
 
-    Raises ValueError for settings that this data or machine cannot do. Accuracies in reports are percentages.
+    Raises UserError for settings that this data or machine cannot do. Accuracies in reports are percentages.
     """
 
     def __init__(self, cfg: RunConfig, dataset: Dataset | None = None, device: torch.device | str | None = None):
@@ -61,7 +62,7 @@ class Trial:
         full, rest = divmod(images, batch)
         partial = rest >= 2 and (not self.cfg.train.drop_last or full == 0)
         if batch < 2 or full + partial == 0:
-            raise ValueError(
+            raise UserError(
                 f"train.batch_size ({batch}) with {images} training images leaves batches of fewer than 2 images, "
                 f"too few for BatchNorm and for negatives: use at least 2"
             )
