@@ -22,7 +22,7 @@ from study.record.lock import FolderLock
 from study.record.recorder import Ledger
 from study.search.rungs import make_rungs
 from study.settings.config import StudyConfig
-from study.tune.environment import before_ray, hush
+from study.tune import environment
 
 OK, FAILED = 0, 1
 
@@ -144,11 +144,11 @@ class StudyRun:
     # --- Ray ---
     def _connect(self) -> Any:
         if self.session is None:
-            before_ray(local=self.options.address is None)
+            environment.set_variables(local=self.options.address is None)
             from study.tune import dashboard
             from study.tune import session as ray_session
 
-            hush()
+            environment.silence_loggers()
             on_gpu = self.record["device"] != "cpu"
             if self.options.address and self.study.device == "auto":
                 on_gpu = None  # the cluster's GPUs count, not the driver's
@@ -174,7 +174,7 @@ class StudyRun:
         """Exit code; see `run` of this module."""
         try:
             self._open()
-            before_ray(local=self.options.address is None)
+            environment.set_variables(local=self.options.address is None)
             for name in [self.options.stage] if self.options.stage else self._stages():
                 self._stage(name)
         except Interrupted as stop:

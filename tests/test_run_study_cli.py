@@ -27,7 +27,7 @@ K_SWEEP = str(ROOT / "configs" / "k_sweep.yaml")
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     """The command line on a machine without a GPU, with nothing run: what it asked for is kept."""
-    found = SimpleNamespace(runs=[], plans=[], reports=[], code=0, before_ray=[])
+    found = SimpleNamespace(runs=[], plans=[], reports=[], code=0, local=[])
 
     def run(loaded, **options):
         found.runs.append((loaded, options))
@@ -40,7 +40,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     monkeypatch.setattr(plan, "show", lambda loaded, **_: found.plans.append(loaded.name_on_disk))
     monkeypatch.setattr(runner, "run", run)
     monkeypatch.setattr(run_study, "report", lambda folder, quiet: found.reports.append((str(folder), quiet)))
-    monkeypatch.setattr(environment, "before_ray", lambda local: found.before_ray.append(local))
+    monkeypatch.setattr(environment, "set_variables", lambda local: found.local.append(local))
     return found
 
 
@@ -100,11 +100,11 @@ def test_ray_address_of_the_environment_counts_as_given(calls, monkeypatch: pyte
     assert run_study.main([K_SWEEP]) == 0
     loaded, options = calls.runs[0]
     assert (loaded.rehearsal, options["address"]) == (False, "10.0.0.1:6379")
-    assert calls.before_ray == [False]
+    assert calls.local == [False]
 
 
 def test_rays_settings_come_before_anything_that_imports_ray(calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "show", lambda loaded, **_: calls.plans.append(list(calls.before_ray)))
+    monkeypatch.setattr(plan, "show", lambda loaded, **_: calls.plans.append(list(calls.local)))
     assert run_study.main([K_SWEEP, "--rehearse"]) == 0
     assert calls.plans == [[True]]
 
