@@ -16,6 +16,7 @@ from trainables.augment.two_views import TwoViews, ViewParams
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.evaluation.during import Evaluator
 from trainables.evaluation.probe import OnlineProbe
+from trainables.failures import Diverged, TimedOut
 from trainables.maths.schedules import warmup_cosine
 from trainables.model.methods import Learner
 from trainables.model.optim import build_optimizer, set_learning_rate
@@ -32,14 +33,6 @@ FREE_ON_RESUME = (
     "train.time_limit_s",
     "train.checkpoint_every",
 )
-
-
-class Diverged(RuntimeError):
-    """The training loss became NaN or infinite."""
-
-
-class TimedOut(RuntimeError):
-    """The trial ran longer than train.time_limit_s."""
 
 
 class Trial:

@@ -11,7 +11,8 @@ import torch
 
 from tests.helpers.trial_helpers import digits, same, timeless, tiny
 from trainables import checkpoint
-from trainables.trial import Diverged, TimedOut, Trial
+from trainables.failures import Diverged, TimedOut
+from trainables.trial import Trial
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "simclr": ("simclr", {}),

@@ -8,7 +8,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainables.data.source import WAYS, DataError, Item, Progress, Source, SplitName
+from trainables.data.source import WAYS, DataError, Item, Progress, Shape, Source, SplitName
+
+FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
+"""As torchvision names them; known here because importing it takes seconds."""
 
 
 class Cifar(Source):
@@ -24,9 +27,23 @@ class Cifar(Source):
 
         return datasets.CIFAR100 if self.name == "cifar100" else datasets.CIFAR10
 
+    @property
+    def _folder(self) -> Path:
+        return self.root / FOLDERS[self.name]
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(3, 32, 100 if self.name == "cifar100" else 10)
+
+    def missing(self) -> str:
+        if self._folder.is_dir() and not self._missing():
+            return ""
+        why = "a run will try to download it (data.download)" if self.cfg.download else "data.download is false"
+        return str(self._nowhere(why))
+
     def _paths(self, split: SplitName) -> list[Path]:
         kind = self._kind
-        base = self.root / kind.base_folder
+        base = self._folder
         names = kind.train_list if split == "train" else kind.test_list
         return [base / name for name, _ in names] + [base / kind.meta["filename"]]
 
@@ -57,8 +74,7 @@ class Cifar(Source):
             raise self._nowhere(f"it cannot be downloaded ({_reason(error)})") from error
 
     def _nowhere(self, why: str) -> DataError:
-        folder = (self.root / self._kind.base_folder).resolve()
-        return DataError(f"{self.name} was not found in {folder} and {why}. {WAYS}")
+        return DataError(f"{self.name} was not found in {self._folder.resolve()} and {why}. {WAYS}")
 
     def files(self, split: SplitName) -> list[Path]:
         if self._missing():
@@ -70,7 +86,7 @@ class Cifar(Source):
 
     def class_names(self) -> tuple[str, ...]:
         kind = self._kind
-        with open(self.root / kind.base_folder / kind.meta["filename"], "rb") as file:
+        with open(self._folder / kind.meta["filename"], "rb") as file:
             return tuple(pickle.load(file, encoding="latin1")[kind.meta["key"]])
 
     def items(self, split: SplitName) -> Iterator[Item]:

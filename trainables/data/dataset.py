@@ -2,7 +2,7 @@
 
 Shape legend: `N` images, `C` channels (1 or 3), `H` = `W`. Three doors, on purpose: `load_dataset` gives train and
 validation and never opens a test image; `load_test` alone gives the test split, for the offline evaluation;
-`check_available` says cheaply whether the data are there.
+`check_available` says cheaply whether the data are there or can be downloaded.
 """
 
 from __future__ import annotations

@@ -37,6 +37,14 @@ class Item(NamedTuple):
     """For error messages: file and row."""
 
 
+class Shape(NamedTuple):
+    """What is known of a source's images before they are read."""
+
+    channels: int
+    image_size: int
+    classes: int
+
+
 class Source:
     """Base: what `trainables.data.dataset` asks of a source."""
 
@@ -53,6 +61,20 @@ class Source:
         if not root.is_dir():
             raise DataError(f"data.root: no folder {root} (looked from {Path.cwd()}). {WAYS}")
         return root
+
+    shape: Shape | None = None
+    """Where every copy of the data has the same; None: it must be read."""
+
+    def missing(self) -> str:
+        """Why the training data are not on this machine, in one line with the ways out; empty if they are.
+
+        Quick: nothing is downloaded, and no server is asked.
+        """
+        try:
+            self.files("train")
+        except DataError as error:
+            return str(error)
+        return ""
 
     def check(self, split: SplitName) -> None:
         """Cheap; raises DataError if the split's data are not there (and cannot be downloaded)."""

@@ -2,6 +2,9 @@
 
 import hashlib
 import pickle
+import re
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -9,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.image_files import pixels
-from trainables.data.cifar import Cifar
+from trainables.data.cifar import FOLDERS, Cifar
 from trainables.data.dataset import check_available, load_dataset, load_test
 from trainables.data.source import DataError
 from trainables.settings.config import DataConfig
@@ -40,6 +43,36 @@ def test_missing_cifar_says_where_it_looked_and_the_ways_out(tmp_path, no_networ
         load_dataset(DataConfig(name="cifar10", root=str(tmp_path), download=False))
 
 
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_what_is_known_without_torchvision_is_what_it_says(name):
+    from torchvision import datasets
+
+    kind = getattr(datasets, name.upper())
+    assert FOLDERS[name] == kind.base_folder
+    assert Cifar(DataConfig(name=name)).shape == (3, 32, int(name.removeprefix("cifar")))
+
+
+def test_whether_cifar_is_missing_is_known_without_torchvision_and_network(tmp_path):
+    program = f"""
+import sys, urllib.request
+from trainables.data.sources import source_of
+from trainables.settings.config import DataConfig
+urllib.request.urlopen = None
+print(source_of(DataConfig(name="cifar100", root={str(tmp_path)!r})).missing())
+assert not {{"torch", "torchvision"}} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert re.match("cifar100 was not found in .* and a run will try to download it .data.download.. Ways to", line)
+
+
+def test_half_a_copy_of_cifar_is_missing_too(tmp_path):
+    cfg = DataConfig(name="cifar10", root=str(tmp_path), download=False)
+    (tmp_path / FOLDERS["cifar10"]).mkdir()
+    assert "data.download is false" in Cifar(cfg).missing()
+
+
 def test_cifar_files_are_read_as_torchvision_reads_them(tmp_path, monkeypatch):
     from torchvision.datasets import CIFAR100
 
@@ -59,6 +92,7 @@ def test_cifar_files_are_read_as_torchvision_reads_them(tmp_path, monkeypatch):
     monkeypatch.setattr(Cifar, "count", lambda self, split: 40 if split == "train" else 20)
     cfg = DataConfig(name="cifar100", root=str(tmp_path), validation_per_class=2)
     check_available(cfg, test=True)
+    assert Cifar(cfg).missing() == ""
     dataset, test = load_dataset(cfg), load_test(cfg)
     assert dataset.class_names == ("a", "b", "c", "d")
     expected = pixels(40, 32, seed=40).transpose(0, 3, 1, 2)
