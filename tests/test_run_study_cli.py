@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import run_study
-from study import plan, runner, user_errors
+from study import cost, plan, runner
 from study.record import manifest, results_folder
 from study.record.lock import FolderLock
+from study.schema import UserError
 from study.search import rungs
 from study.tune import environment
 
@@ -26,7 +27,7 @@ K_SWEEP = str(ROOT / "configs" / "k_sweep.yaml")
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     """The command line on a machine without a GPU, with nothing run: what it asked for is kept."""
-    found = SimpleNamespace(runs=[], plans=[], reports=[], code=0, before_ray=[])
+    found = SimpleNamespace(runs=[], plans=[], reports=[], code=0, local=[])
 
     def run(loaded, **options):
         found.runs.append((loaded, options))
@@ -34,12 +35,12 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(plan, "has_gpu", lambda: False)
+    monkeypatch.setattr(cost, "has_gpu", lambda: False)
     monkeypatch.setattr(plan, "make_plan", lambda loaded, out: SimpleNamespace(hours=(300.0, 2000.0)))
-    monkeypatch.setattr(plan, "show", lambda loaded, out, address: found.plans.append(loaded.name_on_disk))
+    monkeypatch.setattr(plan, "show", lambda loaded, **_: found.plans.append(loaded.name_on_disk))
     monkeypatch.setattr(runner, "run", run)
     monkeypatch.setattr(run_study, "report", lambda folder, quiet: found.reports.append((str(folder), quiet)))
-    monkeypatch.setattr(environment, "before_ray", lambda local: found.before_ray.append(local))
+    monkeypatch.setattr(environment, "set_variables", lambda local: found.local.append(local))
     return found
 
 
@@ -89,7 +90,7 @@ def test_what_is_asked_for_is_run_without_a_word(calls, capsys, arguments: list[
 
 
 def test_with_a_gpu_the_real_study_is_run(calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "has_gpu", lambda: True)
+    monkeypatch.setattr(cost, "has_gpu", lambda: True)
     assert run_study.main([K_SWEEP]) == 0
     assert calls.runs[0][0].name_on_disk == "k_sweep"
 
@@ -99,11 +100,11 @@ def test_ray_address_of_the_environment_counts_as_given(calls, monkeypatch: pyte
     assert run_study.main([K_SWEEP]) == 0
     loaded, options = calls.runs[0]
     assert (loaded.rehearsal, options["address"]) == (False, "10.0.0.1:6379")
-    assert calls.before_ray == [False]
+    assert calls.local == [False]
 
 
 def test_rays_settings_come_before_anything_that_imports_ray(calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "show", lambda loaded, out, address: calls.plans.append(list(calls.before_ray)))
+    monkeypatch.setattr(plan, "show", lambda loaded, **_: calls.plans.append(list(calls.local)))
     assert run_study.main([K_SWEEP, "--rehearse"]) == 0
     assert calls.plans == [[True]]
 
@@ -125,6 +126,13 @@ def test_resume_without_a_gpu_does_not_time_the_machine_again(calls, monkeypatch
     monkeypatch.setattr(plan, "make_plan", lambda loaded, out: pytest.fail("timed"))
     assert run_study.main([K_SWEEP, "--resume"]) == 0
     assert calls.runs[0][0].name_on_disk == "k_sweep-rehearsal"
+
+
+def test_the_plan_knows_whether_a_run_follows(calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "show", lambda loaded, run_next, **_: calls.plans.append(run_next))
+    assert run_study.main([K_SWEEP, "--plan"]) == 0
+    assert run_study.main([K_SWEEP, "--rehearse"]) == 0
+    assert calls.plans == [False, True]
 
 
 def test_plan_alone_runs_nothing(calls) -> None:
@@ -212,6 +220,8 @@ def _wrong_shapes(*_, **__) -> None:
         (lambda *_, **__: int("a bug"), ValueError, "invalid literal"),
         (_wrong_shapes, ValueError, "could not be broadcast"),
         (lambda *_, **__: manifest.results_of(), AttributeError, "results_of"),
+        (lambda *_, **__: rungs.rung_epochs(0, 1, 1), ValueError, "rungs need"),
+        (lambda *_, **__: results_folder._seconds_between("not a time", ""), ValueError, "Invalid isoformat"),
     ],
 )
 def test_a_fault_of_ours_keeps_its_traceback(calls, monkeypatch: pytest.MonkeyPatch, fault, kind, match) -> None:
@@ -220,14 +230,13 @@ def test_a_fault_of_ours_keeps_its_traceback(calls, monkeypatch: pytest.MonkeyPa
         run_study.main([K_SWEEP, "--rehearse"])
 
 
-def test_a_value_error_inside_this_project_without_a_raise_statement_is_a_fault() -> None:
-    with pytest.raises(ValueError, match="Invalid isoformat") as caught:
-        results_folder._seconds_between("not a time", "nor this")
-    assert not user_errors.deliberate(caught.value)
-    with pytest.raises(ValueError, match="rungs need") as caught:
-        rungs.rung_epochs(0, 1, 1)
-    assert user_errors.deliberate(caught.value)
-    assert user_errors.deliberate(ValueError("never raised"))
+def test_a_user_error_is_one_line_wherever_it_was_raised(calls, capsys, monkeypatch) -> None:
+    def fail(*_, **__):
+        raise UserError("lower resources.cpu")
+
+    monkeypatch.setattr(runner, "run", fail)
+    assert run_study.main([K_SWEEP, "--rehearse"]) == 2
+    assert capsys.readouterr().err == "run_study.py: lower resources.cpu\n"
 
 
 def test_a_folder_that_will_be_refused_is_refused_before_anything_is_timed(calls, capsys, tmp_path: Path) -> None:

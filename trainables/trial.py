@@ -16,10 +16,12 @@ from trainables.augment.two_views import TwoViews, ViewParams
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.evaluation.during import Evaluator
 from trainables.evaluation.probe import OnlineProbe
+from trainables.failures import Diverged, TimedOut
 from trainables.maths.schedules import warmup_cosine
-from trainables.model.methods import Method
+from trainables.model.methods import Learner
 from trainables.model.optim import build_optimizer, set_learning_rate
 from trainables.settings.config import RunConfig
+from trainables.vocabulary import UserError
 
 # Settings that a resumed run may change: they decide where and how long, not what is computed.
 FREE_ON_RESUME = (
@@ -33,18 +35,10 @@ FREE_ON_RESUME = (
 )
 
 
-class Diverged(RuntimeError):
-    """The training loss became NaN or infinite."""
-
-
-class TimedOut(RuntimeError):
-    """The trial ran longer than train.time_limit_s."""
-
-
 class Trial:
     """One run. `run_epoch` trains and evaluates one epoch; `save` and `load` make a resumed run equal, bit for bit.
 
-    Raises ValueError for settings that this data or machine cannot do. Accuracies in reports are percentages.
+    Raises UserError for settings that this data or machine cannot do. Accuracies in reports are percentages.
     """
 
     def __init__(self, cfg: RunConfig, dataset: Dataset | None = None, device: torch.device | str | None = None):
@@ -68,7 +62,7 @@ class Trial:
         full, rest = divmod(images, batch)
         partial = rest >= 2 and (not self.cfg.train.drop_last or full == 0)
         if batch < 2 or full + partial == 0:
-            raise ValueError(
+            raise UserError(
                 f"train.batch_size ({batch}) with {images} training images leaves batches of fewer than 2 images, "
                 f"too few for BatchNorm and for negatives: use at least 2"
             )
@@ -78,7 +72,7 @@ class Trial:
 
     def _build(self) -> None:
         cfg, data = self.cfg, self.dataset
-        self.method = Method(cfg, channels=data.channels, num_classes=data.num_classes, device=self.device)
+        self.method = Learner(cfg, channels=data.channels, num_classes=data.num_classes, device=self.device)
         if devices.wants_channels_last(cfg.train, self.device):
             self.method.to(memory_format=torch.channels_last)
         encoder = self.method.networks.encoder
@@ -106,7 +100,7 @@ class Trial:
         return self._earlier_s + time.monotonic() - self._started
 
     def run_epoch(self) -> dict[str, Any]:
-        """Train one epoch, evaluate if due, and report (keys of study.schema.REPORT_METRICS, and `epoch`).
+        """Train one epoch, evaluate if due, and report (keys of trainables.vocabulary.REPORT_METRICS, and `epoch`).
 
         Raises Diverged if the epoch's mean loss is not finite, TimedOut between two steps. Neither may be resumed from
         this object; the last checkpoint holds the epoch before.

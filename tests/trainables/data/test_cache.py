@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from trainables.data.cache import _publish, cache_folder, cached, content_hash
-from trainables.data.dataset import DataError, load_dataset
+from trainables.data.dataset import load_dataset
+from trainables.data.source import DataError
 from trainables.settings.config import DataConfig
 
 
@@ -123,8 +124,8 @@ def test_a_rival_without_locks_that_was_first_wins(tmp_path):
 WORKER = """
 import sys, time
 from pathlib import Path
-from trainables.settings.config import DataConfig
 from trainables.data import dataset
+from trainables.settings.config import DataConfig
 original = dataset.decode_all
 def slow(*args, **kwargs):
     Path(sys.argv[1], f"decoded-{time.monotonic_ns()}").touch()

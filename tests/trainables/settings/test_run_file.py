@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.trial_helpers import tiny
-from trainables import command_line
-from trainables.settings import edge, run_file
-from trainables.settings.config import RunConfig
+from trainables import pretrain
+from trainables.settings import run_file
 
 LEAST = "data: {name: digits}\n"
 
@@ -45,20 +44,10 @@ def test_a_setting_that_changes_nothing_is_named(tmp_path: Path, text: str, over
     assert notes(tmp_path, text, *overrides) == wanted
 
 
-def test_the_rules_name_settings_that_exist():
-    known = edge.flatten(RunConfig().model_dump(mode="json"))
-    named = {name for alternatives in run_file.NEEDS.values() for needs in alternatives for name in needs}
-    assert named | run_file.NEEDS.keys() <= known.keys()
-    sections = {"support.", "positives."}
-    assert {name for name in known if name.startswith(tuple(sections))} == {
-        name for name in run_file.NEEDS if name.startswith(tuple(sections))
-    }
-
-
 def test_the_command_line_says_it_before_it_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = tmp_path / "run.yaml"
     path.write_text(tiny("none", train={"epochs": 2}).model_dump_json(exclude_defaults=True))  # JSON is YAML
     changes = ["--set", f"data.cache_dir={tmp_path}", "--set", "support.queue_size=9"]
-    assert command_line.pretrain_main([str(path), "--out", str(tmp_path / "out"), *changes]) == 0
+    assert pretrain.main([str(path), "--out", str(tmp_path / "out"), *changes]) == 0
     printed = capsys.readouterr().out.split("epoch 1/2")[0].splitlines()
     assert "note: support.queue_size has no effect in this run: it needs method=nnclr" in printed
