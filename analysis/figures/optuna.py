@@ -23,8 +23,8 @@ from study import schema
 BYTES = "support set"
 
 
-def _read(results: Results) -> tuple[Any, Any]:
-    """The module and the search as an Optuna study. Raises NotEnough."""
+def _read(results: Results) -> Any:
+    """The search as an Optuna study. Raises NotEnough."""
     if not (results.folder / schema.OPTUNA_FILE).exists():
         raise NotEnough(f"no {schema.OPTUNA_FILE} in the results folder")
     try:
@@ -63,8 +63,8 @@ def parameter_importance(results: Sequence[Results], style: Style) -> Figure | S
 
 def _importances(results: Results) -> Any:
     accuracy = _objective(results, schema.ACCURACY)
-    module, study = _read(results)
-    return module.importances(study, accuracy)
+    study = _read(results)
+    return optuna_info.importances(study, accuracy)
 
 
 def _importance_rows(info: Any) -> list[dict]:
@@ -124,15 +124,15 @@ def parallel_coordinates(results: Sequence[Results], style: Style) -> Figure | S
 def _parallel(results: Results) -> dict[str, Any]:
     cost = _objective(results, schema.SUPPORT_BYTES)
     _objective(results, schema.ACCURACY)
-    module, study = _read(results)
-    trials = module.done(study)
+    study = _read(results)
+    trials = optuna_info.done(study)
     if len(trials) < 3:
         raise NotEnough(f"{len(trials)} completed trials; parallel coordinates need three")
     import optuna
 
-    with module.quiet():
-        drawing = optuna.visualization.plot_parallel_coordinate(module.in_decades(study, cost, BYTES))
-    only = module.method_of(trials[0])
+    with optuna_info.quiet():
+        drawing = optuna.visualization.plot_parallel_coordinate(optuna_info.in_decades(study, cost, BYTES))
+    only = optuna_info.method_of(trials[0])
     rows = [{"values": t.values, **t.params} for t in trials]
     names = list(results.manifest["objectives"])
     rows = [{**dict(zip(names, r.pop("values"), strict=True)), **r} for r in rows]
