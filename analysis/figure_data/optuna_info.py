@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from analysis.figure_data.training_info import NotEnough, ordered_methods
+from analysis.figure_data.common import NotEnough, ordered_methods
 from study import schema
 
 if TYPE_CHECKING:

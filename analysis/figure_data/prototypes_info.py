@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.figure_data.training_info import NotEnough, completed
+from analysis.figure_data.common import NotEnough, completed
 from analysis.results.load import ResultsError, read_lines
 from study import schema
 

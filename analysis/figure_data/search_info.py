@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.figure_data.training_info import NotEnough, completed, main_stage, ordered_methods
+from analysis.figure_data.common import NotEnough, completed, main_stage, ordered_methods
 from analysis.results.intervals import CONFIDENCE
 from study import schema
 

@@ -20,7 +20,7 @@ from analysis.figures.panels import score_title
 from analysis.figures.prototypes import class_colours
 from analysis.figures.render import gif
 from analysis.results.load import Results
-from analysis.text import short_name
+from analysis.text import nice_ticks, short_name
 from study import schema
 
 SCALE = 2
@@ -48,16 +48,6 @@ class Box(NamedTuple):
 def font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """The type that comes with Pillow, so that a GIF looks the same everywhere."""
     return ImageFont.load_default(size * SCALE)
-
-
-def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Multiples of 1, 2, 2.5 or 5 times a power of ten within the limits, at most `most` + 1 of them."""
-    raw = max(high - low, 1e-12) / most
-    power = 10.0 ** np.floor(np.log10(raw))
-    step = next(f * power for f in (1, 2, 2.5, 5, 10) if f * power >= raw * (1 - 1e-9))
-    first = np.ceil(low / step - 1e-9)
-    count = int(np.floor(high / step + 1e-9) - first) + 1
-    return [float(np.round((first + i) * step, 10)) for i in range(count)]
 
 
 def frame_epochs(epochs: Sequence[int]) -> list[int]:

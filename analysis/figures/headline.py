@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
+from analysis.figure_data.pareto_info import ParetoInfo, pareto_info
 from analysis.figures import pareto
 from analysis.figures.figure import Figure, Skipped
 from analysis.figures.style import COLOURS, DASHES, INK, Style, colour, faded, finish, order
@@ -30,7 +31,7 @@ def front(results: Sequence[Results], style: Style) -> Figure | Skipped:
     table = pd.concat([f.points for _, f in fronts], ignore_index=True)
     if len(results) == 1:
         table["study"] = ""
-    info = pareto.pareto_info(table, x=style.x, y_title=y_title)
+    info = pareto_info(table, x=style.x, y_title=y_title)
     title = f"Accuracy against {info.axis.title.lower()}"
     drawing = name_points(pareto.draw_pareto(info, style).update_layout(title_text=title), info, style)
     finish(drawing, style, results)
@@ -68,7 +69,7 @@ def _how(table: pd.DataFrame) -> str:
 SIZE = re.compile(r"\b(k|queue|queue_size)=(\d+)")
 
 
-def front_names(info: pareto.ParetoInfo, style: Style) -> list[tuple[float, float, str, str]]:
+def front_names(info: ParetoInfo, style: Style) -> list[tuple[float, float, str, str]]:
     """x, y, size of the support set in words and where it goes, of the points on a single study's front.
 
     Below the front's line nothing of the front is in the way; who stands too close to a name on its left has none.
@@ -91,7 +92,7 @@ def front_names(info: pareto.ParetoInfo, style: Style) -> list[tuple[float, floa
     return names
 
 
-def name_points(fig: go.Figure, info: pareto.ParetoInfo, style: Style) -> go.Figure:
+def name_points(fig: go.Figure, info: ParetoInfo, style: Style) -> go.Figure:
     """Write `front_names` into the drawing, for who reads it on paper; unseen markers keep them off the points."""
     names = front_names(info, style)
     if names:
@@ -114,7 +115,7 @@ def search_front(results: Sequence[Results], style: Style) -> Figure | Skipped:
     if not tables:
         return Skipped("pareto_search", "no trial of the search has reported an accuracy")
     table = pd.concat(tables, ignore_index=True)
-    info = pareto.pareto_info(
+    info = pareto_info(
         table.assign(study="") if len(results) == 1 else table, x=style.x, y_title=points.search_score(results[0]).title
     )
     title = "All trials of the search"

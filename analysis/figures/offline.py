@@ -8,16 +8,15 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from analysis.figure_data.training_info import Bar, offline_bars
+from analysis.figure_data.offline_info import Bar, offline_bars
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
-from analysis.figures.gifs import nice_ticks
 from analysis.figures.panels import Panel, bars, collect, finish, frame, grid, several
 from analysis.figures.style import Style
-from analysis.report import tables
+from analysis.results import points, published
 from analysis.results.intervals import Interval
 from analysis.results.load import Results
-from analysis.text import bytes_in_words, short_name
+from analysis.text import bytes_in_words, nice_ticks, seeds_in_words, short_name
 
 COLUMNS = {"acc1": "acc@1", "acc5": "acc@5"}
 
@@ -36,22 +35,20 @@ def offline_accuracy(results: Sequence[Results], style: Style) -> Figure | Skipp
         "Points by method, then by bytes of support set."
     )
     if any(bar.published for panel in panels for bar in panel.info):
-        caption += f" Diamonds: published values. {tables.PUBLISHED_SOURCE}; epochs and recipe may differ."
+        caption += f" Diamonds: published values. {published.SOURCE}; epochs and recipe may differ."
     return Figure(name, title, caption, finish(fig, style, results, wide=True), frame(panels, lambda p: _rows(p.info)))
 
 
 def _with_published(results: Results, found: Sequence[Bar]) -> list[Bar]:
     """The bars with what the original study reports of the same points, where it is of the same data."""
-    table = tables.offline_table(results)
-    if table is None:
-        return list(found)
-    known = table.data.set_index("point")[["published_acc1", "published_acc5"]].rename(columns=lambda c: c[-4:])
-    values = known.apply(lambda row: row.dropna().to_dict(), axis=1).to_dict()
+    table = points.confirmed(results, "test_acc1")
+    known = published.beside(table, results)[["acc1", "acc5"]].set_axis(table["point"])
+    values = {point: row.dropna().to_dict() for point, row in known.iterrows()}
     return [bar._replace(published=values.get(bar.point, {})) for bar in found]
 
 
 def _words(found: Sequence[Bar]) -> str:
-    return tables.seeds_in_words([(bar.acc5 or bar.acc1).n for bar in found])
+    return seeds_in_words([(bar.acc5 or bar.acc1).n for bar in found])
 
 
 def _rows(found: Sequence[Bar]) -> list[dict]:

@@ -11,13 +11,13 @@ from typing import Any
 import plotly.graph_objects as go
 
 from analysis.figure_data import optuna_info
-from analysis.figure_data.training_info import NotEnough
+from analysis.figure_data.common import NotEnough
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
-from analysis.figures.panels import Panel, collect, counts, finish, frame, grid, several
+from analysis.figures.panels import Panel, collect, finish, frame, grid, several
 from analysis.figures.style import Style
 from analysis.results.load import Results
-from analysis.text import bytes_in_words
+from analysis.text import bytes_in_words, counts
 from study import schema
 
 BYTES = "support set"

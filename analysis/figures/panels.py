@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figure_data.training_info import NotEnough
+from analysis.figure_data.common import NotEnough
 from analysis.figures import style as looks
 from analysis.figures.figure import Skipped
 from analysis.figures.style import INK, Style
@@ -98,13 +98,6 @@ def rung_lines(fig: go.Figure, rungs: Sequence[int], row: int, column: int, styl
         fig.add_vline(x=rung, line={"color": "#8A979D", "width": 0.7 * style.line, "dash": "dot"}, row=row, col=column)
 
 
-def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Ticks at 1, 2 and 5 times powers of ten within the limits; 1 and 3 over two decades, 1 over more than three."""
-    factors = (1, 2, 5) if high / low < 100 else (1, 3) if high / low < 1000 else (1,)
-    values = [f * 10.0**d for d in range(-12, 13) for f in factors if low <= f * 10.0**d <= high]
-    return values, [f"{v:,.0f}" if v >= 1 else f"{v:g}" for v in values]
-
-
 def score_title(results: Results) -> str:
     """Axis title of `accuracy`, which copies the metric that the study optimises."""
     names = {
@@ -114,11 +107,6 @@ def score_title(results: Results) -> str:
         "few_shot_acc1": "Few-shot acc@1",
     }
     return f"{names.get(str(results.manifest['score']), str(results.manifest['score']))},<br>validation (%)"
-
-
-def counts(pairs: Mapping[str, int]) -> str:
-    """`kmclr n = 12, nnclr n = 6`."""
-    return ", ".join(f"{name} n = {n}" for name, n in pairs.items())
 
 
 def bars(means: Sequence[Interval], style: Style, colour: str) -> dict:

@@ -9,13 +9,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.figure_data import search_info as data
-from analysis.figure_data.training_info import NotEnough
-from analysis.figures import pareto
+from analysis.figure_data.common import NotEnough
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
-from analysis.figures.panels import Panel, collect, counts, finish, frame, grid, rgba, rung_lines, several
+from analysis.figures.panels import Panel, collect, finish, frame, grid, rgba, rung_lines, several
 from analysis.figures.style import Style
+from analysis.results import front
 from analysis.results.load import Results
+from analysis.text import counts
 
 # --- rungs ---
 
@@ -90,8 +91,8 @@ def draw_rungs(panels: Sequence[Panel], style: Style) -> go.Figure:
 
 def _volume(done: pd.DataFrame) -> tuple[float, int]:
     x, y = done["support_bytes"].to_numpy(), done["accuracy"].to_numpy()
-    reference = pareto.reference_for(pareto.AXES["support_bytes"], x)
-    return pareto.hypervolume(x, y, reference), int(pareto.on_front(x, y).sum())
+    reference = front.reference_for(front.AXES["support_bytes"], x)
+    return front.hypervolume(x, y, reference), int(front.on_front(x, y).sum())
 
 
 def hypervolume_over_time(results: Sequence[Results], style: Style) -> Figure | Skipped:
@@ -102,7 +103,7 @@ def hypervolume_over_time(results: Sequence[Results], style: Style) -> Figure | 
         return skipped
     fig = draw_hypervolume(panels, style)
     fig.update_layout(title_text=title)
-    reference = pareto.reference_for(pareto.AXES["support_bytes"], [])
+    reference = front.reference_for(front.AXES["support_bytes"], [])
     caption = (
         "Hypervolume of validation accuracy against support bytes (higher is better) after each completed search trial "
         f"({several(panels, lambda p: f'n = {len(p.info[ALL].hypervolume)} completed')}); {reference.words}. "

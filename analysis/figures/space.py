@@ -8,12 +8,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from analysis.figure_data import space_info as data
-from analysis.figure_data.training_info import NotEnough
+from analysis.figure_data.common import NotEnough
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
-from analysis.figures.panels import Panel, bars, collect, finish, frame, grid, log_ticks, score_title, several
+from analysis.figures.panels import Panel, bars, collect, finish, frame, grid, score_title, several
 from analysis.figures.style import Style
 from analysis.results.load import Results
+from analysis.text import log_ticks
 from study import schema
 
 

@@ -10,10 +10,11 @@ import plotly.graph_objects as go
 from analysis.figure_data import training_info as data
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
-from analysis.figures.panels import Panel, bars, collect, counts, finish, frame, grid, rgba, score_title, several
+from analysis.figures.panels import Panel, bars, collect, finish, frame, grid, rgba, score_title, several
 from analysis.figures.style import Style
 from analysis.results.intervals import Interval
 from analysis.results.load import Results
+from analysis.text import counts
 from study import schema
 
 SHADES = ("#8CC5E8", "#3D9BD6", "#0072B2", "#004C78", "#00263C")

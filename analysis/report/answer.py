@@ -6,12 +6,12 @@ import math
 
 import pandas as pd
 
-from analysis.figures.pareto import cost_in_words
-from analysis.report.tables import number, reference_point, seeds_in_words, whole, with_interval
+from analysis.report.tables import reference_point
 from analysis.results import points
+from analysis.results.front import cost_in_words
 from analysis.results.intervals import paired_difference, paired_ratio
 from analysis.results.load import Results
-from analysis.text import bytes_in_words
+from analysis.text import bytes_in_words, number, seeds_in_words, whole, with_interval
 from study import schema
 
 ON_PAR = 0.99

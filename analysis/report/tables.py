@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from importlib import resources
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.figures.pareto import cost_in_words
 from analysis.figures.style import rehearsal_label
-from analysis.results import points
+from analysis.results import points, published
+from analysis.results.front import cost_in_words
 from analysis.results.intervals import paired_difference
 from analysis.results.load import Results
+from analysis.text import number, seeds_in_words, whole, with_interval
 from study import schema
-
-PUBLISHED_SOURCE = (
-    "Published: M. Rossini, Beyond Single Instance Positives For Contrastive Visual Representation Learning; "
-    "CIFAR-100, ResNet-18, offline linear evaluation on test, one seed each"
-)
 
 
 class Table(NamedTuple):
@@ -32,39 +26,6 @@ class Table(NamedTuple):
     data: pd.DataFrame
     label: str | None
     """The rehearsal label, or None."""
-
-
-def published() -> pd.DataFrame:
-    """The original study's results: model, method, k, queue_size, forget_every, acc1, acc5 (%), vectors, note."""
-    source = resources.files("analysis.report") / "published.csv"
-    with resources.as_file(source) as path:
-        return pd.read_csv(path, keep_default_na=True)
-
-
-# --- numbers as text ---
-
-
-def number(value: float, digits: int = 2) -> str:
-    """Fixed digits; an en dash for NaN."""
-    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
-
-
-def whole(value: float) -> str:
-    """`98,304`; an en dash for NaN."""
-    return f"{value:,.0f}" if math.isfinite(value) else "–"
-
-
-def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
-    """`57.20 [56.90, 57.50]`, without brackets where there is no interval."""
-    if not math.isfinite(low):
-        return number(mean, digits)
-    return f"{number(mean, digits)} [{number(low, digits)}, {number(high, digits)}]"
-
-
-def seeds_in_words(counts: Sequence[int]) -> str:
-    """`n = 3 seeds`, `n = 2 to 3 seeds`."""
-    low, high = min(counts), max(counts)
-    return f"n = {low} seed{'s' * (low != 1)}" if low == high else f"n = {low} to {high} seeds"
 
 
 # --- tables ---
@@ -112,24 +73,6 @@ def _vectors(results: Results) -> dict[str, float]:
     return dict(zip(results.trials["trial_id"], results.trials["support_vectors"], strict=True))
 
 
-def is_published_setting(results: Results) -> bool:
-    """Whether the published numbers are of this data: the whole of CIFAR-100 at 32 pixels, in a real study."""
-    data = results.manifest["data"] if isinstance(results.manifest["data"], dict) else {}
-    sizes = (data.get("classes"), data.get("test"), data.get("image_size"))
-    return not results.rehearsal and sizes == (100, 10000, 32)
-
-
-def _published_for(row: Any, table: pd.DataFrame) -> tuple[float, float, str]:
-    match = table[table["method"] == row.method]
-    for name in ("k", "queue_size", "forget_every"):
-        value = getattr(row, f"p_{name}", None)
-        if value is not None and not pd.isna(value):
-            match = match[match[name] == value]
-        elif match[name].notna().any() and name != "forget_every":
-            return math.nan, math.nan, ""
-    return (math.nan, math.nan, "") if match.empty else tuple(match.iloc[0][["acc1", "acc5", "model"]])
-
-
 def offline_table(results: Results) -> Table | None:
     """Offline acc@1 and acc@5 on test with intervals, beside published values where they are of the same data."""
     done = points.finished(results, points.CONFIRM)
@@ -142,10 +85,10 @@ def offline_table(results: Results) -> Table | None:
     )
     for name, column in (("acc5", "y"), ("acc5_low", "low"), ("acc5_high", "high")):
         data[name] = data["point"].map(fifth[column])
-    beside = is_published_setting(results)
-    known = [_published_for(row, published()) if beside else (math.nan, math.nan, "") for row in data.itertuples()]
-    data["published_acc1"], data["published_acc5"] = [v[0] for v in known], [v[1] for v in known]
-    data["published_model"] = [v[2] for v in known]
+    beside = published.is_published_setting(results)
+    known = published.beside(data, results)
+    for name in known:
+        data[f"published_{name}"] = known[name]
     rows = pd.DataFrame(
         {
             "Point": data["label"],
@@ -159,7 +102,7 @@ def offline_table(results: Results) -> Table | None:
     if beside:
         rows["Published acc@1"] = [number(v) for v in data["published_acc1"]]
         rows["Published acc@5"] = [number(v) for v in data["published_acc5"]]
-        caption += f" {PUBLISHED_SOURCE}; epochs and recipe may differ from this study's."
+        caption += f" {published.SOURCE}; epochs and recipe may differ from this study's."
     else:
         caption += " The published numbers are of CIFAR-100 and are not comparable, so they are left out."
     return Table("offline", "Offline evaluation", caption, rows, data, rehearsal_label([results]))

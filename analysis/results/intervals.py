@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from analysis.figures import pareto
+from analysis.results import front
 
 CONFIDENCE = 0.95
 BOOTSTRAP_FROM = 10
@@ -144,7 +144,7 @@ class FrontStatistics(NamedTuple):
 
 
 def front_statistics(
-    costs: Sequence[Sequence[float]], samples: Sequence[Sequence[float]], reference: pareto.Reference,
+    costs: Sequence[Sequence[float]], samples: Sequence[Sequence[float]], reference: front.Reference,
     draws: int = DRAWS,
 ) -> FrontStatistics:  # fmt: skip
     """Probability of each point to be on the front, and the hypervolume with its 95 % percentile interval.
@@ -153,12 +153,12 @@ def front_statistics(
     ranks as it is, but adds no more than 100 % to the hypervolume.
     """
     x_N, means_N = (np.array([np.mean(s) if len(s) else np.nan for s in part], float) for part in (costs, samples))
-    value = pareto.hypervolume(x_N, means_N, reference)
+    value = front.hypervolume(x_N, means_N, reference)
     drawn_RN = resampled_means(samples, draws)
     if len(x_N) == 0 or np.isnan(drawn_RN).all():
         return FrontStatistics(np.full(len(x_N), np.nan), value, math.nan, math.nan)
     pairs = list(zip(resampled_costs(costs, draws), drawn_RN, strict=True))
-    on_RN = np.array([pareto.on_front(x, y) for x, y in pairs])
-    volumes = [pareto.hypervolume(x, np.clip(y, *PERCENT), reference) for x, y in pairs]
+    on_RN = np.array([front.on_front(x, y) for x, y in pairs])
+    volumes = [front.hypervolume(x, np.clip(y, *PERCENT), reference) for x, y in pairs]
     low, high = np.quantile(volumes, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return FrontStatistics(on_RN.mean(0), value, float(low), float(high))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.figures import pareto
+from analysis.results import front
 from analysis.results.intervals import PERCENT, FrontStatistics, front_statistics, mean_interval
 from analysis.results.load import Results
 from study import schema
@@ -160,21 +160,21 @@ class Front(NamedTuple):
     points: pd.DataFrame
     """As `confirmed` (or `searched`), plus on_front (bool) and p_front (NaN where nothing is repeated)."""
     score: Score
-    axis: pareto.Axis
-    reference: pareto.Reference
+    axis: front.Axis
+    reference: front.Reference
     statistics: FrontStatistics
 
 
 def check_axis(results: Sequence[Results], x: str) -> None:
     """Raises ValueError if a study cannot be drawn against `x`."""
-    if x not in pareto.AXES:
-        raise ValueError(f"--x: expected one of {', '.join(pareto.AXES)}, got {x!r}")
+    if x not in front.AXES:
+        raise ValueError(f"--x: expected one of {', '.join(front.AXES)}, got {x!r}")
     for one in results:
         with_result = one.trials[one.trials["accuracy"].notna()]
         if len(with_result) and with_result[x].isna().all():
             why = "it ran on a CPU" if x == "gpu_hours" else "no trial reports it"
             raise ValueError(
-                f"--x {x}: {one.folder} has no value of it ({why}); choose another of {', '.join(pareto.AXES)}"
+                f"--x {x}: {one.folder} has no value of it ({why}); choose another of {', '.join(front.AXES)}"
             )
 
 
@@ -192,8 +192,8 @@ def front_of(results: Results, x: str = "support_bytes") -> Front | None:
         samples, costs = ([[v] for v in points[name]] for name in ("y", x))
     if not len(points):
         return None
-    axis = pareto.AXES[x]
-    reference = pareto.reference_for(axis, points[x].tolist())
+    axis = front.AXES[x]
+    reference = front.reference_for(axis, points[x].tolist())
     found = front_statistics(costs, samples, reference)
-    points = points.assign(on_front=pareto.on_front(points[x], points["y"]), p_front=found.probability_N)
+    points = points.assign(on_front=front.on_front(points[x], points["y"]), p_front=found.probability_N)
     return Front(points, score, axis, reference, found)

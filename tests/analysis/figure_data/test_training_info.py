@@ -12,7 +12,8 @@ from scipy import stats
 from analysis.figure_data import prototypes_info as prototypes
 from analysis.figure_data import search_info as search
 from analysis.figure_data import training_info as training
-from analysis.figure_data.training_info import NotEnough
+from analysis.figure_data.common import NotEnough
+from analysis.figure_data.offline_info import offline_bars
 from analysis.results.load import ResultsError, load
 from study import schema
 from tests.helpers.figure_inputs import tables, trial_row, write_pictures
@@ -118,14 +119,14 @@ def test_bars_average_seeds_and_come_by_method_then_bytes() -> None:
             trial_row("4", **confirm, point="small", support_bytes=1e3, test_acc1=45.0, test_acc5=75.0),
         ]
     )
-    bars = training.offline_bars(trials)
+    bars = offline_bars(trials)
     assert [bar.point for bar in bars] == ["small", "big", "none"]
     assert bars[1].acc5.mean == pytest.approx(82)
     assert 82 - bars[1].acc5.low == pytest.approx(stats.t.ppf(0.975, 1) * 2)
     assert bars[1].acc5.high == 100  # the t interval reaches 107
     assert math.isnan(bars[0].acc1.low)
     with pytest.raises(NotEnough, match="test split"):
-        training.offline_bars(trials.assign(test_acc1=np.nan, test_acc5=np.nan))
+        offline_bars(trials.assign(test_acc1=np.nan, test_acc5=np.nan))
 
 
 # --- search ---

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from analysis.figure_data import space_info
-from analysis.figures import headline, offline, optuna, pareto, render, space
+from analysis.figure_data.pareto_info import pareto_info
+from analysis.figures import headline, offline, optuna, render, space
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
 from analysis.figures.style import get_style
@@ -158,13 +159,13 @@ def test_points_on_the_front_are_named_where_there_is_room(full: Results) -> Non
             "n": 1,
         }
     )
-    info = pareto.pareto_info(table, x="support_bytes", y_title="")
+    info = pareto_info(table, x="support_bytes", y_title="")
     names = headline.front_names(info, get_style("paper"))
     assert [(x, y, text) for x, y, text, _ in names] == [
         (1e3, 50.0, "k = 11"), (1e5, 60.0, "queue 157"), (1e6, 61.0, "k = 99")
     ]  # fmt: skip
     assert [place for *_, place in names] == ["bottom right", "bottom right", "bottom left"]
-    two = pareto.pareto_info(table.assign(study=["a", "a", "b", "b"]), x="support_bytes", y_title="")
+    two = pareto_info(table.assign(study=["a", "a", "b", "b"]), x="support_bytes", y_title="")
     assert headline.front_names(two, get_style("paper")) == []
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from analysis.figures import gifs
 from analysis.results.load import load
+from analysis.text import nice_ticks
 from tests.helpers.figure_inputs import full_results
 from tests.helpers.synthetic_results import write_results
 
@@ -54,6 +55,6 @@ def test_a_title_that_is_too_long_ends_at_a_word() -> None:
 
 
 def test_ticks_are_round_and_inside() -> None:
-    assert gifs.nice_ticks(0, 18) == [0, 5, 10, 15]
-    assert gifs.nice_ticks(9.7, 61.2) == [10, 20, 30, 40, 50, 60]
-    assert gifs.nice_ticks(-0.3, 0.3) == [-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3]
+    assert nice_ticks(0, 18) == [0, 5, 10, 15]
+    assert nice_ticks(9.7, 61.2) == [10, 20, 30, 40, 50, 60]
+    assert nice_ticks(-0.3, 0.3) == [-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3]

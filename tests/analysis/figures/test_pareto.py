@@ -10,8 +10,10 @@ import pytest
 from pymoo.indicators.hv import HV
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-from analysis.figures.pareto import AXES, Reference, draw_pareto, hypervolume, on_front, pareto_info, reference_for
+from analysis.figure_data.pareto_info import pareto_info
+from analysis.figures.pareto import draw_pareto
 from analysis.figures.style import COLOURS, STYLES
+from analysis.results.front import AXES, Reference, hypervolume, on_front, reference_for
 from analysis.text import byte_ticks, bytes_in_words
 
 LINEAR = Reference(1.0, 0.0, False)

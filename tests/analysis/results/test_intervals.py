@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.figures.pareto import Reference, hypervolume
+from analysis.results.front import Reference, hypervolume
 from analysis.results.intervals import (
     PERCENT,
     front_statistics,
