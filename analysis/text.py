@@ -6,24 +6,27 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-
-def bytes_in_words(value: float) -> str:
-    """`0`, `410 kB`, `101 MB`; SI units, three digits at most."""
-    if not math.isfinite(value):
-        return "?"
-    for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if value >= 0.9995 * factor:
-            return f"{_three(value / factor)} {unit}"
-    return f"{value:.0f} B" if value else "0"
-
-
-def _three(value: float) -> str:
-    return f"{value:.0f}" if value >= 99.95 else f"{value:.3g}"
+from study.schema import Metric, wording
 
 
 def short_name(label: str) -> str:
     """A point's label without `prototype_` and `queue_` before a parameter, which say nothing within a method."""
     return re.sub(r"\b(prototype|queue)_(?=\w+=)", "", label)
+
+
+def heading(metric: Metric) -> str:
+    """`Test acc@1, kNN (%)`: title and unit, for an axis or a column."""
+    return f"{metric.title} ({metric.unit})" if metric.unit else metric.title
+
+
+def in_sentence(title: str) -> str:
+    """`support set`, `GPU-hours per run`: a title within a sentence."""
+    return title if title[:2].isupper() else title[:1].lower() + title[1:]
+
+
+def joined(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -58,13 +61,15 @@ def counts(pairs: Mapping[str, int]) -> str:
 
 
 def byte_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Ticks of a log axis in bytes: every decade, and 3 x between if there are few."""
+    """Ticks of a log axis in bytes: every decade, with 2 and 5 between where those are too few, and else even steps."""
     decades = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
     values = [10.0**d for d in decades]
     if len(values) < 3:
         spread = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         values = [f * 10.0**d for d in spread for f in (1, 2, 5) if low <= f * 10.0**d <= high]
-    return values, [bytes_in_words(v) for v in values]
+    if len(values) < 2:
+        values = nice_ticks(low, high, most=4)
+    return values, [wording.bytes_in_words(v) for v in values]
 
 
 def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:

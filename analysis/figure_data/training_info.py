@@ -37,6 +37,8 @@ class Curve(NamedTuple):
 
 
 BAND_FROM = 3
+NOT_ON_RECORD = "method not on record yet"
+"""Group of trials that run and have not been interrupted or ended, whose reports alone do not name the method."""
 
 
 def banded(curve: Curve) -> np.ndarray:
@@ -69,7 +71,7 @@ class Forgetting(NamedTuple):
 
 def limits_of(metric: str) -> tuple[float, float]:
     """What a metric can be: accuracies are percentages, the rest shares."""
-    return PERCENT if "acc" in metric else (0.0, 1.0)
+    return PERCENT if schema.METRICS[metric].unit == "%" else (0.0, 1.0)
 
 
 def curve(wide: pd.DataFrame, group: str, points: dict[str, str], limits: tuple[float, float] = PERCENT) -> Curve:
@@ -115,8 +117,8 @@ def curves(
         rows = reports[["trial_id", "epoch", metric]].merge(chosen[columns], on="trial_id")
         stage = str(chosen["stage"].iloc[0])
     else:
-        rows = reports[reports["stage"] == stage].dropna(subset=["method"])
-        rows = rows if by in rows else rows.iloc[:0]
+        rows = reports[reports["stage"] == stage]
+        rows = rows.assign(method=rows["method"].fillna(NOT_ON_RECORD)) if by in rows else rows.iloc[:0]
     rows = rows.dropna(subset=[metric])
     if rows.empty:
         raise NotEnough(f"no trial reported {metric}")
@@ -124,9 +126,11 @@ def curves(
 
 
 def _by_group(rows: pd.DataFrame, metric: str, by: str) -> Iterable[Curve]:
-    groups = ordered_methods(rows[by]) if by == "method" else sorted(rows[by].dropna().unique())
+    groups = [*ordered_methods(rows[by]), NOT_ON_RECORD] if by == "method" else sorted(rows[by].dropna().unique())
     for group in groups:
         part = rows[rows[by] == group]
+        if part.empty:
+            continue
         wide = part.pivot_table(index="epoch", columns="trial_id", values=metric, aggfunc="last")
         points = part.drop_duplicates("trial_id").set_index("trial_id")["label"].fillna("").astype(str).to_dict()
         yield curve(wide, f"{group:g}" if isinstance(group, float) else str(group), points, limits_of(metric))

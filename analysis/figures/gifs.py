@@ -5,6 +5,7 @@ Everything is drawn at twice the size and reduced, which smooths lines and type.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +19,10 @@ from analysis.figures import style as looks
 from analysis.figures.figure import Skipped
 from analysis.figures.panels import score_title
 from analysis.figures.prototypes import class_colours
-from analysis.figures.render import gif
 from analysis.results.load import Results
 from analysis.text import nice_ticks, short_name
 from study import schema
+from study.schema import files
 
 SCALE = 2
 MOST_FRAMES = 60
@@ -222,6 +223,21 @@ def _draw_picture(
 
 # --- files ---
 
+
+def gif(frames: Sequence[Image.Image], frame_ms: int) -> bytes:
+    """An endless GIF whose last frame stays for two seconds; one palette for all frames, so that colours hold still."""
+    shown = [f.reduce(2) for f in frames[:: max(1, len(frames) // 6)]] + [frames[-1].reduce(2)]
+    together = Image.new("RGB", (max(f.width for f in shown), sum(f.height for f in shown)))
+    for number, frame in enumerate(shown):
+        together.paste(frame, (0, number * frame.height))
+    palette = together.quantize(128, method=Image.Quantize.MEDIANCUT)
+    drawn = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
+    times = [frame_ms] * (len(drawn) - 1) + [2000]
+    out = io.BytesIO()
+    drawn[0].save(out, "GIF", save_all=True, append_images=drawn[1:], duration=times, loop=0, optimize=True)
+    return out.getvalue()
+
+
 GIFS: dict[str, Callable[[Results], list[Image.Image]]] = {
     "accuracy_per_epoch": accuracy_frames,
     "prototypes": prototype_frames,
@@ -242,8 +258,6 @@ def write_gifs(results: Sequence[Results], folder: Path) -> tuple[list[Path], li
                 skipped.append(Skipped(f"{own}.gif", str(error)))
                 continue
             path = Path(folder) / f"{own}.gif"
-            partial = path.with_name(f"{path.name}.partial")
-            partial.write_bytes(gif(frames, FRAME_MS))
-            partial.replace(path)
+            files.write_atomically(path, gif(frames, FRAME_MS))
             written.append(path)
     return written, skipped

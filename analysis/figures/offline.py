@@ -13,10 +13,10 @@ from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
 from analysis.figures.panels import Panel, bars, collect, finish, frame, grid, several
 from analysis.figures.style import Style
-from analysis.results import points, published
+from analysis.results import front, points, published
 from analysis.results.intervals import Interval
 from analysis.results.load import Results
-from analysis.text import bytes_in_words, nice_ticks, seeds_in_words, short_name
+from analysis.text import nice_ticks, seeds_in_words, short_name
 
 COLUMNS = {"acc1": "acc@1", "acc5": "acc@5"}
 
@@ -24,7 +24,7 @@ COLUMNS = {"acc1": "acc@1", "acc5": "acc@5"}
 def offline_accuracy(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """Offline acc@1 and acc@5 of every confirmed point, with intervals."""
     name, title = "offline_accuracy", "Offline linear evaluation on test"
-    panels, skipped = collect(name, results, lambda r: _with_published(r, offline_bars(r.trials)))
+    panels, skipped = collect(name, results, lambda r: _with_published(r, offline_bars(r.trials, r.costs)))
     if skipped:
         return skipped
     fig = draw_bars(panels, style)
@@ -32,7 +32,7 @@ def offline_accuracy(results: Sequence[Results], style: Style) -> Figure | Skipp
     caption = (
         f"Mean over the seeds of each confirmed point ({several(panels, lambda p: _words(p.info))}) and its "
         "95 % interval (t, from 10 seeds on bootstrap), also written beside the bars; no interval for one seed. "
-        "Points by method, then by bytes of support set."
+        f"Points by method, then by {front.names_of(results[0].costs)}."
     )
     if any(bar.published for panel in panels for bar in panel.info):
         caption += f" Diamonds: published values. {published.SOURCE}; epochs and recipe may differ."
@@ -53,7 +53,8 @@ def _words(found: Sequence[Bar]) -> str:
 
 def _rows(found: Sequence[Bar]) -> list[dict]:
     return [
-        {"point": bar.point, "label": bar.label, "method": bar.method, "support_bytes": bar.support_bytes}
+        {"point": bar.point, "label": bar.label, "method": bar.method}
+        | bar.costs
         | {"metric": f"test_{key}", "mean": mean.mean, "low": mean.low, "high": mean.high, "n": mean.n}
         | {"published": bar.published.get(key, math.nan)}
         for bar in found
@@ -64,7 +65,13 @@ def _rows(found: Sequence[Bar]) -> list[dict]:
 
 def draw_bars(panels: Sequence[Panel], style: Style) -> go.Figure:
     """One row per study; acc@1 left, acc@5 right; a bar per point, first point on top, its value right of it."""
-    names = [[point_lines(bar.label, bar.support_bytes, name_room(style)) for bar in panel.info] for panel in panels]
+    names = [
+        [
+            point_lines(bar.label, front.costs_in_words(bar.costs, list(bar.costs)), name_room(style))
+            for bar in panel.info
+        ]
+        for panel in panels
+    ]
     lines = max(len(name) for panel in names for name in panel)
     step = (1.3 * lines + 0.7) * style.font
     needed = step * max(len(panel.info) for panel in panels) + 7 * style.font
@@ -102,10 +109,10 @@ def name_room(style: Style) -> int:
     return int(NAMES_SHARE * style.wide / (CHARACTER * style.font))
 
 
-def point_lines(label: str, support_bytes: float, room: int) -> list[str]:
-    """A point's name in lines of at most `room` characters, broken between its parameters; its bytes come last."""
+def point_lines(label: str, costs: str, room: int) -> list[str]:
+    """A point's name in lines of at most `room` characters, broken between its parameters; its costs come last."""
     lines = textwrap.wrap(short_name(label), room, break_long_words=False, break_on_hyphens=False) or [""]
-    size = bytes_in_words(support_bytes).replace(" ", "\u00a0")
+    size = costs.replace(" ", "\u00a0")
     joined = f"{lines[-1]} · {size}"
     return [*lines[:-1], joined] if len(joined) <= room else [*lines, size]
 
@@ -172,6 +179,3 @@ def _add_published(fig: go.Figure, found: Sequence[Bar], key: str, style: Style,
                     "line": {"color": looks.INK, "width": max(1.0, 0.6 * style.line)}},
             hovertemplate="published: %{x:.2f} %<extra></extra>", **where,
         )  # fmt: skip
-
-
-MAKERS = (offline_accuracy,)

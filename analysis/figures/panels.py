@@ -15,6 +15,9 @@ from analysis.figures.figure import Skipped
 from analysis.figures.style import INK, Style
 from analysis.results.intervals import Interval
 from analysis.results.load import Results
+from analysis.results.points import score_metric
+from analysis.text import heading
+from study.schema import Metric
 
 
 class Panel(NamedTuple):
@@ -98,15 +101,14 @@ def rung_lines(fig: go.Figure, rungs: Sequence[int], row: int, column: int, styl
         fig.add_vline(x=rung, line={"color": "#8A979D", "width": 0.7 * style.line, "dash": "dot"}, row=row, col=column)
 
 
+def in_two_lines(metric: Metric) -> str:
+    """Title and unit of a metric at an axis, broken after the first comma."""
+    return heading(metric).replace(", ", ",<br>", 1)
+
+
 def score_title(results: Results) -> str:
     """Axis title of `accuracy`, which copies the metric that the study optimises."""
-    names = {
-        "probe_acc1": "Linear probe acc@1",
-        "probe_acc5": "Linear probe acc@5",
-        "knn_acc1": "kNN acc@1",
-        "few_shot_acc1": "Few-shot acc@1",
-    }
-    return f"{names.get(str(results.manifest['score']), str(results.manifest['score']))},<br>validation (%)"
+    return in_two_lines(score_metric(results))
 
 
 def bars(means: Sequence[Interval], style: Style, colour: str) -> dict:
@@ -117,9 +119,3 @@ def bars(means: Sequence[Interval], style: Style, colour: str) -> dict:
         "arrayminus": [m.mean - m.low if m.n > 1 else None for m in means],
         "width": 0.4 * style.marker,
     }  # fmt: skip
-
-
-def rgba(code: str, opacity: float) -> str:
-    """A colour #rrggbb with an opacity, for bands."""
-    red, green, blue = (int(code[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"

@@ -1,55 +1,65 @@
-"""The picture of a front. Drawing only; the numbers are `figure_data.pareto_info`."""
+"""The picture of a front: accuracy against each cost. Drawing only; the numbers are `figure_data.pareto_info`."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from analysis.figure_data.pareto_info import ParetoInfo
 from analysis.figures import style as looks
-from analysis.results.front import Axis, cost_in_words
 from analysis.text import byte_ticks
-
-
-def draw_pareto(info: ParetoInfo, style: looks.Style) -> go.Figure:
-    """The picture: front as a staircase in ink, its points solid, dominated ones faded; stopped runs hollow."""
-    fig = go.Figure()
-    studies = list(dict.fromkeys(info.points["study"]))
-    for number, study in enumerate(studies):
-        steps = info.steps[info.steps["study"] == study]
-        name = "front" if len(studies) == 1 else f"front: {study} ({STUDY_MARKS[number % 5][1]})"
-        if len(steps):
-            line = {"color": looks.INK, "width": style.line, "shape": "hv", "dash": _dash(number)}
-            fig.add_scatter(x=steps["x_drawn"], y=steps["y"], mode="lines", line=line, name=name, hoverinfo="skip")
-    named: set[str] = set()
-    for number, study in enumerate(studies):
-        for method in [*looks.order(info.points["method"]), None]:
-            _add_points(fig, info, style, study, method, number if len(studies) > 1 else None, named)
-    _axes(fig, info, style)
-    return fig
-
+from study.schema import Metric, wording
 
 STUDY_MARKS = (("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up", "▲"), ("cross", "✚"))
 """Symbol of each study's points where several are drawn (one study: a symbol per method), and it in a legend."""
+GAP = 0.045
+"""Between panels, in widths of the drawing."""
 
 
-def _dash(number: int) -> str:
-    return ("solid", "dash", "dot", "dashdot", "longdash")[number % 5]
+def draw_pareto(panels: Sequence[ParetoInfo], style: looks.Style) -> go.Figure:
+    """A panel per cost: the front's staircase in ink, its points solid, dominated ones faded, stopped runs hollow."""
+    fig = make_subplots(rows=1, cols=len(panels), shared_yaxes=True, horizontal_spacing=GAP)
+    studies = list(dict.fromkeys(study for info in panels for study in info.points["study"]))
+    named: set[str] = set()
+    for column, info in enumerate(panels, 1):
+        where = {"row": 1, "col": column}
+        for number, study in enumerate(studies):
+            steps = info.steps[info.steps["study"] == study]
+            name = "front" if len(studies) == 1 else f"front: {study} ({STUDY_MARKS[number % 5][1]})"
+            if len(steps):
+                line = {"color": looks.INK, "width": style.line, "shape": "hv", "dash": looks.DASHES[number % 5]}
+                fig.add_scatter(
+                    x=steps["x_drawn"], y=steps["y"], mode="lines", line=line, name=name, legendgroup=name,
+                    showlegend=name not in named, hoverinfo="skip", **where,
+                )  # fmt: skip
+                named.add(name)
+        for number, study in enumerate(studies):
+            for method in [*looks.order(info.points["method"]), None]:
+                _add_points(fig, info, style, study, method, number if len(studies) > 1 else None, named, where)
+        _axes(fig, info, style, len(panels), where)
+    return fig
+
+
+def panel_width(style: looks.Style, count: int) -> float:
+    """Pixels of one panel of so many."""
+    whole = 0.85 * (style.wide if count > 1 else style.width)
+    return whole * (1 - GAP * (count - 1)) / count
 
 
 def _symbol(method: str | None, number: int | None) -> str:
-    if number is None:
-        return looks.SYMBOLS.get(str(method), "circle")
-    return STUDY_MARKS[number % 5][0]
+    return looks.look(method).symbol if number is None else STUDY_MARKS[number % 5][0]
 
 
 def _add_points(
-    fig: go.Figure, info: ParetoInfo, style: looks.Style, study: str, method: str | None, number: int | None, named: set
-) -> None:
+    fig: go.Figure, info: ParetoInfo, style: looks.Style, study: str, method: str | None, number: int | None,
+    named: set, where: dict,
+) -> None:  # fmt: skip
     table = info.points[info.points["study"] == study]
-    mine = table[table["method"] == method] if method else table[~table["method"].isin(looks.COLOURS)]
+    mine = table[table["method"] == method] if method else table[~table["method"].isin(looks.LOOKS)]
     kinds = (
         ("on the front", mine[mine["on_front"]], 1.0, ""),
         ("dominated", mine[~mine["on_front"] & ~mine["hollow"].astype(bool)], 0.38, ""),
@@ -58,7 +68,7 @@ def _add_points(
     label = str(method or "unknown method")
     if len(mine) and label not in named:  # a legend in full colour, also of a method that has dominated points only
         marker = {"color": looks.colour(method), "symbol": _symbol(method, number), "size": 1.25 * style.marker}
-        fig.add_scatter(x=[None], y=[None], mode="markers", name=label, legendgroup=label, marker=marker)
+        fig.add_scatter(x=[None], y=[None], mode="markers", name=label, legendgroup=label, marker=marker, **where)
         named.add(label)
     for kind, rows, opacity, suffix in kinds:
         if not len(rows):
@@ -77,13 +87,14 @@ def _add_points(
                 "size": style.marker * (1.25 if kind == "on the front" else 1.0),
                 "line": {"width": max(1.0, style.line / 2), "color": looks.colour(method) if suffix else "white"},
             },
-            error_y=_bars(rows, method, style),
+            error_y=_error_bars(rows, method, style),
             customdata=[_hover(row, info.axis, kind) for row in rows.itertuples()],
             hovertemplate="%{customdata}<extra></extra>",
+            **where,
         )
 
 
-def _bars(rows: pd.DataFrame, method: str | None, style: looks.Style) -> dict | None:
+def _error_bars(rows: pd.DataFrame, method: str | None, style: looks.Style) -> dict | None:
     if rows["low"].isna().all():
         return None
     up, down = (rows["high"] - rows["y"]).fillna(0), (rows["y"] - rows["low"]).fillna(0)
@@ -98,26 +109,35 @@ def _bars(rows: pd.DataFrame, method: str | None, style: looks.Style) -> dict | 
     }
 
 
-def _hover(row: object, axis: Axis, kind: str) -> str:
+def _hover(row: object, axis: Metric, kind: str) -> str:
     interval = f" [{row.low:.2f}, {row.high:.2f}], n = {row.n}" if math.isfinite(row.low) else ""
     study = f"{row.study}<br>" if row.study else ""
-    return f"{study}<b>{row.label}</b><br>{row.y:.2f} %{interval}<br>{cost_in_words(row.x, axis)}<br>{kind}"
+    cost = wording.value_in_words(row.x, axis)
+    return f"{study}<b>{row.label}</b><br>{row.y:.2f} %{interval}<br>{cost}<br>{kind}"
 
 
-def _axes(fig: go.Figure, info: ParetoInfo, style: looks.Style) -> None:
+def _axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, where: dict) -> None:
     low, high = info.x_range
-    unit = "size in bytes, log scale" if info.axis.unit == "bytes" else info.axis.unit
-    fig.update_yaxes(title_text=info.y_title)
+    if where["col"] == 1:
+        fig.update_yaxes(title_text=info.y_title, **where)
+    unit = "size in bytes" if info.axis.unit == "B" else info.axis.unit
+    title = f"{info.axis.title} ({unit}{', log scale' if info.axis.log else ''})"
+    if 0.53 * 1.2 * style.font * len(title) > panel_width(style, count):
+        title = title.replace(" (", "<br>(")
     if not info.axis.log:
-        fig.update_xaxes(title_text=f"{info.axis.title} ({unit})", range=[low, high])
+        fig.update_xaxes(title_text=title, range=[low, high], **where)
         return
     values, texts = byte_ticks(low if info.zero_at is None else _slot_edge(info), high)
+    every = math.ceil(5 * 0.6 * style.font * (len(values) + 1) / panel_width(style, count))
+    values, texts = values[(len(values) - 1) % every :: every], texts[(len(values) - 1) % every :: every]
     if info.zero_at is not None:
         values, texts = [info.zero_at, *values], ["0<br>(none)", *texts]
-        fig.add_vrect(x0=low, x1=_slot_edge(info), fillcolor=looks.GRID, opacity=0.55, line_width=0, layer="below")
+        fig.add_vrect(
+            x0=low, x1=_slot_edge(info), fillcolor=looks.GRID, opacity=0.55, line_width=0, layer="below", **where
+        )  # fmt: skip
     fig.update_xaxes(
-        title_text=f"{info.axis.title} ({unit})", type="log", range=[math.log10(low), math.log10(high)],
-        tickvals=values, ticktext=texts, tickangle=0,
+        title_text=title, type="log", range=[math.log10(low), math.log10(high)], tickvals=values, ticktext=texts,
+        tickangle=0, **where,
     )  # fmt: skip
 
 

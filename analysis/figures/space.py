@@ -130,7 +130,7 @@ def _draw_trials(fig: go.Figure, info: data.AccuracyByK, style: Style, where: di
     for method, mean in info.references.items():
         fig.add_scatter(
             x=ends, y=[mean.mean] * 2, mode="lines", name=method, showlegend=legend, hoverinfo="name+y",
-            line={"color": looks.colour(method), "dash": looks.DASHES[method], "width": style.line}, **where,
+            line={"color": looks.colour(method), "dash": looks.look(method).dash, "width": style.line}, **where,
         )  # fmt: skip
 
 
@@ -151,7 +151,9 @@ def _draw_saturation(fig: go.Figure, info: data.AccuracyByK, style: Style, where
         _note(fig, "saturation not reached", style, where)
         return
     low, high = max(found.k_low, info.sizes[0] / 1.25), min(found.k_high, info.sizes[-1] * 1.25)
-    fig.add_vrect(x0=low, x1=high, fillcolor=looks.faded("kmclr", 0.12), line_width=0, layer="below", **where)
+    fig.add_vrect(
+        x0=low, x1=high, fillcolor=looks.rgba(looks.colour("kmclr"), 0.12), line_width=0, layer="below", **where
+    )
     fig.add_vline(x=found.k, line={"color": looks.colour("kmclr"), "width": style.line, "dash": "dot"}, **where)
     _note(fig, f"saturates at {saturation_point(found)}", style, where)
 
@@ -260,6 +262,3 @@ def _log_axis(update: Callable, values: Sequence[float], more: dict) -> None:
     low, high = min(values) / 1.2, max(values) * 1.2
     ticks, texts = log_ticks(low, high)
     update(type="log", range=[_log10(low), _log10(high)], tickvals=ticks, ticktext=texts, **more)
-
-
-MAKERS = (accuracy_vs_k, temperature_map)

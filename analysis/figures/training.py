@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from analysis.figure_data import training_info as data
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
-from analysis.figures.panels import Panel, bars, collect, finish, frame, grid, rgba, score_title, several
+from analysis.figures.panels import Panel, bars, collect, finish, frame, grid, in_two_lines, score_title, several
 from analysis.figures.style import Style
 from analysis.results.intervals import Interval
 from analysis.results.load import Results
@@ -43,9 +43,10 @@ def _add_curve(
         )  # fmt: skip
     banded = data.banded(curve)
     if banded.any():
+        pale = looks.rgba(colour, 0.13)
         for bound, fill in ((curve.high, None), (curve.low, "tonexty")):
             fig.add_scatter(
-                x=x[banded], y=bound[banded], mode="lines", line={"width": 0}, fill=fill, fillcolor=rgba(colour, 0.13),
+                x=x[banded], y=bound[banded], mode="lines", line={"width": 0}, fill=fill, fillcolor=pale,
                 hoverinfo="skip", legendgroup=group, showlegend=False, **where,
             )  # fmt: skip
     mode = "lines" if len(x) > 1 else "markers"
@@ -94,7 +95,7 @@ def _curves_figure(name: str, title: str, metric: str, results: Sequence[Results
         return skipped
     fig = draw_curves(panels, style)
     for row, panel in enumerate(panels, 1):
-        text = score_title(panel.results) if metric == schema.ACCURACY else "Linear probe acc@5,<br>validation (%)"
+        text = score_title(panel.results) if metric == schema.ACCURACY else in_two_lines(schema.METRICS[metric])
         fig.update_yaxes(title_text=text, range=value_range(panel.info), row=row, col=1)
     fig.update_layout(title_text=title)
     caption = f"{several(panels, lambda p: curves_in_words(p.info))} {CURVES_CAPTION}"
@@ -109,7 +110,7 @@ def draw_curves(panels: Sequence[Panel], style: Style) -> go.Figure:
         for curve in panel.info.curves:
             _add_curve(
                 fig, curve, style, {"row": row, "col": 1}, colour=looks.colour(curve.group),
-                dash=looks.DASHES.get(curve.group, "solid"), legend=curve.group not in named,
+                dash=looks.look(curve.group).dash, legend=curve.group not in named,
             )  # fmt: skip
             named.add(curve.group)
         fig.update_xaxes(title_text="Epoch", rangemode="tozero", row=row, col=1)
@@ -170,13 +171,12 @@ def shade(index: int, count: int) -> str:
 def draw_forgetting(panels: Sequence[Panel], style: Style) -> go.Figure:
     """Two columns: curves by f, and last accuracy by f."""
     fig = grid(panels, ["", ""], style, gap=0.13)
-    dashes = ("solid", "dash", "dot", "dashdot", "longdash")
     named: set[str] = set()
     for row, panel in enumerate(panels, 1):
         info, count = panel.info, len(panel.info.values)
         for i, curve in enumerate(info.curves.curves):
             _add_curve(
-                fig, curve, style, {"row": row, "col": 1}, colour=shade(i, count), dash=dashes[i % 5],
+                fig, curve, style, {"row": row, "col": 1}, colour=shade(i, count), dash=looks.DASHES[i % 5],
                 legend=curve.group not in named, name=f"f = {curve.group}", thin_lines=not data.banded(curve).any(),
             )  # fmt: skip
             named.add(curve.group)
@@ -208,10 +208,11 @@ def _add_mean(
 # --- diagnostics ---
 
 DIAGNOSTICS = {
-    "neighbour_purity": ("Neighbour purity", "share of positives with<br>the query's label (0-1)"),
-    "self_hit_rate": ("Self-hit rate", "share of positives from<br>the same image (0-1)"),
-    "prototypes_used": ("Prototypes in use", "share chosen in<br>the epoch (0-1)"),
+    "neighbour_purity": "share of positives with<br>the query's label (0-1)",
+    "self_hit_rate": "share of positives from<br>the same image (0-1)",
+    "prototypes_used": "share chosen in<br>the epoch (0-1)",
 }
+"""Metrics in a column each, and what stands at their axis."""
 
 
 def support_diagnostics(results: Sequence[Results], style: Style) -> Figure | Skipped:
@@ -234,20 +235,17 @@ Right: how many prototypes were chosen at least once (the others are dead)? {wor
 def draw_diagnostics(panels: Sequence[Panel], style: Style) -> go.Figure:
     """One column per diagnostic that any study has."""
     metrics = [m for m in DIAGNOSTICS if any(m in panel.info for panel in panels)]
-    fig = grid(panels, [DIAGNOSTICS[m][0] for m in metrics], style, height=0.85, gap=0.14)
+    fig = grid(panels, [schema.METRICS[m].title for m in metrics], style, height=0.85, gap=0.14)
     named: set[str] = set()
     for row, panel in enumerate(panels, 1):
         for column, metric in enumerate(metrics, 1):
             for curve in panel.info[metric].curves if metric in panel.info else ():
                 _add_curve(
                     fig, curve, style, {"row": row, "col": column}, colour=looks.colour(curve.group),
-                    dash=looks.DASHES.get(curve.group, "solid"), legend=curve.group not in named,
+                    dash=looks.look(curve.group).dash, legend=curve.group not in named,
                 )  # fmt: skip
                 named.add(curve.group)
             top = value_range(panel.info[metric], 1.0)[1] if metric in panel.info else 1.0
-            fig.update_yaxes(title_text=DIAGNOSTICS[metric][1], range=[-0.02 * top, top], row=row, col=column)
+            fig.update_yaxes(title_text=DIAGNOSTICS[metric], range=[-0.02 * top, top], row=row, col=column)
             fig.update_xaxes(title_text="Epoch", rangemode="tozero", row=row, col=column)
     return fig
-
-
-MAKERS = (accuracy_per_epoch, acc5_per_epoch, forgetting_interval, support_diagnostics)

@@ -9,11 +9,12 @@ import pandas as pd
 
 from analysis.figures.style import rehearsal_label
 from analysis.results import points, published
-from analysis.results.front import cost_in_words
+from analysis.results.front import AXES, front_of, names_of
 from analysis.results.intervals import paired_difference
 from analysis.results.load import Results
 from analysis.text import number, seeds_in_words, whole, with_interval
 from study import schema
+from study.schema import wording
 
 
 class Table(NamedTuple):
@@ -31,15 +32,15 @@ class Table(NamedTuple):
 # --- tables ---
 
 
-def front_table(results: Results, x: str = "support_bytes") -> Table | None:
+def front_table(results: Results) -> Table | None:
     """Every confirmed point, by rising cost, and whether it is on the front; of a search the front alone.
 
     None if no trial has finished.
     """
-    found = points.front_of(results, x)
+    found = front_of(results)
     if found is None:
         return None
-    confirmed = found.score.stage == points.CONFIRM
+    confirmed = found.score.stage == schema.CONFIRM
     shown = found.points if confirmed else found.points[found.points["on_front"]]
     vectors = shown["vectors"] if "vectors" in shown else shown["trial_id"].map(_vectors(results))
     low, high = (shown[c] if c in shown else [math.nan] * len(shown) for c in ("low", "high"))
@@ -47,7 +48,7 @@ def front_table(results: Results, x: str = "support_bytes") -> Table | None:
         {
             "Point": shown["label"],
             "Vectors": [whole(v) for v in vectors],
-            found.axis.title: [cost_in_words(v, found.axis) for v in shown[x]],
+            **{AXES[c].title: [wording.value_in_words(v, AXES[c]) for v in shown[c]] for c in results.costs},
             found.score.title: [with_interval(*v) for v in zip(shown["y"], low, high, strict=True)],
             "n": shown["n"],
         }
@@ -56,11 +57,11 @@ def front_table(results: Results, x: str = "support_bytes") -> Table | None:
         rows["On front"] = ["yes" if on else "–" for on in shown["on_front"]]
     if shown["p_front"].notna().any():
         rows["Probability"] = [number(p, 2) for p in shown["p_front"]]
-    caption = f"{found.score.title} against {found.axis.title.lower()}, {seeds_in_words(shown['n'])}."
+    caption = f"{found.score.title} against {names_of(results.costs)}, {seeds_in_words(shown['n'])}."
     if shown["n"].max() > 1:
         caption += (
-            " Brackets: 95 % interval of the mean over seeds. On front: no other mean is better at the same or lower "
-            "cost. Probability: share of resampled means in which the point is on the front."
+            f" Brackets: 95 % interval of the mean over seeds. On front: {_on_front(results)}. Probability: share of "
+            "resampled means in which the point is on the front."
         )
     else:
         caption += " Single runs: no intervals."
@@ -69,19 +70,25 @@ def front_table(results: Results, x: str = "support_bytes") -> Table | None:
     return Table("front", title, caption, rows, data, rehearsal_label([results]))
 
 
+def _on_front(results: Results) -> str:
+    if len(results.costs) == 1:
+        return "no other mean is better at the same or lower cost"
+    return f"no other point's means are as good in accuracy, {names_of(results.costs)} and better in one of them"
+
+
 def _vectors(results: Results) -> dict[str, float]:
     return dict(zip(results.trials["trial_id"], results.trials["support_vectors"], strict=True))
 
 
 def offline_table(results: Results) -> Table | None:
     """Offline acc@1 and acc@5 on test with intervals, beside published values where they are of the same data."""
-    done = points.finished(results, points.CONFIRM)
+    done = points.finished(results, schema.CONFIRM)
     if not len(done) or done["test_acc1"].isna().all():
         return None
     first = points.confirmed(results, "test_acc1")
     fifth = points.confirmed(results, "test_acc5").set_index("point")
     data = first.rename(columns={"y": "acc1", "low": "acc1_low", "high": "acc1_high"}).drop(
-        columns=["how", "values", "x_values", "x_low", "x_high"]
+        columns=["how", "values", *(f"{c}_{end}" for c in results.costs for end in ("values", "low", "high"))]
     )
     for name, column in (("acc5", "y"), ("acc5_low", "low"), ("acc5_high", "high")):
         data[name] = data["point"].map(fifth[column])
@@ -143,7 +150,7 @@ def paired_table(results: Results) -> Table | None:
 
 def reference_point(table: pd.DataFrame) -> pd.Series:
     """Of confirmed points: the queue that holds the most vectors (a baseline if there is one), else the best point."""
-    queues = table[table["method"] == "nnclr"]
+    queues = points.with_support(table, "queue")
     queues = queues[queues["baseline"]] if queues["baseline"].any() else queues
     if len(queues):
         return queues.sort_values(["vectors", "y"]).iloc[-1]
@@ -152,8 +159,7 @@ def reference_point(table: pd.DataFrame) -> pd.Series:
 
 def failed_table(results: Results) -> Table | None:
     """Trials that ended by themselves, with their error; None if there are none."""
-    bad = (schema.FAILED, schema.DIVERGED, schema.OUT_OF_MEMORY, schema.TIMED_OUT, schema.INTERRUPTED)
-    data = results.trials[results.trials["status"].isin(bad)]
+    data = results.trials[~results.trials["status"].isin([schema.COMPLETED, schema.STOPPED])]
     data = data[["trial_id", "stage", "label", "seed", "status", "epochs", "max_epochs", "error"]]
     if not len(data):
         return None
