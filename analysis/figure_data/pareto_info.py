@@ -58,16 +58,24 @@ def _place(x: np.ndarray, log: bool) -> tuple[float | None, tuple[float, float]]
     """Where zeros go on a log axis (a decade and more left of the smallest cost), and the drawn range."""
     positive = x[x > 0]
     if not log:
-        top = float(positive.max()) if len(positive) else 1.0
-        return None, (0.0, 1.08 * top)
+        return None, _linear_range(x)
     low, high = (float(positive.min()), float(positive.max())) if len(positive) else (1e3, 1e6)
     left, right = math.log10(low), math.log10(high)
     margin = max(0.06 * (right - left), 0.15)
+    if right - left > 0.01:
+        margin = min(margin, 0.15 * (right - left))
     if not (x == 0).any():
         return None, (10 ** (left - margin), 10 ** (right + margin))
     gap = max(0.16 * (right - left), 0.5)
     slot = left - 1.4 * gap
     return 10**slot, (10 ** (slot - 0.7 * gap), 10 ** (right + margin))
+
+
+def _linear_range(x: np.ndarray) -> tuple[float, float]:
+    """From 0 if a cost is near it, else around the costs; 0 to 1 without any."""
+    low, high = (float(x.min()), float(x.max())) if len(x) else (0.0, 1.0)
+    margin = 0.08 * (high - low) or 0.08 * high or 1.0
+    return (0.0 if low < 0.3 * high else low - margin), high + margin
 
 
 def _steps(front: pd.DataFrame, sense: str, x_range: tuple[float, float]) -> pd.DataFrame:

@@ -91,6 +91,9 @@ def draw_importances(panels: Sequence[Panel], style: Style) -> go.Figure:
         for column, name in enumerate(names, 1):
             if name in panel.info:
                 _add_importances(fig, panel.info[name], style, named, {"row": row, "col": column})
+    narrow = len(names) > 2
+    title = f"Importance{'<br>' if narrow else ' '}(share of variance, 0–1)"
+    fig.update_xaxes(title_text=title, range=[0, 1.35 if narrow else 1.12], dtick=0.5 if narrow else 0.25)
     return fig
 
 
@@ -110,7 +113,6 @@ def _add_importances(fig: go.Figure, found: Importances, style: Style, named: se
         texts += [parameter for parameter, _ in ordered]
         place += len(ordered) + 0.6
     fig.update_yaxes(tickvals=places, ticktext=texts, range=[place - 1.0, -0.6], showgrid=False, **where)
-    fig.update_xaxes(title_text="Importance (share of variance, 0–1)", range=[0, 1.12], dtick=0.25, **where)
 
 
 # --- parallel coordinates ---
@@ -233,8 +235,9 @@ def _axes(fig: go.Figure, info: Parallel, style: Style) -> None:
     for note in source.layout.annotations:
         axis = source.layout.xaxis.ticktext[int(note.x)]
         text = tick_text(str(note.text), _ends(info.rows, axis))
-        if axis in info.objectives and info.objectives[axis].log:
-            text = _value_in_words(float(note.text), info.objectives[axis])
+        if axis in info.objectives and info.objectives[axis].log:  # Optuna's own text is rounded to few digits
+            low, high = (info.objectives[axis].scaled(end) for end in _ends(info.rows, axis))
+            text = _value_in_words(low + note.y * (high - low), info.objectives[axis])
         fig.add_annotation(
             x=note.x, y=note.y, text=text, showarrow=False, xanchor="right", xshift=-3, font=small,
             bgcolor="rgba(255,255,255,0.8)", borderpad=1,

@@ -16,7 +16,7 @@ from study.schema import Metric, wording
 
 STUDY_MARKS = (("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up", "▲"), ("cross", "✚"))
 """Symbol of each study's points where several are drawn (one study: a symbol per method), and it in a legend."""
-GAP = 0.045
+GAP = 0.06
 """Between panels, in widths of the drawing."""
 
 

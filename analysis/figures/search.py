@@ -119,10 +119,11 @@ def _measured(panels: Sequence[Panel]) -> str:
 
 
 def _volume_unit(results: Results) -> str:
-    """`% × decades of bytes × s`."""
+    """`% × decades of bytes × s`; more than three units take two lines."""
     metrics = [front.OBJECTIVES[name] for name in results.objectives]
     units = ["bytes" if m.unit == "B" else m.unit for m in metrics]
-    return " × ".join(f"decades of {unit}" if m.log else unit for m, unit in zip(metrics, units, strict=True))
+    parts = [f"decades of {unit}" if m.log else unit for m, unit in zip(metrics, units, strict=True)]
+    return " × ".join(parts) if len(parts) < 4 else f"{' × '.join(parts[:2])} ×<br>{' × '.join(parts[2:])}"
 
 
 def _groups(panels: Sequence[Panel]) -> list[str]:

@@ -164,7 +164,7 @@ def test_points_on_the_front_are_named_where_there_is_room(full: Results) -> Non
     assert [(x, y, text) for x, y, text, _ in names] == [
         (1e3, 50.0, "k = 11"), (1e5, 60.0, "queue 157"), (1e6, 61.0, "k = 99")
     ]  # fmt: skip
-    assert [place for *_, place in names] == ["bottom right", "bottom right", "bottom left"]
+    assert [place for *_, place in names] == ["bottom right", "bottom right", "top left"]
     two = pareto_info(table.assign(study=["a", "a", "b", "b"]), x="support_bytes", y_title="")
     assert headline.front_names(two, get_style("paper")) == []
 
