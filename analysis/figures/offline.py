@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from analysis.figure_data.offline_info import Bar, offline_bars
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
-from analysis.figures.panels import Panel, bars, collect, finish, frame, grid, several
+from analysis.figures.panels import Panel, bars, grid, panel_figure, several
 from analysis.figures.style import Style
 from analysis.results import front, points, published
 from analysis.results.intervals import Interval
@@ -23,20 +23,22 @@ COLUMNS = {"acc1": "acc@1", "acc5": "acc@5"}
 
 def offline_accuracy(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """Offline acc@1 and acc@5 of every confirmed point, with intervals."""
-    name, title = "offline_accuracy", "Offline linear evaluation on test"
-    panels, skipped = collect(name, results, lambda r: _with_published(r, offline_bars(r.trials, r.costs)))
-    if skipped:
-        return skipped
-    fig = draw_bars(panels, style)
-    fig.update_layout(title_text=title)
+    return panel_figure(
+        "offline_accuracy", "Offline linear evaluation on test", results, style,
+        compute=lambda r: _with_published(r, offline_bars(r.trials, r.costs)),
+        draw=draw_bars, caption=_caption, rows=_rows, wide=True,
+    )  # fmt: skip
+
+
+def _caption(panels: Sequence[Panel]) -> str:
     caption = (
         f"Mean over the seeds of each confirmed point ({several(panels, lambda p: _words(p.info))}) and its "
         "95 % interval (t, from 10 seeds on bootstrap), also written beside the bars; no interval for one seed. "
-        f"Points by method, then by {front.names_of(results[0].costs)}."
+        f"Points by method, then by {front.names_of(panels[0].results.costs)}."
     )
     if any(bar.published for panel in panels for bar in panel.info):
         caption += f" Diamonds: published values. {published.SOURCE}; epochs and recipe may differ."
-    return Figure(name, title, caption, finish(fig, style, results, wide=True), frame(panels, lambda p: _rows(p.info)))
+    return caption
 
 
 def _with_published(results: Results, found: Sequence[Bar]) -> list[Bar]:

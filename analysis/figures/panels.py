@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from analysis.figure_data.common import NotEnough
 from analysis.figures import style as looks
-from analysis.figures.figure import Skipped
+from analysis.figures.figure import Figure, Skipped
 from analysis.figures.style import INK, Style
 from analysis.results.intervals import Interval
 from analysis.results.load import Results
@@ -81,6 +81,30 @@ def finish(fig: go.Figure, style: Style, results: Sequence[Results], *, wide: bo
         fig.update_layout(margin_t=fig.layout.margin.t + room)
         fig.update_annotations({"yshift": room + 0.3 * style.font}, selector={"name": "rehearsal"})
     return fig
+
+
+def panel_figure(
+    name: str,
+    title: str,
+    results: Sequence[Results],
+    style: Style,
+    *,
+    compute: Callable[[Results], Any],
+    draw: Callable[[Sequence[Panel], Style], go.Figure],
+    caption: Callable[[Sequence[Panel]], str],
+    rows: Callable[[Any], Sequence[Mapping[str, Any]]],
+    wide: Callable[[Sequence[Panel]], bool] | bool = False,
+) -> Figure | Skipped:
+    """A figure with a panel per study that carries it, or the reasons why none does.
+
+    compute: the numbers of a study (may raise NotEnough), which `rows` turns into lines of the CSV file.
+    """
+    panels, skipped = collect(name, results, compute)
+    if skipped:
+        return skipped
+    fig = draw(panels, style).update_layout(title_text=title)
+    finish(fig, style, results, wide=wide(panels) if callable(wide) else wide)
+    return Figure(name, title, caption(panels), fig, frame(panels, lambda panel: rows(panel.info)))
 
 
 def frame(panels: Sequence[Panel], rows: Callable[[Panel], Sequence[Mapping[str, Any]]]) -> pd.DataFrame:

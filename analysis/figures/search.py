@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from analysis.figure_data import search_info as data
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
-from analysis.figures.panels import Panel, collect, finish, frame, grid, rung_lines, several
+from analysis.figures.panels import Panel, grid, panel_figure, rung_lines, several
 from analysis.figures.style import Style
 from analysis.results import front
 from analysis.results.load import Results
@@ -20,19 +20,19 @@ from analysis.text import counts
 
 def rung_survival(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """Trials that reached each rung, and epochs spent between rungs, by method."""
-    name, title = "rung_survival", "Who reached which rung, and where the epochs went"
-    panels, skipped = collect(name, results, lambda r: data.rung_flow(r.trials, r.reports, r.manifest["rungs"]))
-    if skipped:
-        return skipped
-    fig = draw_rungs(panels, style)
-    fig.update_layout(title_text=title)
-    caption = (
+    return panel_figure(
+        "rung_survival", "Who reached which rung, and where the epochs went", results, style,
+        compute=lambda r: data.rung_flow(r.trials, r.reports, r.manifest["rungs"]),
+        draw=draw_rungs, caption=_rung_caption, rows=_rung_rows, wide=True,
+    )  # fmt: skip
+
+
+def _rung_caption(panels: Sequence[Panel]) -> str:
+    return (
         f"Search trials that ended, stacked by method ({several(panels, lambda p: counts(p.info.trials))}). Left: "
         "trials that reached an epoch at which the scheduler decides, and the full budget; right: epochs trained "
         "from one to the next. Declared baselines always go on."
     )
-    table = frame(panels, lambda p: _rung_rows(p.info))
-    return Figure(name, title, caption, finish(fig, style, results, wide=True), table)
 
 
 def _rung_rows(info: data.Rungs) -> list[dict]:
@@ -88,20 +88,19 @@ def draw_rungs(panels: Sequence[Panel], style: Style) -> go.Figure:
 
 def hypervolume_over_time(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """Hypervolume of the completed trials against the epochs that the search had spent."""
-    name, title = "hypervolume_over_time", "Hypervolume of the search over epochs spent"
-    panels, skipped = collect(name, results, data.hypervolumes)
-    if skipped:
-        return skipped
-    fig = draw_hypervolume(panels, style)
-    fig.update_layout(title_text=title)
-    wide = len(_groups(panels)) > 1
+    return panel_figure(
+        "hypervolume_over_time", "Hypervolume of the search over epochs spent", results, style,
+        compute=data.hypervolumes, draw=draw_hypervolume, caption=_volume_caption, rows=_volume_rows, wide=_two_groups,
+    )  # fmt: skip
+
+
+def _volume_caption(panels: Sequence[Panel]) -> str:
     done = several(panels, lambda p: f"n = {len(p.info[data.ALL].hypervolume)} completed")
-    caption = (
+    return (
         f"Hypervolume (higher is better) after each completed search trial ({done}) of {_measured(panels)}. "
-        f"{RIGHT if wide else ''}Epochs count all trials of the search, stopped ones included. One search: no interval."
+        f"{RIGHT if _two_groups(panels) else ''}Epochs count all trials of the search, stopped ones included. "
+        "One search: no interval."
     )
-    table = frame(panels, lambda p: _volume_rows(p.info))
-    return Figure(name, title, caption, finish(fig, style, results, wide=wide), table)
 
 
 RIGHT = "Right: without the methods that store nothing, whose single step hides the rest. "
@@ -128,6 +127,10 @@ def _volume_unit(results: Results) -> str:
 
 def _groups(panels: Sequence[Panel]) -> list[str]:
     return [group for group in (data.ALL, data.STORING) if any(group in panel.info for panel in panels)]
+
+
+def _two_groups(panels: Sequence[Panel]) -> bool:
+    return len(_groups(panels)) > 1
 
 
 def _volume_rows(groups: dict[str, data.HypervolumeOverTime]) -> list[dict]:
@@ -166,21 +169,25 @@ def draw_hypervolume(panels: Sequence[Panel], style: Style) -> go.Figure:
 
 def rank_agreement(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """Does the ranking at a rung agree with the final one? Kendall's tau and Spearman's rho."""
-    name, title = "rank_agreement", "Does an early ranking agree with the final one?"
-    panels, skipped = collect(name, results, lambda r: data.rank_agreement(r.trials, r.reports, r.manifest["rungs"]))
-    if skipped:
-        return skipped
-    fig = draw_agreement(panels, style)
-    fig.update_layout(title_text=title)
-    caption = (
+    return panel_figure(
+        "rank_agreement", "Does an early ranking agree with the final one?", results, style,
+        compute=lambda r: data.rank_agreement(r.trials, r.reports, r.manifest["rungs"]),
+        draw=draw_agreement, caption=_agreement_caption, rows=_agreement_rows, wide=_within,
+    )  # fmt: skip
+
+
+def _agreement_caption(panels: Sequence[Panel]) -> str:
+    return (
         f"{several(panels, lambda p: agreement_words(p.info))} Rank correlation of accuracy at an epoch with accuracy "
         "at the last epoch over the same trials; bands: approximate 95 % intervals (Fisher's z, of one ranking). "
         "Dotted lines: rungs. Only completed trials have a final accuracy, and the scheduler chose them by these very "
         "ranks where it stopped others, so the picture holds for survivors."
     )
-    table = frame(panels, lambda p: _agreement_rows(p.info))
-    wide = any(panel.info.by_method for panel in panels)
-    return Figure(name, title, caption, finish(fig, style, results, wide=wide), table)
+
+
+def _within(panels: Sequence[Panel]) -> bool:
+    """Whether any method has enough trials for ranks of its own."""
+    return any(panel.info.by_method for panel in panels)
 
 
 def agreement_words(info: data.RankAgreement) -> str:
@@ -205,7 +212,7 @@ def _agreement_rows(info: data.RankAgreement) -> list[dict]:
 def draw_agreement(panels: Sequence[Panel], style: Style) -> go.Figure:
     """Left: tau and rho over all trials; right: tau within each method."""
     titles = ["all methods", "within a method (τ)"]
-    within = any(panel.info.by_method for panel in panels)
+    within = _within(panels)
     fig = grid(panels, titles if within else [""], style, height=0.95)
     named: set[str] = set()
     for row, panel in enumerate(panels, 1):
