@@ -9,6 +9,9 @@ import numpy as np
 import optuna
 import pandas as pd
 
+from analysis.figures.all import MAKERS
+from analysis.figures.figure import Figure, Skipped
+from analysis.figures.style import get_style
 from analysis.results.load import Results, load
 from study import schema
 from tests.helpers.synthetic_results import write_results
@@ -111,3 +114,16 @@ def full_results(folder: Path, trials: int = 60, **more: object) -> Results:
     if len(done):
         write_pictures(folder, done.sort_values("accuracy")["trial_id"].iloc[-1])
     return results
+
+
+MODULES = ("training", "offline", "space", "search", "optuna", "prototypes")
+
+
+def make_all(
+    results: list[Results], style: str = "web", modules: tuple[str, ...] = MODULES
+) -> tuple[dict[str, Figure], dict[str, Skipped]]:
+    """The figures of these modules of analysis.figures, and those that the results do not allow, by name."""
+    makers = [maker for maker in MAKERS if maker.__module__.split(".")[-1] in modules]
+    drawn = [maker(results, get_style(style)) for maker in makers]
+    figures = {f.name: f for f in drawn if isinstance(f, Figure)}
+    return figures, {s.name: s for s in drawn if isinstance(s, Skipped)}

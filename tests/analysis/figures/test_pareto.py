@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 
 from analysis.figure_data.pareto_info import ParetoInfo, pareto_info
@@ -39,40 +37,10 @@ def test_zero_bytes_have_a_slot_left_of_the_log_axis():
     assert ticks[1e6] == "1 MB"
 
 
-def test_no_slot_without_zeros_and_none_on_a_linear_axis():
-    assert info_of(table(support_bytes=[1e4, 1e5, 8e5, 1e8])).zero_at is None
-    info = info_of(table(epoch_s=[0.0, 1.0, 2.0, 3.0]), x="epoch_s")
-    assert info.zero_at is None
-    assert info.points["x_drawn"].tolist() == [0.0, 1.0, 2.0, 3.0]
-
-
 def test_all_points_without_support_set():
     info = info_of(table(support_bytes=[0.0] * 4))
     assert info.points["on_front"].tolist() == [False, False, False, True]
     assert draw_pareto([info], STYLES["paper"]).layout.xaxis.type == "log"
-
-
-def test_front_and_its_steps():
-    info = info_of(table())
-    assert info.points["on_front"].tolist() == [True, False, True, True]
-    assert info.steps["y"].tolist() == [53.0, 57.0, 57.5, 57.5]
-    assert info.steps["x_drawn"].tolist() == [info.zero_at, 8e5, 1e8, info.x_range[1]]
-
-
-def test_stopped_runs_are_shown_but_never_on_the_front():
-    info = info_of(table(y=[53.0, 99.0, 57.0, 57.5], hollow=[False, True, False, False]))
-    assert info.points["on_front"].tolist() == [True, False, True, True]
-
-
-def test_points_without_finite_values_are_dropped():
-    info = info_of(table(y=[53.0, math.nan, math.inf, 57.5]))
-    assert info.points["label"].tolist() == ["none", "queue"]
-
-
-def test_one_front_per_study():
-    both = pd.concat([table(study="a"), table(study="b", y=[50.0, 51.0, 40.0, 39.0])], ignore_index=True)
-    info = info_of(both)
-    assert info.points["on_front"].tolist() == [True, False, True, True, True, True, False, False]
 
 
 def test_drawing_has_one_colour_per_method_and_fades_the_dominated():
