@@ -38,7 +38,7 @@ class Curve(NamedTuple):
 
 BAND_FROM = 3
 NOT_ON_RECORD = "method not on record yet"
-"""Group of trials that run and have not been interrupted or ended, whose reports alone do not name the method."""
+"""Group of trials that run and have never ended or been interrupted: their reports alone do not name a method."""
 
 
 def banded(curve: Curve) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ class Look(NamedTuple):
     dash: str
 
 
-LOOKS = {
+OWN = {
     "kmclr": Look("#0072B2", "circle", "solid"),
     "nnclr": Look("#D55E00", "square", "dash"),
     "none": Look("#5E6A71", "diamond", "dot"),
@@ -34,8 +35,16 @@ FURTHER = (
     Look("#882255", "triangle-down", "dash"),
     Look("#999933", "pentagon", "dot"),
 )
-"""Looks of methods that have none of their own yet, in the order of the vocabulary; from the fifth on they repeat."""
-LOOKS |= {m: FURTHER[i % len(FURTHER)] for i, m in enumerate(m for m in schema.METHODS if m not in LOOKS)}
+"""Looks of methods without one of their own; from the fifth such method on they repeat."""
+
+
+def looks_of(methods: Iterable[str]) -> dict[str, Look]:
+    """A look for each method, in their order: its own or, for a new method, the next of FURTHER."""
+    further = itertools.cycle(FURTHER)
+    return {method: OWN.get(method) or next(further) for method in methods}
+
+
+LOOKS = looks_of(schema.METHODS)
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 """Of what is told apart by number: studies, values of a parameter."""
 UNKNOWN = "#9AA5AB"

@@ -10,8 +10,6 @@ from analysis.figure_data import training_info as training
 from analysis.figure_data.common import NotEnough
 from tests.helpers.figure_inputs import tables, trial_row
 
-# --- curves ---
-
 
 def test_curves_are_means_over_completed_trials_with_t_intervals() -> None:
     trials, reports = tables(
@@ -75,6 +73,13 @@ def test_curves_of_a_study_without_completed_trials_say_so() -> None:
     np.testing.assert_array_equal(found.curves[0].n, [2, 1])
 
 
+def test_a_running_trial_whose_method_is_not_on_record_has_a_curve_of_its_own() -> None:
+    trials, reports = tables((trial_row("a", status="stopped"), [10.0]), (trial_row("b", method=None), [12.0, 13.0]))
+    found = training.curves(trials.iloc[:1], reports, "accuracy")
+    assert [c.group for c in found.curves] == ["kmclr", training.NOT_ON_RECORD]
+    np.testing.assert_allclose(found.curves[1].mean, [12, 13])
+
+
 def test_curves_need_the_metric() -> None:
     trials, reports = tables((trial_row("a"), [10.0]))
     with pytest.raises(NotEnough, match="no report holds neighbour_purity"):
@@ -98,9 +103,3 @@ def test_forgetting_groups_by_interval() -> None:
         training.forgetting(trials.iloc[:2], reports)
     with pytest.raises(NotEnough, match="no trial varies forget_every"):
         training.forgetting(trials.drop(columns="p_forget_every"), reports)
-
-
-# --- search ---
-
-
-# --- prototypes ---

@@ -1,4 +1,4 @@
-"""Every figure is drawn or skipped with a reason, whatever the results folder holds; Optuna's storage."""
+"""Every figure is drawn or skipped with a reason, whatever the results folder holds."""
 
 from __future__ import annotations
 
@@ -89,9 +89,3 @@ def test_methods_without_support_set_alone(tmp_path) -> None:
     assert {"accuracy_per_epoch", "offline_accuracy", "hypervolume_over_time"} <= set(figures)
     assert skipped["support_diagnostics"].reason == "no trial with a support set reported its diagnostics"
     assert set(figures["hypervolume_over_time"].data["group"]) == {"all methods"}
-
-
-# --- Optuna ---
-
-
-# --- animations ---

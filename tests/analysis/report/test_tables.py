@@ -76,6 +76,3 @@ def test_csv_of_points_holds_seeds_values_and_trial_ids(results):
     row = tables.front_table(results).data.iloc[0]
     assert [part.split(":")[0] for part in row["values"].split("; ")] == ["1", "2", "3"]
     assert row["trials"].split() == results.trials.loc[results.trials["point"] == row["point"], "trial_id"].tolist()
-
-
-# --- sentences ---
