@@ -22,6 +22,8 @@ EXAMPLES = """examples:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
+    from study.schema import ACCURACY, OBJECTIVES
+
     made = argparse.ArgumentParser(
         prog="python -m analysis",
         description="Figures, tables and a report from results folders alone.",
@@ -33,8 +35,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--style", default="web", metavar="STYLE", help="paper, slides or web (default)")
     made.add_argument(
         "--x", metavar="COST",
-        help="fronts over accuracy and this cost instead of the study's own objectives: support_bytes, "
-        "peak_memory_bytes, epoch_s or gpu_hours",
+        help="fronts over accuracy and this cost instead of the study's own objectives: "
+        + ", ".join([*(name for name in OBJECTIVES if name != ACCURACY), "gpu_hours"]),
     )  # fmt: skip
     made.add_argument("--images", default="all", metavar="WHICH", help="all (default), main or none")
     made.add_argument(

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figure_data.common import NotEnough, completed
+from analysis.results.points import with_support
 from study import schema
 from study.schema import files
 
@@ -73,7 +74,7 @@ def movement(folder: Path, trials: pd.DataFrame) -> Movement:
     paths = {path.stem: path for path in sorted((Path(folder) / schema.PROJECTIONS_DIR).glob("*.jsonl"))}
     if not paths:
         raise NotEnough("no pictures on record (set probe.projection_every to keep some)")
-    rows = trials[trials["trial_id"].isin(list(paths)) & (trials["method"] == "kmclr")]
+    rows = with_support(trials[trials["trial_id"].isin(list(paths))], "prototypes")
     if rows.empty:
         raise NotEnough("no ended trial with prototypes among the pictured ones")
     best = completed(rows) if len(completed(rows)) else rows

@@ -99,7 +99,7 @@ def _confirmed_point(results: Results, point: str, group: pd.DataFrame, column: 
 
 
 def with_support(points: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """The points of methods whose support set is of one kind: `queue` or `prototypes`."""
+    """Those points (or trials) whose method has a support set of one kind: `queue` or `prototypes`."""
     return points[points["method"].isin([m for m, method in schema.METHODS.items() if method.support == kind])]
 
 
