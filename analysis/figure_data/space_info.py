@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import interpolate, optimize, spatial, stats
 
-from analysis.figure_data.training_info import NotEnough, completed
+from analysis.figure_data.common import NotEnough, completed
 from analysis.results.intervals import CONFIDENCE, PERCENT, Interval, mean_interval
 from study import schema
 
@@ -61,7 +61,6 @@ class SpaceMap(NamedTuple):
     completed ones (linear in the logarithms, NaN outside their convex hull; None where it cannot be made)."""
 
     method: str
-    size_name: str
     points: pd.DataFrame
     grid_size: np.ndarray | None
     grid_temperature: np.ndarray | None
@@ -203,9 +202,7 @@ def space_map(trials: pd.DataFrame, method: str = "kmclr") -> SpaceMap:
     if len(done) < 3 or done[size].nunique() < 2 or done["p_temperature"].nunique() < 2:
         raise NotEnough(f"fewer than three completed trials of {method} over temperature and {size[2:]}")
     points = rows[["trial_id", "label", "status", "epochs", size, "p_temperature", schema.ACCURACY]]
-    return SpaceMap(
-        method, size[2:], points.rename(columns={size: "size", "p_temperature": "temperature"}), *_fill(done, size)
-    )
+    return SpaceMap(method, points.rename(columns={size: "size", "p_temperature": "temperature"}), *_fill(done, size))
 
 
 def _fill(done: pd.DataFrame, size: str) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:

@@ -9,6 +9,9 @@ import numpy as np
 import optuna
 import pandas as pd
 
+from analysis.figures.all import MAKERS
+from analysis.figures.figure import Figure, Skipped
+from analysis.figures.style import get_style
 from analysis.results.load import Results, load
 from study import schema
 from tests.helpers.synthetic_results import write_results
@@ -47,16 +50,19 @@ def tables(*pairs: tuple[dict, list[float]]) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def write_optuna(folder: Path) -> None:
-    """optuna.db as the engine writes it: one conditional study with two objectives."""
+    """optuna.db as the engine writes it: one conditional study with the objectives of the manifest."""
+    objectives = json.loads((folder / schema.MANIFEST_FILE).read_text())["objectives"]
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = optuna.storages.RDBStorage(f"sqlite:///{folder / schema.OPTUNA_FILE}")
-    study = optuna.create_study(storage=storage, study_name=folder.name, directions=["maximize", "minimize"])
+    study = optuna.create_study(
+        storage=storage, study_name=folder.name, directions=[f"{sense}imize" for sense in objectives.values()]
+    )
     for row in (folder / schema.TRIALS_FILE).read_text().splitlines():
         line = json.loads(row)
         if line["stage"] != "search":
             continue
         state = STATES.get(line["status"], optuna.trial.TrialState.FAIL)
-        values = [line["metrics"]["accuracy"], line["metrics"]["support_bytes"]]
+        values = [line["metrics"].get(name) for name in objectives]
         study.add_trial(
             optuna.trial.create_trial(
                 state=state,
@@ -108,3 +114,16 @@ def full_results(folder: Path, trials: int = 60, **more: object) -> Results:
     if len(done):
         write_pictures(folder, done.sort_values("accuracy")["trial_id"].iloc[-1])
     return results
+
+
+MODULES = ("training", "offline", "space", "search", "optuna", "prototypes")
+
+
+def make_all(
+    results: list[Results], style: str = "web", modules: tuple[str, ...] = MODULES
+) -> tuple[dict[str, Figure], dict[str, Skipped]]:
+    """The figures of these modules of analysis.figures, and those that the results do not allow, by name."""
+    makers = [maker for maker in MAKERS if maker.__module__.split(".")[-1] in modules]
+    drawn = [maker(results, get_style(style)) for maker in makers]
+    figures = {f.name: f for f in drawn if isinstance(f, Figure)}
+    return figures, {s.name: s for s in drawn if isinstance(s, Skipped)}
