@@ -256,25 +256,24 @@ class StudyRun:
 
     def _train(self, name: str, places: checkpoints.Checkpoints) -> None:
         """What is left of a stage."""
-        from study.search import stages
-        from study.search.proposals import TaskList
+        from study.search import resume
         from study.tune import engine
+        from study.tune.feed import Feed
 
-        rungs = self.rungs if name == stages.SEARCH else None
-        if name == stages.SEARCH:
-            searcher, unfinished = engine.make_search(self.study, self.folder, self.journal, self.ledger)
-            planned = self.study.search.trials
+        rungs, draw = None, None
+        if name == schema.SEARCH:
+            proposals, unfinished = resume.make_search(self.study, self.folder, self.journal, self.ledger)
+            rungs, draw, planned = self.rungs, proposals.draw, self.study.search.trials
         else:
             tasks = self._confirm_tasks()
-            searcher, unfinished = TaskList([]), [t for t in tasks if not self.journal.ended(t.trial_id)]
-            planned = len(tasks)
+            unfinished, planned = [t for t in tasks if not self.journal.ended(t.trial_id)], len(tasks)
             self.ledger.tell = None
-        stopped = engine.replay(rungs, self.journal)
-        searcher.queue.tasks = engine.settle(unfinished, stopped, self.ledger, places)
+        stopped = resume.replay(rungs, self.journal)
+        feed = Feed(resume.settle(unfinished, stopped, self.ledger, places), draw)
         self.screen.stage(name, planned)
         engine.run_stage(
             f"{name}-{len(self.record['sessions'])}",
-            searcher,
+            feed,
             rungs,
             trainable=self.options.trainable(),
             ledger=self.ledger,
@@ -287,7 +286,7 @@ class StudyRun:
     def _confirm_tasks(self) -> list[Any]:
         from study.search import stages
 
-        ends = self.journal.final_ends(stages.SEARCH)
+        ends = self.journal.final_ends(schema.SEARCH)
         points = stages.confirm_points(ends, self.study.objectives, self.study.confirm.max_points)
         if not points:
             raise ValueError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")

@@ -1,10 +1,11 @@
-"""Our own record of a study: `reports.jsonl` and `trials.jsonl`, append-only, flushed and fsynced line by line.
+"""Our own record of a study: `draws.jsonl`, `reports.jsonl` and `trials.jsonl`, append-only, fsynced line by line.
 
 The journal is the truth of a study: what it does not hold did not happen, and every other state file (Tune's snapshots,
 the Optuna storage, the scheduler's rungs) is rebuilt from it or checked against it on resume.
 
-A line is written once: a report by (trial_id, epoch), a trial's end by trial_id. An `interrupted` end is not final: the
-trial goes on after a resume and a later line with the same trial_id replaces it (readers take the last).
+A line is written once: a draw before its trial starts, a report by (trial_id, epoch), a trial's end by trial_id. An
+`interrupted` end is not final: the trial goes on after a resume and a later line with the same trial_id replaces it
+(readers take the last).
 """
 
 from __future__ import annotations
@@ -87,28 +88,33 @@ def read_lines(path: Path, *, repair: bool = False) -> list[dict[str, Any]]:
 
 
 class Journal:
-    """Appends to the two files of a results folder and knows what they hold. One process at a time (see `lock`)."""
+    """Appends to the files of a results folder and knows what they hold. One process at a time (see `lock`)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.draws = read_lines(self.folder / schema.DRAWS_FILE, repair=True)
         self.reports: list[dict[str, Any]] = []
         self.last_epoch: dict[str, int] = {}
         self._seen: set[tuple[str, int]] = set()
         self.ends: dict[str, dict[str, Any]] = {}
+        """The last end of each trial, in the order in which they were written."""
         for line in read_lines(self.folder / schema.REPORTS_FILE, repair=True):
             self._remember_report(line)
         for line in read_lines(self.folder / schema.TRIALS_FILE, repair=True):
-            self.ends[line["trial_id"]] = line
-        self._files = {
-            name: (self.folder / name).open("ab", buffering=0) for name in (schema.REPORTS_FILE, schema.TRIALS_FILE)
-        }
+            self._remember_end(line)
+        names = (schema.DRAWS_FILE, schema.REPORTS_FILE, schema.TRIALS_FILE)
+        self._files = {name: (self.folder / name).open("ab", buffering=0) for name in names}
 
     def _remember_report(self, line: dict[str, Any]) -> None:
         trial_id, epoch = line["trial_id"], int(line["epoch"])
         self.reports.append(line)
         self._seen.add((trial_id, epoch))
         self.last_epoch[trial_id] = max(epoch, self.last_epoch.get(trial_id, 0))
+
+    def _remember_end(self, line: dict[str, Any]) -> None:
+        self.ends.pop(line["trial_id"], None)
+        self.ends[line["trial_id"]] = line
 
     def _write(self, name: str, line: Mapping[str, Any]) -> None:
         file = self._files[name]
@@ -131,6 +137,14 @@ class Journal:
         except OSError:
             return
 
+    def append_draw(self, line: Mapping[str, Any]) -> dict[str, Any]:
+        """Write one draw of the search; returns the line as a reader will find it."""
+        record = _stamped(line)
+        assert set(record) == set(schema.DRAW_FIELDS), sorted(set(record) ^ set(schema.DRAW_FIELDS))
+        self._write(schema.DRAWS_FILE, record)
+        self.draws.append(record)
+        return record
+
     def append_report(self, line: Mapping[str, Any]) -> bool:
         """Write one epoch's line. False (and nothing written) if this trial and epoch are already there."""
         key = (line["trial_id"], int(line["epoch"]))
@@ -150,7 +164,7 @@ class Journal:
         assert line["status"] in schema.STATUSES, line["status"]
         record = _stamped(line)
         self._write(schema.TRIALS_FILE, record)
-        self.ends[record["trial_id"]] = record
+        self._remember_end(record)
         return True
 
     def append_picture(self, trial_id: str, line: Mapping[str, Any]) -> None:
@@ -171,13 +185,16 @@ class Journal:
         """The trial's lines in the order they were written."""
         return [line for line in self.reports if line["trial_id"] == trial_id]
 
+    def ends_in_order(self, stage: str) -> list[dict[str, Any]]:
+        """Final ends of a stage in the order in which they were written."""
+        return [e for e in self.ends.values() if e["stage"] == stage and e["status"] != schema.INTERRUPTED]
+
     def final_ends(self, stage: str) -> list[dict[str, Any]]:
         """Final ends of a stage by trial number."""
-        ends = [e for e in self.ends.values() if e["stage"] == stage and e["status"] != schema.INTERRUPTED]
-        return sorted(ends, key=lambda e: e["number"])
+        return sorted(self.ends_in_order(stage), key=lambda e: e["number"])
 
     def close(self) -> None:
-        """Close both files; closing twice is fine."""
+        """Close the files; closing twice is fine."""
         for file in self._files.values():
             file.close()
 

@@ -16,12 +16,17 @@ from study.settings.config import StudyConfig
 SEARCH, CONFIRM = schema.STAGES
 
 
+def search_id(number: int) -> str:
+    """Name of trial `number` of the search."""
+    return f"{SEARCH}-{number:04d}"
+
+
 def search_task(study: StudyConfig, number: int, params: Mapping[str, Any], baseline: bool) -> Task:
     """Trial `number` of the search stage at a point; every trial of a search has the study's seed."""
     run = space.to_run(study, dict(params), seed=study.seed)
     return Task(
         stage=SEARCH,
-        trial_id=f"{SEARCH}-{number:04d}",
+        trial_id=search_id(number),
         number=number,
         label=space.label(dict(params)),
         method=run.method,

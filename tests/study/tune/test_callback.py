@@ -16,8 +16,8 @@ from study.record.journal import Journal, read_lines
 from study.record.recorder import Ledger
 from study.record.task import Task, from_config, point_key
 from study.search import rungs as pareto_asha
+from study.search.resume import replay, settle
 from study.tune.callback import StudyCallback
-from study.tune.engine import replay, settle
 
 BOTH = {"accuracy": "max", "support_bytes": "min"}
 
