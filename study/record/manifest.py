@@ -18,10 +18,9 @@ import yaml
 from study import schema
 from study.record.journal import JournalError, now, plain
 from study.settings.config import StudyConfig
+from trainables.settings.changes import differences, refused_on_resume
 
 PACKAGES = ("ray", "optuna", "torch", "torchvision", "numpy", "pandas", "pyarrow", "scikit-learn", "pydantic", "wandb")
-FREE_TO_CHANGE = ("resources", "budget", "tracking", "question", "rehearsal", "train.checkpoint_every")
-"""Sections and settings that may differ when a study is resumed: they do not change what a trial computes."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -190,24 +189,11 @@ def load_study(folder: Path) -> dict[str, Any]:
     return found
 
 
-def differences(old: Any, new_: Any, path: str = "") -> list[str]:
-    """Dotted lines `train.epochs: 20 -> 30` for everything that differs between two resolved studies."""
-    if path in FREE_TO_CHANGE:
-        return []
-    if isinstance(old, dict) and isinstance(new_, dict):
-        keys = [*old, *[k for k in new_ if k not in old]]
-        return [
-            line
-            for key in keys
-            for line in differences(old.get(key, "(not set)"), new_.get(key, "(not set)"), f"{path}.{key}".lstrip("."))
-        ]
-    return [] if old == new_ else [f"{path}: {old} -> {new_}"]
-
-
 def check_unchanged(folder: Path, study: StudyConfig, source: str) -> None:
     """Raises ValueError, with the differences, if the study is not the one that the folder holds."""
-    changed = differences(load_study(folder), dump_study(study))
-    if changed:
+    changes = refused_on_resume(differences(load_study(folder), dump_study(study)))
+    if changes:
+        changed = [f"{name}: {before} -> {after}" for name, before, after in changes]
         shown = "; ".join(changed[:8]) + (f"; and {len(changed) - 8} more" if len(changed) > 8 else "")
         raise ValueError(
             f"{source}: changed since {folder} was begun: {shown}. Undo the change to resume, "

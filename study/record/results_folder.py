@@ -55,7 +55,9 @@ def reopen(folder: Path, study: StudyConfig, source: str, data: Mapping[str, Any
             f"{source}: the data set has changed since {folder} was begun (fingerprint {was} -> {now_}); "
             f"restore the data, or start the study elsewhere (another name or --out)"
         )
-    manifest.save_study(folder, study)  # resources, budget and tracking may have changed
+    if manifest.load_study(folder)["device"] != study.device:
+        record["device"] = manifest.resolve_device(study.device, manifest.hardware())
+    manifest.save_study(folder, study)  # what a resume may change may have changed
     return record
 
 

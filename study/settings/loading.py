@@ -12,13 +12,12 @@ from study import schema
 from study.settings import checks, space
 from study.settings.config import StudyConfig
 from trainables.settings import edge
+from trainables.settings.changes import Change, differences
 from trainables.settings.config import RunConfig
 from trainables.settings.edge import ConfigError
 from trainables.settings.run_file import with_preset
 
 REHEARSAL_SUFFIX = "-rehearsal"
-Change = tuple[str, Any, Any]
-"""Dotted setting, value before, value after."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def load_study(
     if pairs:
         base = _over(content, section) if rehearse else content
         study = _build(_over(base, edge.unflatten(pairs)), pairs, path)
-    changes = differences(plain, study)
+    changes = _changes(plain, study)
     study = study.model_copy(update={"rehearsal": section})
     return Loaded(study, path, rehearse, changes, tuple(overrides))
 
@@ -166,15 +165,13 @@ def _bad_seeds(study: StudyConfig) -> list[str]:
     return []
 
 
-def differences(before: StudyConfig, after: StudyConfig) -> tuple[Change, ...]:
-    """Settings that differ, by dotted name."""
-    flat = [edge.flatten(s.model_dump(mode="json", exclude={"rehearsal"})) for s in (before, after)]
-    names = sorted(flat[0].keys() | flat[1].keys())
-    return tuple((n, flat[0].get(n), flat[1].get(n)) for n in names if flat[0].get(n) != flat[1].get(n))
+def _changes(before: StudyConfig, after: StudyConfig) -> tuple[Change, ...]:
+    """Settings that differ, sorted by name."""
+    return tuple(sorted(differences(*(s.model_dump(mode="json", exclude={"rehearsal"}) for s in (before, after)))))
 
 
 def from_defaults(study: StudyConfig) -> tuple[Change, ...]:
     """Run settings that differ from the defaults of `trainables.settings.config`, the preset's among them."""
     plain = StudyConfig(name=study.name, space=study.space)
     own = set(StudyConfig.model_fields) - {"name", "question", "space", "rehearsal", "baselines"}
-    return tuple(change for change in differences(plain, study) if change[0].split(".")[0] in own)
+    return tuple(change for change in _changes(plain, study) if change[0].split(".")[0] in own)

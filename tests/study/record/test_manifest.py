@@ -158,11 +158,25 @@ def test_long_differences_are_cut(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"resources": {"cpu": 2}}, {"budget": {"epochs": 5}}, {"tracking": {"wandb": "offline"}}, {"question": "?"}],
+    [
+        {"resources": {"cpu": 2}},
+        {"budget": {"epochs": 5}},
+        {"tracking": {"wandb": "offline"}},
+        {"question": "?"},
+        {"data": {"root": "/elsewhere", "cache_dir": "/tmp/cache"}},
+        {"train": {"epochs": 9, "checkpoint_every": 5, "time_limit_s": 60}},
+        {"device": "cpu"},
+    ],
 )
 def test_what_does_not_change_results_may_change(tmp_path, changes) -> None:
     manifest.save_study(tmp_path, make_study())
     manifest.check_unchanged(tmp_path, make_study(**changes), "x.yaml")
+
+
+def test_the_manifest_names_the_device_that_a_resume_changes_to(tmp_path, record) -> None:
+    results_folder.create(tmp_path, make_study(), {**record, "device": "cuda"})
+    assert results_folder.reopen(tmp_path, make_study(), "x.yaml", DATA)["device"] == "cuda"
+    assert results_folder.reopen(tmp_path, make_study(device="cpu"), "x.yaml", DATA)["device"] == "cpu"
 
 
 def test_reopen_refuses_other_data(tmp_path, record) -> None:
