@@ -40,13 +40,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 def load(args: argparse.Namespace):
     """The study to run, and the real one if it is only rehearsed because there is no GPU for it."""
-    from study import plan
+    from study import cost
     from study.settings.loading import load_study
 
     loaded = load_study(args.config, rehearse=args.rehearse, overrides=args.set, device=args.device)
     if args.rehearse or loaded.study.device != "auto" or not loaded.study.rehearsal or args.address:
         return loaded, None
-    if (args.stage == "report" and (Path(args.out) / loaded.name_on_disk).exists()) or plan.has_gpu():
+    if (args.stage == "report" and (Path(args.out) / loaded.name_on_disk).exists()) or cost.has_gpu():
         return loaded, None
     return load_study(args.config, rehearse=True, overrides=args.set), loaded
 
@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
             if real is not None and not (args.stage == "report" or args.resume):
                 plan.announce_rehearsal(real, out=args.out)
             if args.plan or not (args.quiet or args.stage == "report" or args.resume):
-                plan.show(loaded, out=args.out, address=args.address)
+                plan.show(loaded, out=args.out, address=args.address, run_next=not args.plan)
             if args.plan:
                 return 0
             code = 0

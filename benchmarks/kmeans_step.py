@@ -57,7 +57,7 @@ class Ours:
     def __init__(self, start_KD: torch.Tensor, metric: str) -> None:
         support = SupportConfig(k=len(start_KD), metric=metric, forget_every=0)
         self.support: SupportSet = build(
-            "kmclr", support, PositivesConfig(), dim=DIM, num_classes=1, device="cpu", seed=0
+            "prototypes", support, PositivesConfig(), dim=DIM, num_classes=1, device="cpu", seed=0
         )
         self.support.update(start_KD)  # exactly K first embeddings: they are the first prototypes, count 1
 

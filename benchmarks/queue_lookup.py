@@ -49,7 +49,7 @@ class Renormalised:
 
 def our_queue(rows_QD: torch.Tensor, dtype: str) -> SupportSet:
     support = SupportConfig(queue_size=len(rows_QD), queue_dtype=dtype)
-    queue = build("nnclr", support, PositivesConfig(), dim=DIM, num_classes=1, device="cpu", seed=0)
+    queue = build("queue", support, PositivesConfig(), dim=DIM, num_classes=1, device="cpu", seed=0)
     queue.update(rows_QD)
     return queue
 

@@ -33,17 +33,17 @@ class Kernel(NamedTuple):
     """One support set at one batch size."""
 
     name: str
-    method: str
+    kind: str
     support: SupportConfig
     batch: int
 
     @property
     def rows(self) -> int:
-        return self.support.k if self.method == "kmclr" else self.support.queue_size
+        return self.support.k if self.kind == "prototypes" else self.support.queue_size
 
     @property
     def row_bytes(self) -> int:
-        stored = self.support.prototype_dtype if self.method == "kmclr" else self.support.queue_dtype
+        stored = self.support.prototype_dtype if self.kind == "prototypes" else self.support.queue_dtype
         return DIM * {"float32": 4, "float16": 2, "int8": 1}[stored]
 
     @property
@@ -58,9 +58,9 @@ class Kernel(NamedTuple):
 
 def kernels(quick: bool) -> list[Kernel]:
     batches, ks, sizes = ((64,), (50,), (1024,)) if quick else ((64, 256), (50, 400, 2000), (4096, 98304))
-    prototypes = [(f"prototypes, k = {k:,}", "kmclr", SupportConfig(k=k, forget_every=0)) for k in ks]
+    prototypes = [(f"prototypes, k = {k:,}", "prototypes", SupportConfig(k=k, forget_every=0)) for k in ks]
     queues = [
-        (f"queue, {size:,} rows, {dtype}", "nnclr", SupportConfig(queue_size=size, queue_dtype=dtype))
+        (f"queue, {size:,} rows, {dtype}", "queue", SupportConfig(queue_size=size, queue_dtype=dtype))
         for size in sizes
         for dtype in ("float32", "float16", "int8")
     ]
@@ -69,7 +69,7 @@ def kernels(quick: bool) -> list[Kernel]:
 
 def our_step(kernel: Kernel, device: torch.device) -> Callable[[], object]:
     options = {"dim": DIM, "num_classes": 100, "device": device, "seed": 0}
-    support: SupportSet = build(kernel.method, kernel.support, PositivesConfig(), **options)
+    support: SupportSet = build(kernel.kind, kernel.support, PositivesConfig(), **options)
     generator = torch.Generator(device).manual_seed(0)
     for _ in range(2):
         support.update(torch.randn(kernel.rows, DIM, generator=generator, device=device))
@@ -98,7 +98,7 @@ def lightly_step(kernel: Kernel, device: torch.device) -> Callable[[], object]:
 
 def measure(kernel: Kernel, device: torch.device, peaks: Peaks, repeats: int, calls: int) -> list[str]:
     candidates = {"ours": our_step(kernel, device)}
-    if kernel.method == "nnclr" and has_lightly():
+    if kernel.kind == "queue" and has_lightly():
         candidates[LIGHTLY] = lightly_step(kernel, device)
     wait = partial(devices.synchronise, device)
     times = paired(candidates, repeats=repeats, calls=calls, wait=wait, clock=clock(device))

@@ -1,22 +1,178 @@
-"""What a study will cost before it runs: how many epochs a scheduler leaves, and what a trial costs besides epochs."""
+"""What a study will do and cost, before anything is trained: trials, epochs, time, memory and disk."""
 
 from __future__ import annotations
 
 import bisect
 import math
+import os
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from study.search.rungs import make_rungs
+from study.settings import space
 from study.settings.config import StudyConfig
+from study.settings.loading import Loaded
+from trainables.vocabulary import UserError
 
 REPEATS = 50
 START_S = 20.0
 """Once a study: starting Ray and loading PyTorch in the trial processes, and making the report."""
 TRIAL_S = 0.5
 """Starting a trial in a reused process, and ending it."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run of a study costs on this machine, from a short timed probe; seconds and bytes."""
+
+    epoch_s: float
+    memory_bytes: int
+    checkpoint_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything `--plan` prints. Epochs are counted over all trials; hours assume `concurrent` trials at once."""
+
+    loaded: Loaded
+    folder: Path
+    device: str
+    concurrent: int
+    rungs: tuple[int, ...]
+    worst_epochs: int
+    expected_epochs: int
+    confirm_trials: int
+    confirm_epochs: int
+    cost: Cost
+    data_bytes: int
+    foreign: bool = False
+    """Trials train on a cluster's GPUs and this machine has none, so `cost` is what its CPU would take."""
+
+    @property
+    def hours(self) -> tuple[float, float]:
+        """Wall hours of both stages as expected, and at worst, if nobody is stopped."""
+        trials = self.loaded.study.search.trials + self.confirm_trials
+        expected, worst = (
+            wall_hours(epochs + self.confirm_epochs, trials, self.cost.epoch_s, self.concurrent)
+            for epochs in (self.expected_epochs, self.worst_epochs)
+        )
+        return expected, worst
+
+    @property
+    def disk_bytes(self) -> int:
+        """Checkpoints kept at the end and while running, and the decoded data."""
+        trials = self.loaded.study.search.trials + self.confirm_trials + 2 * self.concurrent
+        return trials * self.cost.checkpoint_bytes + self.data_bytes
+
+
+def has_gpu() -> bool:
+    """Whether PyTorch sees a CUDA device."""
+    from trainables.devices import pick_device
+
+    return pick_device("auto").type == "cuda"
+
+
+def data_sizes(study: StudyConfig) -> Any:
+    """Shape and counts of the data: CIFAR's are known without them; other data are read, and cached.
+
+    Raises UserError if no image is left to train on.
+    """
+    from trainables.data.dataset import load_dataset
+    from trainables.data.sources import source_of
+    from trainables.pretrain import Sizes
+
+    data, source = study.data, source_of(study.data)
+    if source.shape is None:
+        return load_dataset(data)
+    channels, image_size, classes = source.shape
+    images, held_out = source.count("train"), data.validation_per_class * classes
+    if held_out >= images:
+        raise UserError(
+            f"data.validation_per_class={data.validation_per_class} leaves none of the {images:,} training images of "
+            f"{data.name} to train on: set it below {images // classes}"
+        )
+    train = min(data.train_limit or images, images - held_out)
+    return Sizes(channels, data.image_size or image_size, classes, train, held_out)
+
+
+def measure(study: StudyConfig, sizes: Any, on_cpu: bool = False) -> Cost:
+    """Time a few training steps of a middling point on this machine (a few seconds); on_cpu: whatever its device."""
+    from trainables.pretrain import estimate
+
+    method = "kmclr" if "kmclr" in space.methods_of(study) else space.methods_of(study)[0]
+    run = space.to_run(study, space.complete_point(study, {"method": method}), seed=0)
+    if on_cpu:
+        run = run.model_copy(update={"train": run.train.model_copy(update={"compile": "none"})})
+    found = estimate(run, sizes, device="cpu" if on_cpu else None)
+    return Cost(found.epoch_s, found.peak_memory_bytes, found.checkpoint_bytes)
+
+
+def _trains_on_gpu(study: StudyConfig) -> bool:
+    """Whether the study's trials take a GPU of this machine."""
+    return study.device.startswith("cuda") or (study.device == "auto" and has_gpu())
+
+
+def _image_bytes(sizes: Any) -> int:
+    count = getattr(sizes, "sizes", None)
+    images = sum(v or 0 for v in count.values()) if count else sizes.train + sizes.validation
+    return images * sizes.channels * sizes.image_size**2
+
+
+def _share(study: StudyConfig, address: str | None) -> Any:
+    """What a trial takes of the cluster at `address` (its GPUs count, not this machine's), or of this machine."""
+    from study.tune import session
+
+    if address:
+        on_gpu = None if study.device == "auto" else study.device.startswith("cuda")
+        return session.look(address, study.resources, on_gpu=on_gpu)
+    on_gpu = _trains_on_gpu(study)
+    cores, gpus = os.cpu_count() or 1, _gpu_count() if on_gpu else 0
+    return session.share(study.resources, cores=cores, gpus=gpus, on_gpu=on_gpu)
+
+
+def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | None = None) -> Plan:
+    """The plan of a study on this machine, or on the cluster at `address`.
+
+    Takes a few seconds: it times some training steps, here in either case. Raises UserError if no trial fits, or if no
+    cluster answers.
+    """
+    study = loaded.study
+    share = _share(study, address)
+    on_gpu = bool(share.gpu) if address else _trains_on_gpu(study)
+    foreign = bool(address) and on_gpu and not has_gpu()
+    rungs = make_rungs(study.scheduler, study.objectives, study.train.epochs)
+    epochs = rungs.epochs if rungs else ()
+    points = study.confirm.max_points + len(study.baselines) if study.confirm.enabled else 0
+    confirm_trials = points * len(study.confirm.seeds)
+    sizes = data_sizes(study)
+    return Plan(
+        loaded=loaded,
+        folder=Path(out) / loaded.name_on_disk,
+        device="cuda" if on_gpu else "cpu",
+        concurrent=share.concurrent,
+        rungs=epochs,
+        worst_epochs=study.search.trials * study.train.epochs,
+        expected_epochs=expected_epochs(study),
+        confirm_trials=confirm_trials,
+        confirm_epochs=confirm_trials * (study.confirm.epochs or study.train.epochs),
+        cost=measure(study, sizes, foreign),
+        data_bytes=_image_bytes(sizes),
+        foreign=foreign,
+    )
+
+
+def _gpu_count() -> int:
+    from study.record.manifest import gpus
+
+    return max(1, len(gpus()))
+
+
+# --- epochs and hours ---
 
 
 def expected_epochs(study: StudyConfig) -> int:
@@ -26,7 +182,7 @@ def expected_epochs(study: StudyConfig) -> int:
     change who goes on, hardly how many; so does a second objective.
     """
     trials, full = study.search.trials, study.train.epochs
-    rungs = make_rungs(study.scheduler, {"accuracy": "max"}, full)
+    rungs = make_rungs(study.scheduler, study.objectives, full)
     if rungs is None:
         return trials * full
     generator = np.random.default_rng(0)

@@ -1,185 +1,28 @@
-"""What a study will do and cost, before anything is trained: `--plan`, and the head of every run."""
+"""What a study will do, printed before anything is trained: `--plan`, and the head of every run."""
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from study import cost as estimates
-from study.search.rungs import make_rungs
+from study.cost import Plan, make_plan
 from study.settings import loading, space
 from study.settings.config import RangeSpec, StudyConfig
 from study.settings.loading import Loaded
 from trainables.settings import edge
 from trainables.settings.presets import PRESETS
+from trainables.vocabulary import OBJECTIVES
+from trainables.wording import bytes_in_words, seconds_in_words, value_in_words
 
-WEEK_H, YEAR_H = 168.0, 8766.0
 PIPE_WIDTH = 120
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What one run of a study costs on this machine, from a short timed probe; seconds and bytes."""
-
-    epoch_s: float
-    memory_bytes: int
-    checkpoint_bytes: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything `--plan` prints. Epochs are counted over all trials; hours assume `concurrent` trials at once."""
-
-    loaded: Loaded
-    folder: Path
-    device: str
-    concurrent: int
-    rungs: tuple[int, ...]
-    worst_epochs: int
-    expected_epochs: int
-    confirm_trials: int
-    confirm_epochs: int
-    cost: Cost
-    data_bytes: int
-    foreign: bool = False
-    """Trials train on a cluster's GPUs and this machine has none, so `cost` is what its CPU would take."""
-
-    @property
-    def hours(self) -> tuple[float, float]:
-        """Wall hours of both stages as expected, and at worst, if nobody is stopped."""
-        trials = self.loaded.study.search.trials + self.confirm_trials
-        expected, worst = (
-            estimates.wall_hours(epochs + self.confirm_epochs, trials, self.cost.epoch_s, self.concurrent)
-            for epochs in (self.expected_epochs, self.worst_epochs)
-        )
-        return expected, worst
-
-    @property
-    def disk_bytes(self) -> int:
-        """Checkpoints kept at the end and while running, and the decoded data."""
-        trials = self.loaded.study.search.trials + self.confirm_trials + 2 * self.concurrent
-        return trials * self.cost.checkpoint_bytes + self.data_bytes
-
-
-def has_gpu() -> bool:
-    """Whether PyTorch sees a CUDA device."""
-    from trainables.devices import pick_device
-
-    return pick_device("auto").type == "cuda"
-
-
-def data_sizes(study: StudyConfig) -> Any:
-    """Shape and counts of the data without reading it where they are known; own data are read (and cached)."""
-    from trainables.data.dataset import load_dataset
-    from trainables.pretrain import Sizes
-
-    known = {"cifar10": (10, 50_000), "cifar100": (100, 50_000)}
-    if study.data.name in known and study.data.image_size is None:
-        classes, images = known[study.data.name]
-        held_out = study.data.validation_per_class * classes
-        return Sizes(3, 32, classes, min(study.data.train_limit or images, images - held_out), held_out)
-    return load_dataset(study.data)
-
-
-def measure(study: StudyConfig, sizes: Any, on_cpu: bool = False) -> Cost:
-    """Time a few training steps of a middling point on this machine (a few seconds); on_cpu: whatever its device."""
-    from trainables.pretrain import estimate
-
-    method = "kmclr" if "kmclr" in space.methods_of(study) else space.methods_of(study)[0]
-    run = space.to_run(study, space.complete_point(study, {"method": method}), seed=0)
-    if on_cpu:
-        run = run.model_copy(update={"train": run.train.model_copy(update={"compile": "none"})})
-    found = estimate(run, sizes, device="cpu" if on_cpu else None)
-    return Cost(found.epoch_s, found.peak_memory_bytes, found.checkpoint_bytes)
-
-
-def _image_bytes(sizes: Any) -> int:
-    count = getattr(sizes, "sizes", None)
-    images = sum(v or 0 for v in count.values()) if count else sizes.train + sizes.validation
-    return images * sizes.channels * sizes.image_size**2
-
-
-def _share(study: StudyConfig, address: str | None) -> Any:
-    """What a trial takes of the cluster at `address` (its GPUs count, not this machine's), or of this machine."""
-    from study.tune import session
-
-    if address:
-        on_gpu = None if study.device == "auto" else study.device.startswith("cuda")
-        return session.look(address, study.resources, on_gpu=on_gpu)
-    on_gpu = study.device.startswith("cuda") or (study.device == "auto" and has_gpu())
-    cores, gpus = os.cpu_count() or 1, _gpu_count() if on_gpu else 0
-    return session.share(study.resources, cores=cores, gpus=gpus, on_gpu=on_gpu)
-
-
-def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | None = None) -> Plan:
-    """The plan of a study on this machine, or on the cluster at `address`.
-
-    Takes a few seconds: it times some training steps, here in either case. Raises ValueError if no trial fits, or if no
-    cluster answers.
-    """
-    study = loaded.study
-    share = _share(study, address)
-    on_gpu = bool(share.gpu) if address else study.device.startswith("cuda") or (study.device == "auto" and has_gpu())
-    foreign = bool(address) and on_gpu and not has_gpu()
-    rungs = make_rungs(study.scheduler, study.objectives, study.train.epochs)
-    epochs = rungs.epochs if rungs else ()
-    points = study.confirm.max_points + len(study.baselines) if study.confirm.enabled else 0
-    confirm_trials = points * len(study.confirm.seeds)
-    sizes = data_sizes(study)
-    return Plan(
-        loaded=loaded,
-        folder=Path(out) / loaded.name_on_disk,
-        device="cuda" if on_gpu else "cpu",
-        concurrent=share.concurrent,
-        rungs=epochs,
-        worst_epochs=study.search.trials * study.train.epochs,
-        expected_epochs=estimates.expected_epochs(study),
-        confirm_trials=confirm_trials,
-        confirm_epochs=confirm_trials * (study.confirm.epochs or study.train.epochs),
-        cost=measure(study, sizes, foreign),
-        data_bytes=_image_bytes(sizes),
-        foreign=foreign,
-    )
-
-
-def _gpu_count() -> int:
-    from study.record.manifest import gpus
-
-    return max(1, len(gpus()))
-
-
-# --- printing ---
-
-
-def hours_text(hours: float) -> str:
-    """A duration as people say it.
-
-    >>> hours_text(0.02), hours_text(3.3), hours_text(400), hours_text(20_000)
-    ('1 min', '3.3 h', '2.4 weeks', '2.3 years')
-    """
-    if hours < 1:
-        return f"{max(1, math.ceil(hours * 60 - 0.5))} min"
-    if hours < 48:
-        return f"{hours:.1f} h"
-    if hours < WEEK_H:
-        return f"{hours / 24:.1f} days"
-    return f"{hours / WEEK_H:.1f} weeks" if hours < YEAR_H else f"{hours / YEAR_H:.1f} years"
-
-
-def bytes_text(count: float) -> str:
-    """Bytes in binary units."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024 or unit == "GiB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    raise AssertionError("unreachable")
+def _hours(hours: float) -> str:
+    return seconds_in_words(3600 * hours)
 
 
 def spec_text(spec: Any) -> str:
@@ -206,7 +49,7 @@ def render(plan: Plan, console: Console) -> None:
 
 def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     study, cost = plan.loaded.study, plan.cost
-    low, high = (hours_text(h) for h in plan.hours)
+    low, high = (_hours(h) for h in plan.hours)
     shown = ", ".join(map(str, plan.rungs)) or "none"
     yield "arms", ", ".join(map(str, space.methods_of(study)))
     yield "objectives", ", ".join(f"{name} {mode}" for name, mode in study.objectives.items())
@@ -220,15 +63,12 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     searched = f"search about {plan.expected_epochs} (at worst {plan.worst_epochs})"
     yield "epochs", f"{searched}, confirm up to {plan.confirm_epochs}"
     yield "device", f"{plan.device}, {plan.concurrent} trials at once"
-    timed = f"about {low}, at worst {high} ({_seconds(cost.epoch_s)} an epoch, timed now on this machine"
+    epoch = value_in_words(cost.epoch_s, OBJECTIVES["epoch_s"])
+    timed = f"about {low}, at worst {high} ({epoch} an epoch, timed now on this machine"
     yield "time", f"not known: this machine has no GPU; on its CPU {timed})" if plan.foreign else f"{timed})"
-    yield "memory", f"about {bytes_text(cost.memory_bytes)} a trial" + (" (on a CPU)" if plan.foreign else "")
-    yield "disk", f"about {bytes_text(plan.disk_bytes)} at most"
+    yield "memory", f"about {bytes_in_words(cost.memory_bytes)} a trial" + (" (on a CPU)" if plan.foreign else "")
+    yield "disk", f"about {bytes_in_words(plan.disk_bytes)} at most"
     yield "results", str(plan.folder)
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:,.0f} s" if seconds >= 100 else f"{seconds:.2g} s"
 
 
 def _confirm_text(plan: Plan) -> str:
@@ -292,25 +132,35 @@ def _short(value: Any) -> str:
 def announce_rehearsal(real: Loaded, *, out: Path | str = "results") -> None:
     """Say why the study is not run but rehearsed: what it would take on this machine, which has no GPU."""
     print("No GPU here: timing a few training steps of the real study ...", flush=True)
-    low, high = map(hours_text, make_plan(real, out=out).hours)
+    low, high = map(_hours, make_plan(real, out=out).hours)
     print(
         f"The real study would take {low} to {high} on this machine, so this is its rehearsal, on embedded data "
-        f"(--device cpu insists on the real one).",
+        f"(--device cpu runs the real one).",
         flush=True,
     )
 
 
-def show(loaded: Loaded, *, out: Path | str = "results", address: str | None = None) -> None:
-    """Make the plan and print it on standard output. Raises ValueError for a device or data that are not there.
+def show(loaded: Loaded, *, out: Path | str = "results", address: str | None = None, run_next: bool = True) -> None:
+    """Make the plan and print it on standard output.
 
-    address: of a Ray cluster, whose GPUs count instead of this machine's.
+    address: of a Ray cluster, whose GPUs count instead of this machine's. run_next: a run follows, so data that are
+    neither there nor downloadable are refused; otherwise, where the data's sizes are known without them, a line says
+    that they are missing, and no server is asked. Raises UserError for a device or data that the plan needs.
     """
     from trainables.data.dataset import check_available
-    from trainables.devices import pick_device
+    from trainables.data.sources import source_of
 
+    data = loaded.study.data
+    source = source_of(data)
+    if not run_next and source.shape is not None:
+        if missing := source.missing():
+            print(f"Data: {missing}", flush=True)
+    else:
+        check_available(data, test=loaded.study.confirm.enabled)
     if not (address and loaded.study.device.startswith("cuda")):
+        from trainables.devices import pick_device
+
         pick_device(loaded.study.device)
-    check_available(loaded.study.data, test=loaded.study.confirm.enabled)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH

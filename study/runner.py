@@ -111,7 +111,7 @@ class StudyRun:
         self.going_on = going_on
         self.session: Any = None
         self.ledger: Ledger | None = None
-        self.screen = terminal.Display(self.study, quiet=options.quiet)
+        self.screen = terminal.Terminal(self.study, quiet=options.quiet)
         self.rungs = make_rungs(self.study.scheduler, self.study.objectives, self.study.train.epochs)
 
     # --- the folder ---
@@ -134,12 +134,12 @@ class StudyRun:
         self.journal = Journal(self.folder)
         self.ledger = Ledger(self.journal, self.study.objectives)
         self.budget = Budget(self.study.budget, self.ledger, hours)
-        self.screen.remember(self.journal)
+        self.screen.attach(self.journal)
         self.ledger.listeners = [self.screen, *self._trackers()]
 
     def _trackers(self) -> list[Any]:
         began = self.record["started"]
-        return tracker.listeners(self.study, self.folder, self.journal, began=began, say=self.screen.insist)
+        return tracker.listeners(self.study, self.folder, self.journal, began=began, say=self.screen.announce)
 
     # --- Ray ---
     def _connect(self) -> Any:
@@ -160,7 +160,9 @@ class StudyRun:
                 self.record["device"] = "cuda" if self.session.share.gpu else "cpu"
                 manifest.save(self.folder, self.record)
             self.signals.listen()
-            self.ledger.listeners += [dashboard.Gauges(self.journal), dashboard.Signs(self.options.sign_after_s)]
+            objectives = self.study.objectives
+            signs = dashboard.Signs(objectives, self.options.sign_after_s)
+            self.ledger.listeners += [dashboard.Gauges(self.journal, objectives), signs]
             self.screen.connected(self.session.dashboard, self.session.share.concurrent)
         return self.session
 
@@ -182,8 +184,8 @@ class StudyRun:
                 return self._interrupted(self.signals.received)
             self.ledger.interrupt()
             self._close("finished", stop.reason)
-            self.screen.insist(f"{stop.reason}: stopped {self._how_far()}")
-            self.screen.insist(f"Raise it and continue with: {self._resume_command()}")
+            self.screen.announce(f"{stop.reason}: stopped {self._how_far()}")
+            self.screen.announce(f"Raise it and continue with: {self._resume_command()}")
             return OK
         except JournalWriteError as error:
             self._failed(error)
@@ -216,12 +218,12 @@ class StudyRun:
         if self.ledger is None:
             begun = results_folder.begun(self.folder)
             again = f"continue with: {self._resume_command()}" if begun else "start again with the same command."
-            self.screen.insist(f"Stopped by {name} before the first trial; {again}")
+            self.screen.announce(f"Stopped by {name} before the first trial; {again}")
             return 128 + signum
         running = self.ledger.interrupt()
         self._close("interrupted", name)
         self.screen.say(f"Stopped by {name}; {running} running trials will go on from their last checkpoint.")
-        self.screen.insist(f"Continue with: {self._resume_command()}")
+        self.screen.announce(f"Continue with: {self._resume_command()}")
         return 128 + signum
 
     def _failed(self, error: BaseException) -> None:

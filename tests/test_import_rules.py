@@ -218,7 +218,7 @@ def test_reading_a_study_loads_neither_ray_nor_torch() -> None:
 
 
 def test_methods_are_the_same_everywhere() -> None:
-    assert get_args(config.Method) == tuple(schema.METHODS)
+    assert get_args(config.MethodName) == tuple(schema.METHODS)
 
 
 @pytest.mark.parametrize("method", schema.METHODS)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import run_study
-from study import plan, runner, user_errors
+from study import cost, plan, runner, user_errors
 from study.record import manifest, results_folder
 from study.record.lock import FolderLock
 from study.search import rungs
@@ -34,9 +34,9 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(plan, "has_gpu", lambda: False)
+    monkeypatch.setattr(cost, "has_gpu", lambda: False)
     monkeypatch.setattr(plan, "make_plan", lambda loaded, out: SimpleNamespace(hours=(300.0, 2000.0)))
-    monkeypatch.setattr(plan, "show", lambda loaded, out, address: found.plans.append(loaded.name_on_disk))
+    monkeypatch.setattr(plan, "show", lambda loaded, **_: found.plans.append(loaded.name_on_disk))
     monkeypatch.setattr(runner, "run", run)
     monkeypatch.setattr(run_study, "report", lambda folder, quiet: found.reports.append((str(folder), quiet)))
     monkeypatch.setattr(environment, "before_ray", lambda local: found.before_ray.append(local))
@@ -89,7 +89,7 @@ def test_what_is_asked_for_is_run_without_a_word(calls, capsys, arguments: list[
 
 
 def test_with_a_gpu_the_real_study_is_run(calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "has_gpu", lambda: True)
+    monkeypatch.setattr(cost, "has_gpu", lambda: True)
     assert run_study.main([K_SWEEP]) == 0
     assert calls.runs[0][0].name_on_disk == "k_sweep"
 
@@ -103,7 +103,7 @@ def test_ray_address_of_the_environment_counts_as_given(calls, monkeypatch: pyte
 
 
 def test_rays_settings_come_before_anything_that_imports_ray(calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "show", lambda loaded, out, address: calls.plans.append(list(calls.before_ray)))
+    monkeypatch.setattr(plan, "show", lambda loaded, **_: calls.plans.append(list(calls.before_ray)))
     assert run_study.main([K_SWEEP, "--rehearse"]) == 0
     assert calls.plans == [[True]]
 
@@ -125,6 +125,13 @@ def test_resume_without_a_gpu_does_not_time_the_machine_again(calls, monkeypatch
     monkeypatch.setattr(plan, "make_plan", lambda loaded, out: pytest.fail("timed"))
     assert run_study.main([K_SWEEP, "--resume"]) == 0
     assert calls.runs[0][0].name_on_disk == "k_sweep-rehearsal"
+
+
+def test_the_plan_knows_whether_a_run_follows(calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "show", lambda loaded, run_next, **_: calls.plans.append(run_next))
+    assert run_study.main([K_SWEEP, "--plan"]) == 0
+    assert run_study.main([K_SWEEP, "--rehearse"]) == 0
+    assert calls.plans == [False, True]
 
 
 def test_plan_alone_runs_nothing(calls) -> None:

@@ -71,13 +71,18 @@ def on_front(costs_NM: np.ndarray) -> np.ndarray:
     return kept_N
 
 
+def completed(ends: Iterable[Mapping[str, Any]], objectives: Objectives) -> list[Mapping[str, Any]]:
+    """Search trials (lines of trials.jsonl) that ran their full budget and have a finite value of every objective."""
+    return [e for e in ends if e["stage"] == SEARCH and e["status"] == COMPLETED and finite(e["metrics"], objectives)]
+
+
 def front(ends: Iterable[Mapping[str, Any]], objectives: Objectives) -> list[Mapping[str, Any]]:
     """The front of the search: ends (lines of trials.jsonl) of completed search trials that no other dominates.
 
     By rising first cost (best accuracy first); equal points stand side by side, the earlier one first. Early-stopped
     trials are not on it: their values are of another budget.
     """
-    done = [e for e in ends if e["stage"] == SEARCH and e["status"] == COMPLETED and finite(e["metrics"], objectives)]
+    done = completed(ends, objectives)
     costs = np.array([to_costs(e["metrics"], objectives) for e in done]).reshape(len(done), len(objectives))
     kept = np.flatnonzero(on_front(costs))
     return [done[i] for i in sorted(kept, key=lambda i: (tuple(costs[i]), i))]
@@ -128,3 +133,10 @@ def reference(points: Sequence[Mapping[str, Any]], objectives: Objectives) -> np
             worst = 1.1 * max(values) if sense == "min" else 0.0
         corner.append(OBJECTIVES[name].scaled(worst) * (-1.0 if sense == "max" else 1.0))
     return np.array(corner)
+
+
+def front_volume(ends: Iterable[Mapping[str, Any]], objectives: Objectives) -> float:
+    """Hypervolume of the search's front, in scaled costs, within `reference` of the completed search trials."""
+    done = [e["metrics"] for e in completed(ends, objectives)]
+    costs = np.array([scaled_costs(values, objectives) for values in done]).reshape(len(done), len(objectives))
+    return hypervolume(costs[on_front(costs)], reference(done, objectives))

@@ -17,7 +17,7 @@ from trainables.data.dataset import Dataset, load_dataset
 from trainables.evaluation.during import Evaluator
 from trainables.evaluation.probe import OnlineProbe
 from trainables.maths.schedules import warmup_cosine
-from trainables.model.methods import Method
+from trainables.model.methods import Learner
 from trainables.model.optim import build_optimizer, set_learning_rate
 from trainables.settings.changes import differences, refused_on_resume
 from trainables.settings.config import RunConfig
@@ -68,7 +68,7 @@ class Trial:
 
     def _build(self) -> None:
         cfg, data = self.cfg, self.dataset
-        self.method = Method(cfg, channels=data.channels, num_classes=data.num_classes, device=self.device)
+        self.method = Learner(cfg, channels=data.channels, num_classes=data.num_classes, device=self.device)
         if devices.wants_channels_last(cfg.train, self.device):
             self.method.to(memory_format=torch.channels_last)
         encoder = self.method.networks.encoder

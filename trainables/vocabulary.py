@@ -20,14 +20,32 @@ class UserError(ValueError):
     """
 
 
-# --- methods ---
+# --- support sets and methods ---
+
+
+class SupportKind(NamedTuple):
+    """A kind of support set, by the settings of the section `support` that act on it alone."""
+
+    size: str | None
+    """The setting that says how many vectors it holds; None: it holds none."""
+    settings: tuple[str, ...] = ()
+    """The other ones."""
+
+
+SUPPORT_KINDS: dict[str, SupportKind] = {
+    "none": SupportKind(None),
+    "queue": SupportKind("queue_size", ("queue_dtype", "mask_same_image")),
+    "prototypes": SupportKind(
+        "k", ("prototype_dtype", "update", "metric", "revive_after", "balance", "forget_every", "half_life")
+    ),
+}
 
 
 class Method(NamedTuple):
     """What tells one method from another; everything that depends on the method asks for one of these."""
 
-    support: Literal["none", "queue", "prototypes"]
-    """The support set that a view's positive is drawn from; `none`: the positive is the other view."""
+    support: str
+    """The kind of support set that a view's positive is drawn from; `none`: the positive is the other view."""
     predictor: bool
     """Whether a predictor follows the projector."""
     loss: Literal["nt_xent", "cosine", "neighbours"]

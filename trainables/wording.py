@@ -38,12 +38,21 @@ def seconds_in_words(seconds: float) -> str:
     return f"{hours / 168:.1f} weeks" if hours < 8766 else f"{hours / 8766:.1f} years"
 
 
-def value_in_words(value: float | None, metric: Metric) -> str:
-    """A metric's value with its unit: `57.60 %`, `410 kB`, `1.61 s`; `-` if there is none."""
+def number_in_words(value: float | None, metric: Metric) -> str:
+    """A metric's value where its unit stands elsewhere: `57.60`, `1.61`; `-` if there is none.
+
+    Bytes carry their unit, which changes with their size: `410 kB`.
+    """
     if value is None or not math.isfinite(value):
         return "-"
     if metric.unit == "B":
         return bytes_in_words(value)
     if metric.unit == "%":
-        return f"{value:.2f} %"
-    return f"{value:.3g} {metric.unit}".rstrip()
+        return f"{value:.2f}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def value_in_words(value: float | None, metric: Metric) -> str:
+    """A metric's value with its unit: `57.60 %`, `410 kB`, `1.61 s`; `-` if there is none."""
+    text = number_in_words(value, metric)
+    return text if text == "-" or metric.unit in ("", "B") else f"{text} {metric.unit}"

@@ -20,12 +20,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from study import schema
-from study.search import pareto
+from trainables import dominance
 
-METRICS = (*schema.REPORT_METRICS, *schema.TEST_METRICS)
 COLUMNS = ("trial_id", "stage", "status", "label", "seed", "epochs", "baseline")
 INIT_S = 30
 FINISH_S = 20
@@ -34,15 +31,7 @@ FINISH_S = 20
 
 def numbers(line: Mapping[str, Any]) -> dict[str, float]:
     """The metrics of a line that are numbers."""
-    return {name: line[name] for name in METRICS if isinstance(line.get(name), (int, float))}
-
-
-def front_of(trials: Iterable[Mapping[str, Any]], objectives: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    """Completed search trials that no other dominates."""
-    done = [t for t in trials if t["stage"] == "search" and t["status"] == schema.COMPLETED]
-    done = [t for t in done if pareto.finite(t["metrics"], objectives)]
-    costs = np.array([pareto.to_costs(t["metrics"], objectives) for t in done]).reshape(len(done), len(objectives))
-    return [done[i] for i in pareto.front_indices(costs)]
+    return {name: line[name] for name in schema.METRICS if isinstance(line.get(name), (int, float))}
 
 
 class WandbSink:
@@ -140,14 +129,21 @@ class WandbSink:
             self._finish(run, exit_code=1)
         if hurry or not trials:
             return
-        run = self._init("front", self.options["study"], "report", {})
-        names = [*COLUMNS, *self.options["objectives"]]
-        for key, chosen in (("trials", trials), ("front", front_of(trials, self.options["objectives"]))):
-            table = self.wandb.Table(columns=names)
+        self._finish(self._front_run(trials))
+
+    def _front_run(self, trials: list[Mapping[str, Any]]) -> Any:
+        """The run that shows the study: tables of all trials and of the front, with the study's objectives."""
+        objectives = self.options["objectives"]
+        front = dominance.front(trials, objectives)
+        run = self._init("front", self.options["study"], "report", {"objectives": objectives})
+        for key, chosen in (("trials", trials), ("front", front)):
+            table = self.wandb.Table(columns=[*COLUMNS, *objectives])
             for trial in chosen:
-                table.add_data(*[trial[c] for c in COLUMNS], *[trial["metrics"].get(o) for o in names[len(COLUMNS) :]])
+                table.add_data(*(trial[c] for c in COLUMNS), *(trial["metrics"].get(name) for name in objectives))
             run.log({key: table})
-        self._finish(run)
+        volume = dominance.front_volume(trials, objectives)
+        run.summary.update({"front_size": len(front), "hypervolume": volume})
+        return run
 
 
 class TensorBoardSink:
@@ -177,7 +173,7 @@ class TensorBoardSink:
             writer.close()
 
 
-class Safe:
+class SafeSink:
     """A sink that is switched off by its first error, with the traceback in the log."""
 
     def __init__(self, make: Callable[[], Any], name: str) -> None:
@@ -192,7 +188,7 @@ class Safe:
             print(f"{self.name} switched off after an error:\n{traceback.format_exc()}", flush=True)
             self.sink = None
 
-    def take(self, event: Mapping[str, Any]) -> None:
+    def handle(self, event: Mapping[str, Any]) -> None:
         """Hand one event to the sink."""
         if self.sink is not None:
             content = {k: v for k, v in event.items() if k != "event"}
@@ -203,16 +199,16 @@ def main(settings: Mapping[str, Any], lines: Iterable[str], tell: Callable[[str]
     """Feed every event to every sink until the input ends; `tell` is for the user."""
     sinks = []
     if settings["wandb"] != "disabled":
-        sinks.append(Safe(lambda: WandbSink(settings, tell), "W&B"))
+        sinks.append(SafeSink(lambda: WandbSink(settings, tell), "W&B"))
     if settings["tensorboard"]:
-        sinks.append(Safe(lambda: TensorBoardSink(settings), "TensorBoard"))
+        sinks.append(SafeSink(lambda: TensorBoardSink(settings), "TensorBoard"))
     for text in lines:
         event = json.loads(text)
         for sink in sinks:
-            sink.take(event)
+            sink.handle(event)
 
 
-def teller() -> Callable[[str], None]:
+def user_printer() -> Callable[[str], None]:
     """Lines for the user go to standard output and the log; whatever else prints (W&B does) from now on to the log."""
     user = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -226,4 +222,4 @@ def teller() -> Callable[[str], None]:
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]), sys.stdin, teller())
+    main(json.loads(sys.argv[1]), sys.stdin, user_printer())

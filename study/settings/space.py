@@ -19,7 +19,7 @@ from study import schema
 from study.settings.config import RangeSpec, StudyConfig
 from trainables.settings import edge
 from trainables.settings.config import RunConfig
-from trainables.settings.run_file import NEEDS
+from trainables.settings.needs import NEEDS
 
 MAX_GRID = 100_000
 METHODS = tuple(schema.METHODS)
@@ -65,7 +65,7 @@ _SETTINGS: dict[str, tuple[str, Kind]] = {
 
 
 def _parameter(name: str, path: str, kind: Kind) -> Parameter:
-    """Where a parameter applies is what `run_file.NEEDS` says of its setting."""
+    """Where a parameter applies is what `needs.NEEDS` says of its setting."""
     names = {setting: other for other, (setting, _) in _SETTINGS.items()}
     alternatives = NEEDS.get(path, ({},))
     only = alternatives[0] if len(alternatives) == 1 else {}  # several (momentum): see `applies`

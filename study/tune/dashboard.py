@@ -11,24 +11,31 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import ray
 from ray.util.metrics import Gauge
 
 from study import schema
 from study.record.journal import Journal
 from study.record.task import Task
-from study.search import pareto
+from trainables import dominance
 
 NAMESPACE = "kmclr"
-SHOWN = ("epoch", schema.ACCURACY, schema.SUPPORT_BYTES, "images_per_s")
-GAUGES = {
-    "kmclr_best_accuracy": "Best validation accuracy of any trial so far, %",
-    "kmclr_front_size": "Points on the front of the completed search trials",
-    "kmclr_hypervolume": "Hypervolume of the front: accuracy (%) times log10 bytes, against 0 % and 1 GiB",
-    "kmclr_images_per_s": "Training throughput of the last report, images per second and trial",
-    "kmclr_epochs_done": "Epochs on record, all stages",
-}
+BEST, FRONT_SIZE, HYPERVOLUME = "kmclr_best_{}", "kmclr_front_size", "kmclr_hypervolume"
+IMAGES_PER_S, EPOCHS_DONE = "kmclr_images_per_s", "kmclr_epochs_done"
+
+
+def gauges_of(objectives: Mapping[str, str]) -> dict[str, str]:
+    """What the study's gauges are called and what they say."""
+    first = next(iter(objectives))
+    metric = schema.OBJECTIVES[first]
+    axes = ", ".join(f"log10(1 + {name})" if schema.OBJECTIVES[name].log else name for name in objectives)
+    return {
+        BEST.format(first): f"Best {metric.title.lower()} of any trial so far, {metric.unit}",
+        FRONT_SIZE: "Points on the front of the completed search trials",
+        HYPERVOLUME: f"Hypervolume of the front, axes: {axes}",
+        IMAGES_PER_S: "Training throughput of the last report, images per second and trial",
+        EPOCHS_DONE: "Epochs on record, all stages",
+    }
 
 
 def sign_name(task: Task) -> str:
@@ -58,7 +65,8 @@ class TrialSign:
 class Signs:
     """A listener of the ledger that keeps one TrialSign per running trial."""
 
-    def __init__(self, after_s: float) -> None:
+    def __init__(self, objectives: Mapping[str, str], after_s: float) -> None:
+        self.shown = ("epoch", *objectives, "images_per_s")
         self.after_s = after_s
         self.kind = ray.remote(num_cpus=0, max_restarts=0)(TrialSign)
         self.began: dict[str, tuple[float, Task]] = {}
@@ -69,7 +77,7 @@ class Signs:
         self.began.setdefault(task.trial_id, (time.monotonic(), task))
 
     def reported(self, task: Task, line: Mapping[str, Any]) -> None:
-        self.lines[task.trial_id] = {name: line.get(name) for name in SHOWN}
+        self.lines[task.trial_id] = {name: line.get(name) for name in self.shown}
         if task.trial_id in self.actors:
             self.actors[task.trial_id].update.remote(self.lines[task.trial_id])
 
@@ -98,33 +106,40 @@ class Signs:
 class Gauges:
     """A listener of the ledger that sets the gauges (they appear with the prefix `ray_` on the metrics port)."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, objectives: Mapping[str, str]) -> None:
         self.journal = journal
-        self.gauges = {name: Gauge(name, description=text) for name, text in GAUGES.items()}
-        accuracies = [line.get(schema.ACCURACY) for line in journal.reports]
-        self.best = max((a for a in accuracies if a is not None), default=0.0)
+        self.objectives = objectives
+        self.gauges = {name: Gauge(name, description=text) for name, text in gauges_of(objectives).items()}
+        self.first, sense = next(iter(objectives.items()))
+        self.better = max if sense == "max" else min
+        self.best: float | None = None
+        for line in journal.reports:
+            self._note_best(line)
         self._front()
+
+    def _note_best(self, line: Mapping[str, Any]) -> None:
+        value = line.get(self.first)
+        if value is not None:
+            self.best = value if self.best is None else self.better(value, self.best)
 
     def started(self, task: Task) -> None:
         """Nothing to count."""
 
     def reported(self, task: Task, line: Mapping[str, Any]) -> None:
-        self.best = max(self.best, line.get(schema.ACCURACY) or 0.0)
-        self.gauges["kmclr_best_accuracy"].set(self.best)
-        self.gauges["kmclr_images_per_s"].set(float(line.get("images_per_s") or 0.0))
-        self.gauges["kmclr_epochs_done"].set(len(self.journal.reports))
+        self._note_best(line)
+        if self.best is not None:
+            self.gauges[BEST.format(self.first)].set(self.best)
+        self.gauges[IMAGES_PER_S].set(float(line.get("images_per_s") or 0.0))
+        self.gauges[EPOCHS_DONE].set(len(self.journal.reports))
 
     def ended(self, task: Task, line: Mapping[str, Any]) -> None:
-        if line["stage"] == "search":
+        if line["stage"] == schema.SEARCH:
             self._front()
 
     def _front(self) -> None:
-        names = (schema.ACCURACY, schema.SUPPORT_BYTES)
-        done = [e["metrics"] for e in self.journal.final_ends("search") if e["status"] == schema.COMPLETED]
-        points = np.array([[-m[names[0]], m[names[1]]] for m in done if all(m.get(n) is not None for n in names)])
-        front = points[pareto.front_indices(points)] if len(points) else np.zeros((0, 2))
-        self.gauges["kmclr_front_size"].set(len(front))
-        self.gauges["kmclr_hypervolume"].set(pareto.hypervolume_accuracy_bytes(-front[:, 0], front[:, 1]))
+        ends = self.journal.final_ends(schema.SEARCH)
+        self.gauges[FRONT_SIZE].set(len(dominance.front(ends, self.objectives)))
+        self.gauges[HYPERVOLUME].set(dominance.front_volume(ends, self.objectives))
 
     def tick(self) -> None:
         """Gauges keep their value."""

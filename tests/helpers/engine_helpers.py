@@ -14,6 +14,12 @@ from study.settings.config import StudyConfig
 LOG_SIZES = {"k": {"low": 25, "high": 2000, "log": True}, "queue_size": {"low": 256, "high": 98304, "log": True}}
 SPACE = {"method": ("kmclr", "nnclr", "none"), "temperature": {"low": 0.05, "high": 0.5, "log": True}, **LOG_SIZES}
 BASELINES = ({"method": "kmclr", "k": 50}, {"method": "nnclr", "queue_size": 98304})
+KINDS_OF_OBJECTIVES = {
+    "support": {"accuracy": "max", "support_bytes": "min"},
+    "memory": {"accuracy": "max", "peak_memory_bytes": "min"},
+    "time": {"accuracy": "max", "epoch_s": "min"},
+    "three": {"accuracy": "max", "support_bytes": "min", "peak_memory_bytes": "min"},
+}
 TIMES = ("time", "started", "ended", "wall_s", "held_s", "checkpoint", "epoch_s")
 
 

@@ -5,15 +5,16 @@ import torch.nn.functional as F
 
 from trainables.settings.config import PositivesConfig, SupportConfig
 from trainables.support.build import SupportSet, build
+from trainables.vocabulary import METHODS
 
 DIM, CLASSES, BATCH = 8, 5, 16
 
 
 def make(method: str, support: dict | None = None, positives: dict | None = None, seed: int = 0) -> SupportSet:
-    """A support set on the CPU; small defaults."""
+    """The support set of a method on the CPU; small defaults."""
     settings = {"queue_size": 50, "k": 12, **(support or {})}
     return build(
-        method,
+        METHODS[method].support,
         SupportConfig(**settings),
         PositivesConfig(**(positives or {})),
         dim=DIM,

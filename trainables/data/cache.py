@@ -22,14 +22,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trainables.data.source import DataError, Progress
+
 FORMAT = 1  # of the entries; part of every key
 _BLOCKS, _BLOCK_BYTES = 64, 65536
-
-Progress = Callable[[str], None]
-
-
-class DataError(ValueError):
-    """Data that is missing, unreadable or unfit; the message says where it is and the ways out."""
 
 
 class Entry(NamedTuple):

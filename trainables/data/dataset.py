@@ -2,7 +2,7 @@
 
 Shape legend: `N` images, `C` channels (1 or 3), `H` = `W`. Three doors, on purpose: `load_dataset` gives train and
 validation and never opens a test image; `load_test` alone gives the test split, for the offline evaluation;
-`check_available` says cheaply whether the data are there.
+`check_available` says cheaply whether the data are there or can be downloaded.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trainables.data.cache import DataError, Entry, Progress, cache_folder, cached, content_hash, digest, file_lock
+from trainables.data.cache import Entry, cache_folder, cached, content_hash, digest, file_lock
 from trainables.data.decode import decode_all
-from trainables.data.sources import Source, SplitName, shares, source_of
+from trainables.data.source import DataError, Progress, Source, SplitName
+from trainables.data.sources import source_of
+from trainables.data.splits import split_rows
 from trainables.settings.config import DataConfig
-
-__all__ = ["DataError", "Dataset", "Split", "check_available", "load_dataset", "load_test"]
 
 
 class Split(NamedTuple):
@@ -133,31 +133,6 @@ def _decoded(
         return meta | {"class_names": list(names)}
 
     return cached(folder, f"{source.name}-{split}-all", f"{key} {channels}", build, progress), key
-
-
-def split_rows(labels_N: np.ndarray, names: tuple[str, ...], cfg: DataConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (train, validation), both ascending. Raises DataError where a class or the limit is too small."""
-    per_class = cfg.validation_per_class
-    counts = np.bincount(labels_N, minlength=len(names))
-    if counts.min() <= per_class:
-        poorest = int(counts.argmin())
-        raise DataError(
-            f"class {poorest} ({names[poorest]}) has {counts[poorest]} training images, so data.validation_per_class="
-            f"{per_class} leaves none to train on: set it below {counts[poorest]}"
-        )
-    if cfg.train_limit is not None and cfg.train_limit < len(names):
-        raise DataError(
-            f"data.train_limit={cfg.train_limit} is below the {len(names)} classes: one image each at least"
-        )
-    left = counts - per_class
-    take = left if cfg.train_limit is None else shares(left, min(cfg.train_limit, int(left.sum())))
-    train, validation = [], []
-    for label in range(len(names)):
-        rng = np.random.default_rng([cfg.split_seed, label])
-        rows = rng.permutation(np.flatnonzero(labels_N == label))
-        validation.append(rows[:per_class])
-        train.append(rows[per_class : per_class + take[label]])
-    return np.sort(np.concatenate(train)), np.sort(np.concatenate(validation))
 
 
 def _subset(whole: Entry, rows: np.ndarray, folder: Path, name: str, key: str, progress: Progress) -> Split:

@@ -17,19 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from trainables.data.cache import DataError, Progress
+from trainables.data.source import DataError, Item, Progress
 
 _GREY_MODES = ("1", "L", "LA")
 _BATCH = 512
 _EVERY_S = 2.0  # seconds between progress messages
-
-
-class Item(NamedTuple):
-    payload: bytes | Path | np.ndarray
-    """An encoded image, its file, or uint8 pixels [H, W] or [H, W, 3]."""
-    label: int
-    where: str
-    """For error messages: file and row."""
 
 
 class Decoded(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -11,9 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trainables.data.cache import DataError
-from trainables.data.decode import Item
-from trainables.data.sources import Source, SplitName, first_of
+from trainables.data.source import DataError, Item, Source, SplitName
 
 IMAGE_COLUMNS = ("img", "image", "images", "picture", "png", "jpg", "jpeg", "bytes", "data")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target", "y", "category")
@@ -72,7 +70,7 @@ class Parquet(Source):
     @staticmethod
     def _guess(schema: pa.Schema, candidates: tuple[str, ...], fits: Callable[[pa.DataType], bool]) -> str | None:
         names = [field.name for field in schema if fits(field.type)]
-        return first_of(names, candidates) or (names[0] if len(names) == 1 else None)
+        return _first_of(names, candidates) or (names[0] if len(names) == 1 else None)
 
     @cached_property
     def _train_labels(self) -> np.ndarray:
@@ -147,3 +145,9 @@ def _names_in_metadata(schema: pa.Schema, label: str) -> tuple[str, ...]:
         return tuple(json.loads(metadata[b"huggingface"])["info"]["features"][label]["names"])
     except (KeyError, TypeError, ValueError):
         return ()
+
+
+def _first_of(names: Sequence[str], candidates: Sequence[str]) -> str | None:
+    """The first candidate among the names, letter case ignored."""
+    lower = {name.lower(): name for name in names}
+    return next((lower[c] for c in candidates if c in lower), None)

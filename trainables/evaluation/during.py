@@ -11,7 +11,7 @@ from trainables import devices
 from trainables.data.dataset import Dataset
 from trainables.evaluation import probe, projection
 from trainables.maths import metrics
-from trainables.model.methods import Method
+from trainables.model.methods import Learner
 from trainables.settings.config import RunConfig
 
 
@@ -45,7 +45,7 @@ class Evaluator:
     def due(self, epoch: int) -> bool:
         return epoch == 1 or epoch % self.cfg.probe.every == 0 or epoch == self.cfg.train.epochs
 
-    def evaluate(self, method: Method, online: probe.OnlineProbe, epoch: int) -> dict[str, Any]:
+    def evaluate(self, method: Learner, online: probe.OnlineProbe, epoch: int) -> dict[str, Any]:
         """Metrics after `epoch` finished epochs; with `probe.projection_every` also `projection`, a picture."""
         every = self.cfg.probe.projection_every
         wants_picture = every > 0 and (epoch == 1 or epoch % every == 0 or epoch == self.cfg.train.epochs)
@@ -61,11 +61,11 @@ class Evaluator:
         picture = self._picture(method, embeddings, epoch) if wants_picture else {}
         return self.last | picture
 
-    def _encode(self, method: Method, images: torch.Tensor) -> torch.Tensor:
+    def _encode(self, method: Learner, images: torch.Tensor) -> torch.Tensor:
         return probe.encode(method.networks.encoder, images, self.dataset.mean, self.dataset.std)
 
     def _measure(
-        self, method: Method, online: probe.OnlineProbe, features: torch.Tensor, embeddings: torch.Tensor
+        self, method: Learner, online: probe.OnlineProbe, features: torch.Tensor, embeddings: torch.Tensor
     ) -> dict[str, float]:
         with devices.autocast(self.cfg.train, features.device):
             train = self._encode(method, self.train.images)
@@ -93,7 +93,7 @@ class Evaluator:
         }
         return {"accuracy": probe.pick_score(settings, values)} | values
 
-    def _picture(self, method: Method, embeddings: torch.Tensor, epoch: int) -> dict[str, Any]:
+    def _picture(self, method: Learner, embeddings: torch.Tensor, epoch: int) -> dict[str, Any]:
         line, self.last_picture = projection.picture(
             epoch,
             method.support.vectors_for_plot(),

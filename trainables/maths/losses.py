@@ -6,6 +6,8 @@ are means over samples, in float32 even under autocast; lower is better; a NaN o
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -30,7 +32,6 @@ def neighbour_nce(positives_BD: Tensor, predictions_BD: Tensor, temperature: flo
     """InfoNCE with drawn positives: softmax over the batch's predictions for each positive (scalar, >= 0).
 
     Row i holds positive i against every prediction; the right column is i. No gradient reaches the positives.
-    Used by nnclr (nearest neighbour), kmclr (nearest prototype) and the none arm (the other view's embedding).
     Dwibedi et al. 2021, equation 3; a batch of 1 gives 0.
     """
     with torch.autocast(predictions_BD.device.type, enabled=False):
@@ -38,6 +39,25 @@ def neighbour_nce(positives_BD: Tensor, predictions_BD: Tensor, temperature: flo
         predictions_BD = F.normalize(predictions_BD.float(), dim=1)
         logits_BB = positives_BD @ predictions_BD.T / temperature
         return F.cross_entropy(logits_BB, torch.arange(len(logits_BB), device=logits_BB.device))
+
+
+@functools.lru_cache(maxsize=8)
+def _own_column(batch: int, device: torch.device) -> Tensor:
+    """0, 1, ..., batch - 1 twice: where each row's own prediction stands, for both directions."""
+    return torch.arange(batch, device=device).repeat(2)
+
+
+def both_directions(positives_2BD: Tensor, predictions_2BD: Tensor, temperature: float) -> Tensor:
+    """Mean of neighbour_nce(view 1's positives, view 2's predictions) and of the same the other way round.
+
+    Equal to two calls of `neighbour_nce`, in half the kernels: both directions are one batched product.
+    The positives must be unit rows, as a look-up gives them; predictions of any length are normalised.
+    """
+    views = (2, len(positives_2BD) // 2, -1)
+    positives = (positives_2BD.detach() / temperature).view(views)
+    predictions = F.normalize(predictions_2BD.float(), dim=1).view(views)
+    logits = torch.bmm(positives.flip(0), predictions.transpose(1, 2)).flatten(0, 1)
+    return F.cross_entropy(logits, _own_column(views[1], logits.device))
 
 
 def byol_loss(predictions_BD: Tensor, targets_BD: Tensor) -> Tensor:

@@ -10,24 +10,27 @@ Shapes: B images, 2B both views concatenated (view 1 first), C channels, D embed
 | nnclr, kmclr | view 1's neighbour in the support set | predictor of view 2 | cross-entropy over the batch |
 
 So `none` is nnclr with an empty support set: the same heads, the same loss, the other view as positive.
+What tells them apart stands in `trainables.vocabulary.METHODS`; a loss of that table is a function of `LOSSES` here.
 The order of a step is fixed: look up (both views at once), loss, then one update with the first view's projections,
 so that a search never finds the sample itself. No gradient flows into a support set.
 """
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import normalize
 
 from trainables.maths import losses
 from trainables.maths.schedules import cosine_momentum
 from trainables.model.networks import Embedded, Networks, copy_without_gradient, move_towards
 from trainables.settings.config import RunConfig
 from trainables.support import build as support_sets
+from trainables.support.base import SupportSet
+from trainables.vocabulary import METHODS
 
 
 class StepResult(NamedTuple):
@@ -36,6 +39,18 @@ class StepResult(NamedTuple):
     loss: Tensor
     keys_BD: Tensor
     assignment_B: Tensor | None
+
+
+class Views(NamedTuple):
+    """What a loss is made of: rows of both views of a batch, view 1 first.
+
+    `queries_2BD` carry no gradient. Image ids and labels serve diagnostics and masking only.
+    """
+
+    embedded: Embedded
+    queries_2BD: Tensor
+    ids_2B: Tensor
+    labels_2B: Tensor
 
 
 def stack_views(parts: list[Embedded]) -> Embedded:
@@ -50,26 +65,55 @@ def swap_views(rows_2B: Tensor) -> Tensor:
     return torch.cat(rows_2B.chunk(2)[::-1])
 
 
-@functools.lru_cache(maxsize=8)
-def _own_column(batch: int, device: torch.device) -> Tensor:
-    """0, 1, ..., batch - 1 twice: where each row's own prediction stands, for both directions."""
-    return torch.arange(batch, device=device).repeat(2)
+# --- losses: (run, support set, views) -> loss and view 1's assignment [B], None if nothing was looked up ---
+
+Loss = tuple[Tensor, Tensor | None]
 
 
-def both_directions(positives_2BD: Tensor, predictions_2BD: Tensor, temperature: float) -> Tensor:
-    """Mean of neighbour_nce(view 1's positives, view 2's predictions) and of the same the other way round.
-
-    Equal to two calls of `losses.neighbour_nce`, in half the kernels: both directions are one batched product.
-    The positives must be unit rows, as a look-up gives them; predictions of any length are normalised.
-    """
-    views = (2, len(positives_2BD) // 2, -1)
-    positives = (positives_2BD.detach() / temperature).view(views)
-    predictions = normalize(predictions_2BD.float(), dim=1).view(views)
-    logits = torch.bmm(positives.flip(0), predictions.transpose(1, 2)).flatten(0, 1)
-    return cross_entropy(logits, _own_column(views[1], logits.device))
+def nt_xent(cfg: RunConfig, support: SupportSet, views: Views) -> Loss:
+    """Contrast of both views' projections."""
+    z1_BD, z2_BD = views.embedded.projections.chunk(2)
+    return losses.nt_xent(z1_BD, z2_BD, cfg.loss.temperature), None
 
 
-class Method(nn.Module):
+def cosine(cfg: RunConfig, support: SupportSet, views: Views) -> Loss:
+    """Predictions against the moving average's projections of the other view."""
+    targets_2BD = swap_views(views.queries_2BD)
+    rows = len(targets_2BD) if cfg.loss.symmetric else len(targets_2BD) // 2
+    return losses.byol_loss(views.embedded.predictions[:rows], targets_2BD[:rows]), None
+
+
+def neighbours(cfg: RunConfig, support: SupportSet, views: Views) -> Loss:
+    """Predictions of view 2 against the positives of view 1, and the other way round if symmetric."""
+    predictions_2BD, batch = views.embedded.predictions, len(views.queries_2BD) // 2
+    rows = 2 * batch if cfg.loss.symmetric else batch
+    positives, assignment = _positives(support, *(part[:rows] for part in views[1:]))
+    assignment_B = None if assignment is None else assignment[:batch]
+    if cfg.loss.symmetric:
+        return losses.both_directions(positives, predictions_2BD, cfg.loss.temperature), assignment_B
+    return losses.neighbour_nce(positives, predictions_2BD[batch:], cfg.loss.temperature), assignment_B
+
+
+def _positives(
+    support: SupportSet, queries_ND: Tensor, ids_N: Tensor, labels_N: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """Positives of the queries as unit rows [N, D], and their assignment [N]; while the support set is not ready the
+    queries themselves, normalised, and None."""
+    if not support.ready:
+        return normalize(queries_ND.detach().float(), dim=1), None
+    found = support.look_up(queries_ND, ids_N=ids_N, labels_N=labels_N)
+    return found.positives_BD, found.index_B
+
+
+LOSSES: dict[str, Callable[[RunConfig, SupportSet, Views], Loss]] = {
+    "nt_xent": nt_xent,
+    "cosine": cosine,
+    "neighbours": neighbours,
+}
+"""The losses that `trainables.vocabulary.METHODS` names."""
+
+
+class Learner(nn.Module):
     """Networks, moving average (if any) and support set of one run, and the loss between them.
 
     Everything that must survive a restart is in `state_dict` (the support set's counters through its extra state).
@@ -78,11 +122,13 @@ class Method(nn.Module):
     def __init__(self, cfg: RunConfig, *, channels: int, num_classes: int, device: torch.device) -> None:
         super().__init__()
         self.cfg = cfg
-        self.kind = cfg.method
-        self.networks = Networks(cfg.encoder, cfg.heads, channels, predictor=cfg.method != "simclr")
-        self.target = self._moving_average(channels)
+        method = METHODS[cfg.method]
+        self._loss = LOSSES[method.loss]
+        self.networks = Networks(cfg.encoder, cfg.heads, channels, predictor=method.predictor)
+        averages = {"always": True, "optional": cfg.positives.momentum_encoder, "never": False}[method.momentum]
+        self.target = self._moving_average(channels) if averages else None
         self.support = support_sets.build(
-            cfg.method,
+            method.support,
             cfg.support,
             cfg.positives,
             dim=cfg.heads.embedding_dim,
@@ -92,9 +138,7 @@ class Method(nn.Module):
         )
         self.to(device)
 
-    def _moving_average(self, channels: int) -> Networks | None:
-        if self.kind != "byol" and not self.cfg.positives.momentum_encoder:
-            return None
+    def _moving_average(self, channels: int) -> Networks:
         target = Networks(self.cfg.encoder, self.cfg.heads, channels, predictor=False)
         copy_without_gradient(self.networks.encoder, target.encoder)
         copy_without_gradient(self.networks.projector, target.projector)
@@ -118,30 +162,8 @@ class Method(nn.Module):
     def loss(self, embedded: Embedded, queries_2BD: Tensor, ids_2B: Tensor, labels_2B: Tensor) -> StepResult:
         """The step's loss (float32, outside autocast). Labels and image ids (of the rows of both views) serve
         diagnostics and masking only."""
-        keys = queries_2BD.chunk(2)[0]
-        if self.kind == "simclr":
-            z1, z2 = embedded.projections.chunk(2)
-            return StepResult(losses.nt_xent(z1, z2, self.cfg.loss.temperature), keys, None)
-        if self.kind == "byol":
-            targets = swap_views(queries_2BD)
-            rows = len(targets) if self.cfg.loss.symmetric else len(targets) // 2
-            return StepResult(losses.byol_loss(embedded.predictions[:rows], targets[:rows]), keys, None)
-        temperature = self.cfg.loss.temperature
-        if self.cfg.loss.symmetric:
-            positives, assignment = self._positives(queries_2BD, ids_2B, labels_2B)
-            return StepResult(both_directions(positives, embedded.predictions, temperature), keys, assignment)
-        positives, assignment = self._positives(keys, ids_2B[: len(keys)], labels_2B[: len(keys)])
-        predictions = embedded.predictions.chunk(2)[1]
-        return StepResult(losses.neighbour_nce(positives, predictions, temperature), keys, assignment)
-
-    def _positives(self, queries_ND: Tensor, ids_N: Tensor, labels_N: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Positives of the queries [N, D] (N = B or 2B) as unit rows, and view 1's assignment; queries themselves,
-        normalised, at first."""
-        if not self.support.ready:
-            return normalize(queries_ND.detach().float(), dim=1), None
-        found = self.support.look_up(queries_ND, ids_N=ids_N, labels_N=labels_N)
-        batch = len(queries_ND) // 2 if self.cfg.loss.symmetric else len(queries_ND)
-        return found.positives_BD, found.index_B[:batch]
+        loss, assignment_B = self._loss(self.cfg, self.support, Views(embedded, queries_2BD, ids_2B, labels_2B))
+        return StepResult(loss, queries_2BD.chunk(2)[0], assignment_B)
 
     def after_step(self, result: StepResult, ids_B: Tensor, labels_B: Tensor, step: int, total_steps: int) -> None:
         """Update the support set with view 1's keys, and the moving average with the networks just updated.

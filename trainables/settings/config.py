@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from trainables.vocabulary import METHODS, SCORES
+from trainables.vocabulary import METHODS, SCORES, SUPPORT_KINDS
 
-Method = Literal[*METHODS]
+MethodName = Literal[*METHODS]
 Score = Literal[*SCORES]
 
 
@@ -56,7 +56,7 @@ class EncoderConfig(Section):
 
 
 class HeadsConfig(Section):
-    """Projector (all methods) and predictor (all but simclr)."""
+    """Projector (all methods) and predictor (of the methods that have one)."""
 
     projector_hidden: int = Field(2048, ge=2)
     projector_layers: Literal[2, 3] = 3
@@ -75,30 +75,30 @@ class SupportConfig(Section):
     """The support set: which of these settings apply follows from the method."""
 
     queue_size: int = Field(65536, ge=1)
-    """nnclr: rows of the FIFO queue."""
+    """queue: rows of the FIFO queue."""
     queue_dtype: Literal["float32", "float16", "int8"] = "float32"
-    """nnclr: storage of a row; int8 has one float32 scale a row."""
+    """queue: storage of a row; int8 has one float32 scale a row."""
     mask_same_image: bool = False
-    """nnclr: never return a row that came from the query's own image (costs 8 bytes a row)."""
+    """queue: never return a row that came from the query's own image (costs 8 bytes a row)."""
     k: int = Field(400, ge=1)
-    """kmclr: number of prototypes."""
+    """prototypes: number of prototypes."""
     prototype_dtype: Literal["float32", "float16"] = "float32"
     update: Literal["count", "ema"] = "count"
-    """kmclr: `count` is mini-batch k-means (rate 1/count); `ema` forgets with a half-life."""
+    """prototypes: `count` is mini-batch k-means (rate 1/count); `ema` forgets with a half-life."""
     forget_every: int = Field(3, ge=0)
-    """kmclr, update=count: every this many epochs re-seed the prototypes from the newest embeddings; 0 never."""
+    """prototypes, update=count: every this many epochs re-seed the prototypes from the newest embeddings; 0 never."""
     half_life: float = Field(100.0, gt=0)
-    """kmclr, update=ema: steps after which an observation's weight has halved."""
+    """prototypes, update=ema: steps after which an observation's weight has halved."""
     metric: Literal["cosine", "euclidean"] = "cosine"
-    """kmclr: assignment on the unit sphere, or Euclidean on raw projections (as the original study)."""
+    """prototypes: assignment on the unit sphere, or Euclidean on raw projections (as the original study)."""
     revive_after: float = Field(0.0, ge=0, le=1)
-    """kmclr: a prototype whose share of assignments falls below this fraction of the mean is re-seeded; 0 never."""
+    """prototypes: one whose share of assignments falls below this fraction of the mean is re-seeded; 0 never."""
     balance: Literal["none", "sinkhorn"] = "none"
-    """kmclr: balanced assignment used for the update only, to keep prototypes in use."""
+    """prototypes: balanced assignment used for the update only, to keep prototypes in use."""
 
 
 class PositivesConfig(Section):
-    """How a positive is drawn from the support set (nnclr, kmclr)."""
+    """How a positive is drawn from the support set, by the methods that have one."""
 
     kind: Literal["nearest", "topk", "soft"] = "nearest"
     top_k: int = Field(5, ge=1)
@@ -209,7 +209,7 @@ class RunSections(Section):
     """The settings that a single run and a study share."""
 
     preset: Literal["strong", "seed"] = "strong"
-    method: Method = "kmclr"
+    method: MethodName = "kmclr"
     seed: int = Field(0, ge=0)
     device: str = "auto"
     """auto (CUDA if present), cpu, cuda; for a single run also cuda:N (in a study Ray gives each trial its GPU)."""
@@ -235,15 +235,17 @@ class RunConfig(RunSections):
                 f"optimizer.warmup_epochs ({self.optimizer.warmup_epochs:g}) must be below train.epochs "
                 f"({self.train.epochs}): shorten the warm-up or train longer"
             )
-        uses_topk = self.positives.kind != "nearest"
-        size = {"kmclr": self.support.k, "nnclr": self.support.queue_size}.get(self.method)
-        if uses_topk and size is not None and self.positives.top_k > size:
+        method = METHODS[self.method]
+        setting = SUPPORT_KINDS[method.support].size
+        size = None if setting is None else getattr(self.support, setting)
+        if self.positives.kind != "nearest" and size is not None and self.positives.top_k > size:
             raise ValueError(
                 f"positives.top_k ({self.positives.top_k}) exceeds the support set's size ({size}) "
                 f"of method {self.method}"
             )
-        if self.positives.momentum_encoder and self.method in ("simclr", "none"):
+        if self.positives.momentum_encoder and method.momentum == "never":
+            *others, last = (name for name, other in METHODS.items() if other.momentum != "never")
             raise ValueError(
-                f"positives.momentum_encoder has no effect with method {self.method}: use kmclr, nnclr or byol"
+                f"positives.momentum_encoder has no effect with method {self.method}: use {', '.join(others)} or {last}"
             )
         return self

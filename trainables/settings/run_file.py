@@ -8,28 +8,8 @@ from typing import Any
 
 from trainables.settings import edge
 from trainables.settings.config import RunConfig
+from trainables.settings.needs import NEEDS, Needs
 from trainables.settings.presets import PRESETS
-
-Needs = dict[str, tuple[Any, ...]]
-_ROWS, _KMCLR, _NNCLR = ({"method": methods} for methods in (("kmclr", "nnclr"), ("kmclr",), ("nnclr",)))
-_LARS: Needs = {"optimizer.name": ("lars",)}
-NEEDS: dict[str, tuple[Needs, ...]] = {
-    **dict.fromkeys(("support.queue_size", "support.queue_dtype", "support.mask_same_image"), (_NNCLR,)),
-    **dict.fromkeys(("support.k", "support.prototype_dtype", "support.update", "support.metric"), (_KMCLR,)),
-    **dict.fromkeys(("support.revive_after", "support.balance"), (_KMCLR,)),
-    "support.forget_every": (_KMCLR | {"support.update": ("count",)},),
-    "support.half_life": (_KMCLR | {"support.update": ("ema",)},),
-    **dict.fromkeys(("positives.kind", "positives.mix", "positives.momentum_encoder"), (_ROWS,)),
-    "positives.top_k": (_ROWS | {"positives.kind": ("topk", "soft")},),
-    "positives.soft_temperature": (_ROWS | {"positives.kind": ("soft",)},),
-    "positives.momentum": ({"method": ("byol",)}, {"positives.momentum_encoder": (True,)}),
-    "loss.temperature": ({"method": ("kmclr", "nnclr", "none", "simclr")},),
-    "loss.symmetric": ({"method": ("kmclr", "nnclr", "none", "byol")},),
-    "heads.predictor_hidden": ({"method": ("kmclr", "nnclr", "none", "byol")},),
-    **dict.fromkeys(("optimizer.lars_eta", "optimizer.lars_clip"), (_LARS,)),
-}
-"""Settings that act in some runs only: setting -> the alternatives, each of what other settings must be. A study's
-space takes from here to which trials a parameter applies."""
 
 
 def with_preset(settings: dict[str, Any]) -> dict[str, Any]:

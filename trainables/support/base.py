@@ -15,7 +15,40 @@ from trainables.maths.kmeans import normalise
 from trainables.support.positives import mix, weigh
 
 if TYPE_CHECKING:
-    from trainables.settings.config import PositivesConfig
+    from trainables.settings.config import PositivesConfig, SupportConfig
+
+
+class SupportSpec(NamedTuple):
+    """What a support set is built from."""
+
+    support: SupportConfig
+    positives: PositivesConfig
+    dim: int
+    """Embedding dimension."""
+    num_classes: int
+    """For the purity diagnostics."""
+    device: torch.device | str
+    seed: int
+    """Of the set's own generator."""
+
+
+class Keys(NamedTuple):
+    """What a support set takes in at a step: the first view's rows."""
+
+    keys_BD: Tensor
+    """float32, detached, of any length."""
+    ids_B: Tensor | None
+    labels_B: Tensor | None
+    assignment_B: Tensor | None
+    """Row nearest to each key, if a look-up of this step has found it."""
+
+
+class Drawn(NamedTuple):
+    """Which rows a look-up drew from: the nearest [N]; all with their weights [N, R], or None if that one alone."""
+
+    nearest_N: Tensor
+    index_NR: Tensor | None
+    weights_NR: Tensor | None
 
 
 class LookUp(NamedTuple):
@@ -30,7 +63,7 @@ class LookUp(NamedTuple):
 
 
 class SupportSet(nn.Module):
-    """A support set without rows (simclr, byol, none), and the base of those with rows.
+    """A support set without rows (kind `none`), and the base of those with rows.
 
     Buffers outside `diagnostics_` are what the method needs; `nbytes` counts exactly them. Python counters and the
     random generator travel in `state_dict` as extra state, so that a resumed run equals an uninterrupted one bit for
@@ -43,14 +76,15 @@ class SupportSet(nn.Module):
     masks = False
     """Whether rows of the query's own image are left out."""
 
-    def __init__(self, positives: PositivesConfig, dim: int, device: torch.device | str, seed: int) -> None:
+    def __init__(self, spec: SupportSpec) -> None:
         super().__init__()
-        self.dim = dim
+        positives = spec.positives
+        self.dim = spec.dim
         self.kind, self.soft_temperature, self.mixes = positives.kind, positives.soft_temperature, positives.mix
         self.neighbours = 1 if self.kind == "nearest" else positives.top_k
-        self.generator = torch.Generator(device).manual_seed(seed)
+        self.generator = torch.Generator(spec.device).manual_seed(spec.seed)
         self.device_type = self.generator.device.type
-        self.seed = seed
+        self.seed = spec.seed
 
     # --- what a subclass fills in ---
     @property
@@ -63,15 +97,8 @@ class SupportSet(nn.Module):
         """Vectors that it can hold."""
         return 0
 
-    def update(
-        self,
-        keys_BD: Tensor,
-        *,
-        ids_B: Tensor | None = None,
-        labels_B: Tensor | None = None,
-        assignment_B: Tensor | None = None,
-    ) -> None:
-        """Takes in the first view's raw projections, once a step and after `look_up`."""
+    def _take_in(self, keys: Keys) -> None:
+        """What `update` does to the rows; never under autocast."""
 
     def end_epoch(self, epoch: int) -> None:
         """To be called after each epoch (`epoch` = finished epochs, from 1): forgetting; resets the diagnostics."""
@@ -98,15 +125,8 @@ class SupportSet(nn.Module):
         nearest_N = self._find(queries_ND, 1, None)[0][:, 0]
         return nearest_N, self._unit_rows(nearest_N)
 
-    def _observe(
-        self,
-        nearest_N: Tensor,
-        index_NR: Tensor | None,
-        weights_NR: Tensor | None,
-        ids_N: Tensor | None,
-        labels_N: Tensor | None,
-    ) -> None:
-        """Records diagnostics of a look-up; `index_NR` None: the nearest row alone was drawn from."""
+    def _observe(self, drawn: Drawn, ids_N: Tensor | None, labels_N: Tensor | None) -> None:
+        """Records diagnostics of a look-up."""
 
     def _counters(self) -> dict[str, Any]:
         """Python attributes that belong to the state."""
@@ -128,7 +148,7 @@ class SupportSet(nn.Module):
             return LookUp(normalise(queries_ND), zeros_N, False)
         if self.neighbours == 1 and not self.masks:
             nearest_N, positives_ND = self._nearest(queries_ND)
-            self._observe(nearest_N, None, None, ids_N, labels_N)
+            self._observe(Drawn(nearest_N, None, None), ids_N, labels_N)
         else:
             index_NR, allowed_NR = self._find(queries_ND, self.neighbours, ids_N)
             positives_ND, weights_NR = weigh(
@@ -137,10 +157,27 @@ class SupportSet(nn.Module):
             if self.neighbours > 1:
                 positives_ND = normalise(positives_ND)
             nearest_N = index_NR[:, 0]
-            self._observe(nearest_N, index_NR, weights_NR, ids_N, labels_N)
+            self._observe(Drawn(nearest_N, index_NR, weights_NR), ids_N, labels_N)
         if self.mixes == "random":
             positives_ND = mix(positives_ND, normalise(queries_ND), self.generator)
         return LookUp(positives_ND, nearest_N, True)
+
+    def update(
+        self,
+        keys_BD: Tensor,
+        *,
+        ids_B: Tensor | None = None,
+        labels_B: Tensor | None = None,
+        assignment_B: Tensor | None = None,
+    ) -> None:
+        """Takes in the first view's raw projections, once a step and after `look_up`.
+
+        `assignment_B`: the keys' part of this step's `look_up(...).index_B`, which may save a search.
+        """
+        if torch.is_autocast_enabled(self.device_type):  # in full precision, then
+            with torch.autocast(self.device_type, enabled=False):
+                return self.update(keys_BD, ids_B=ids_B, labels_B=labels_B, assignment_B=assignment_B)
+        self._take_in(Keys(keys_BD.detach().float(), ids_B, labels_B, assignment_B))
 
     @property
     def nbytes(self) -> int:

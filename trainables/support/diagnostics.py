@@ -13,10 +13,36 @@ import torch
 from torch import Tensor, nn
 
 TINY = torch.finfo(torch.float32).tiny
-"""Least sum of a label histogram that is divided by: those of ema fade by half each half-life, and count until then."""
+"""Lower bound on a label histogram's sum before dividing by it; under ema such sums halve every half-life."""
 
 
-class QueueDiagnostics(nn.Module):
+class Diagnostics(nn.Module):
+    """What both kinds of support set record: the sum of neighbour purity, and what it is a mean of."""
+
+    pure: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()  # by what was known of queries; setting a module's attribute is slow
+
+    def values(self) -> dict[str, Tensor]:
+        """neighbour_purity, 0-1, sample-weighted; absent if no labels were passed."""
+        labelled = self.counts["labelled"]
+        return {"neighbour_purity": self.pure / labelled} if labelled else {}
+
+    def reset(self) -> None:
+        """Forget the epoch."""
+        self.pure.zero_()
+        self.counts.clear()
+
+    def get_extra_state(self) -> dict[str, Any]:
+        return dict(self.counts)
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        self.counts = Counter(state)
+
+
+class QueueDiagnostics(Diagnostics):
     """Label and image id behind each row, and the sums of neighbour purity and self-hits."""
 
     def __init__(self, size: int, keep_ids: bool, device: torch.device | str) -> None:
@@ -26,7 +52,6 @@ class QueueDiagnostics(nn.Module):
             self.register_buffer("ids_Q", torch.full((size,), -1, dtype=torch.int64, device=device))
         self.register_buffer("pure", torch.zeros((), dtype=torch.float64, device=device))
         self.register_buffer("self_hits", torch.zeros((), dtype=torch.float64, device=device))
-        self.counts: Counter[str] = Counter()  # queries with labels, with ids; setting a module's attribute is slow
 
     def observe(
         self,
@@ -46,26 +71,17 @@ class QueueDiagnostics(nn.Module):
 
     def values(self) -> dict[str, Tensor]:
         """neighbour_purity and self_hit_rate, 0-1, sample-weighted."""
-        found = {}
-        if self.counts["labelled"]:
-            found["neighbour_purity"] = self.pure / self.counts["labelled"]
+        found = super().values()
         if self.counts["identified"]:
             found["self_hit_rate"] = self.self_hits / self.counts["identified"]
         return found
 
     def reset(self) -> None:
-        self.pure.zero_()
+        super().reset()
         self.self_hits.zero_()
-        self.counts.clear()
-
-    def get_extra_state(self) -> dict[str, Any]:
-        return dict(self.counts)
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        self.counts = Counter(state)
 
 
-class PrototypeDiagnostics(nn.Module):
+class PrototypeDiagnostics(Diagnostics):
     """Histogram of the labels each prototype stands for, the epoch's use of prototypes, and the purity sum.
 
     A prototype's neighbour purity for a query is the share of the samples it was made of that carry the query's
@@ -80,7 +96,6 @@ class PrototypeDiagnostics(nn.Module):
             self.register_buffer("recent_labels_K", torch.full((k,), -1, dtype=torch.int64, device=device))
         self.register_buffer("chosen_K", torch.zeros(k, dtype=torch.float64, device=device))
         self.register_buffer("pure", torch.zeros((), dtype=torch.float64, device=device))
-        self.counts: Counter[str] = Counter()  # queries, and those with labels
 
     def observe(
         self, nearest_N: Tensor, index_NR: Tensor | None, weights_NR: Tensor | None, labels_N: Tensor | None
@@ -112,9 +127,7 @@ class PrototypeDiagnostics(nn.Module):
     def values(self) -> dict[str, Tensor]:
         """neighbour_purity; prototypes_used: share chosen at least once in the epoch; prototype_entropy: of the
         choices, divided by log K (1 = all equally often; a single prototype counts as 1). All 0-1."""
-        found = {}
-        if self.counts["labelled"]:
-            found["neighbour_purity"] = self.pure / self.counts["labelled"]
+        found = super().values()
         if self.counts["queries"]:
             share_K = self.chosen_K / self.counts["queries"]
             found["prototypes_used"] = (share_K > 0).double().mean()
@@ -124,15 +137,8 @@ class PrototypeDiagnostics(nn.Module):
         return found
 
     def reset(self) -> None:
+        super().reset()
         self.chosen_K.zero_()
-        self.pure.zero_()
-        self.counts.clear()
-
-    def get_extra_state(self) -> dict[str, Any]:
-        return dict(self.counts)
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        self.counts = Counter(state)
 
 
 def _weighted_share(value_NR: Tensor, weights_NR: Tensor | None) -> Tensor:

@@ -6,18 +6,15 @@ Shape legend: B batch, N queries, R neighbours, K prototypes, D embedding dimens
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from trainables.maths import kmeans
-from trainables.support.base import SupportSet
+from trainables.support.base import Drawn, Keys, SupportSet, SupportSpec
 from trainables.support.diagnostics import PrototypeDiagnostics
 from trainables.support.queue import DTYPES, ring_slices, ring_write
-
-if TYPE_CHECKING:
-    from trainables.settings.config import PositivesConfig, SupportConfig
 
 USAGE_HORIZON = 10
 """Revival looks at about this many samples per prototype (as scikit-learn, which checks every 10 K samples)."""
@@ -35,17 +32,9 @@ class Prototypes(SupportSet):
     float16 centres are rounded stochastically at each update, or small steps would never add up.
     """
 
-    def __init__(
-        self,
-        support: SupportConfig,
-        positives: PositivesConfig,
-        *,
-        dim: int,
-        num_classes: int,
-        device: torch.device | str,
-        seed: int,
-    ) -> None:
-        super().__init__(positives, dim, device, seed)
+    def __init__(self, spec: SupportSpec) -> None:
+        super().__init__(spec)
+        support, dim, device = spec.support, spec.dim, spec.device
         self.k, self.metric, self.balance = support.k, support.metric, support.balance
         self.decay = kmeans.ema_decay(support.half_life) if support.update == "ema" else 1.0
         self.forget_every = support.forget_every if support.update == "count" else 0
@@ -58,7 +47,7 @@ class Prototypes(SupportSet):
             self.register_buffer("recent_KD", torch.zeros(self.k, dim, dtype=dtype, device=device))
         if self.revive_below:
             self.register_buffer("usage_K", torch.ones(self.k, device=device))
-        self.diagnostics_ = PrototypeDiagnostics(self.k, num_classes, bool(self.forget_every), device)
+        self.diagnostics_ = PrototypeDiagnostics(self.k, spec.num_classes, bool(self.forget_every), device)
 
     @property
     def ready(self) -> bool:
@@ -68,20 +57,10 @@ class Prototypes(SupportSet):
     def vectors(self) -> int:
         return self.k
 
-    def update(
-        self,
-        keys_BD: Tensor,
-        *,
-        ids_B: Tensor | None = None,
-        labels_B: Tensor | None = None,
-        assignment_B: Tensor | None = None,
-    ) -> None:
-        """One mini-batch k-means step. `assignment_B`: the keys' part of this step's `look_up(...).index_B`, which
-        saves a search (the centres have not moved since); balance=sinkhorn makes its own."""
-        if torch.is_autocast_enabled(self.device_type):  # in full precision, then
-            with torch.autocast(self.device_type, enabled=False):
-                return self.update(keys_BD, ids_B=ids_B, labels_B=labels_B, assignment_B=assignment_B)
-        x_BD = keys_BD.detach().float()
+    def _take_in(self, keys: Keys) -> None:
+        """One mini-batch k-means step. The assignment saves a search, as the centres have not moved since the look-up;
+        balance=sinkhorn makes its own."""
+        x_BD, _, labels_B, assignment_B = keys
         if self.metric == "cosine":
             x_BD = kmeans.normalise(x_BD)
         if self.forget_every:
@@ -175,15 +154,8 @@ class Prototypes(SupportSet):
         exact = self.metric == "cosine" and rows_ND.dtype == torch.float32
         return rows_ND if exact else kmeans.normalise_(rows_ND.float())
 
-    def _observe(
-        self,
-        nearest_N: Tensor,
-        index_NR: Tensor | None,
-        weights_NR: Tensor | None,
-        ids_N: Tensor | None,
-        labels_N: Tensor | None,
-    ) -> None:
-        self.diagnostics_.observe(nearest_N, index_NR, weights_NR, labels_N)
+    def _observe(self, drawn: Drawn, ids_N: Tensor | None, labels_N: Tensor | None) -> None:
+        self.diagnostics_.observe(*drawn, labels_N)
 
     def diagnostics(self) -> dict[str, Tensor]:
         """neighbour_purity, prototypes_used, prototype_entropy, 0-1, over the epoch so far."""

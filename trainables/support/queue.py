@@ -5,17 +5,14 @@ Shape legend: B batch, N queries, R neighbours, Q queue rows, D embedding dimens
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from trainables.maths.kmeans import best, normalise
-from trainables.support.base import SupportSet
+from trainables.support.base import Drawn, Keys, SupportSet, SupportSpec
 from trainables.support.diagnostics import QueueDiagnostics
-
-if TYPE_CHECKING:
-    from trainables.settings.config import PositivesConfig, SupportConfig
 
 CHUNK_BYTES = {"cpu": 1 << 20, "cuda": 64 << 20}
 """Working memory of one chunk of a look-up: its similarities, and its rows in float32 if stored otherwise. On a CPU
@@ -52,16 +49,9 @@ class Queue(SupportSet):
     one float32 scale, chosen such that the stored row has unit length.
     """
 
-    def __init__(
-        self,
-        support: SupportConfig,
-        positives: PositivesConfig,
-        *,
-        dim: int,
-        device: torch.device | str,
-        seed: int,
-    ) -> None:
-        super().__init__(positives, dim, device, seed)
+    def __init__(self, spec: SupportSpec) -> None:
+        super().__init__(spec)
+        support, dim, device = spec.support, spec.dim, spec.device
         self.size, self.masks = support.queue_size, support.mask_same_image
         self.filled = self.at = 0
         dtype = DTYPES[support.queue_dtype]
@@ -80,19 +70,12 @@ class Queue(SupportSet):
     def vectors(self) -> int:
         return self.size
 
-    @torch.no_grad()
-    def update(
-        self,
-        keys_BD: Tensor,
-        *,
-        ids_B: Tensor | None = None,
-        labels_B: Tensor | None = None,
-        assignment_B: Tensor | None = None,
-    ) -> None:
-        """Enqueues the keys, normalised; the oldest rows make room. `assignment_B` is not used."""
+    def _take_in(self, keys: Keys) -> None:
+        """Enqueues the keys, normalised; the oldest rows make room."""
+        keys_BD, ids_B, labels_B, _ = keys
         if self.masks and ids_B is None:
             raise ValueError("support.mask_same_image needs image ids: pass ids_B to update")
-        rows_BD = normalise(keys_BD.detach().float())
+        rows_BD = normalise(keys_BD)
         self.at, parts = ring_slices(self.at, self.size, len(rows_BD))
         self.filled = min(self.size, self.filled + len(rows_BD))
         if self.rows_QD.dtype == torch.int8:
@@ -153,16 +136,9 @@ class Queue(SupportSet):
             return rows.float() * self.scale_Q[index].unsqueeze(-1)
         return rows if rows.dtype == torch.float32 else normalise(rows.float())
 
-    def _observe(
-        self,
-        nearest_N: Tensor,
-        index_NR: Tensor | None,
-        weights_NR: Tensor | None,
-        ids_N: Tensor | None,
-        labels_N: Tensor | None,
-    ) -> None:
-        index_NR = nearest_N[:, None] if index_NR is None else index_NR
-        self.diagnostics_.observe(index_NR, weights_NR, self._row_ids, ids_N, labels_N)
+    def _observe(self, drawn: Drawn, ids_N: Tensor | None, labels_N: Tensor | None) -> None:
+        index_NR = drawn.nearest_N[:, None] if drawn.index_NR is None else drawn.index_NR
+        self.diagnostics_.observe(index_NR, drawn.weights_NR, self._row_ids, ids_N, labels_N)
 
     def diagnostics(self) -> dict[str, Tensor]:
         """neighbour_purity: share of positives with the query's label; self_hit_rate: share that came from the

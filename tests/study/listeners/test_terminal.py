@@ -8,42 +8,34 @@ import pytest
 from rich.console import Console
 
 from study import schema
-from study.listeners.terminal import Display, human_bytes, human_seconds
+from study.listeners.terminal import Terminal
 from study.record.journal import Journal
 from study.record.recorder import Ledger
-from tests.helpers.engine_helpers import make_study
+from tests.helpers.engine_helpers import KINDS_OF_OBJECTIVES, make_study
 from tests.study.tune.test_callback import result, task
 
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1 kB"),
-        (51200, "51.2 kB"),
-        (1.006e8, "101 MB"),
-        (2.5e12, "2.5e+03 GB"),
-        (None, "-"),
-    ],
-)
-def test_bytes(count, text) -> None:
-    assert human_bytes(count) == text
+SHOWN = {
+    "support": ("accuracy % support set", "75.00 10 B", "accuracy 40.00 % | support set 10 B"),
+    "memory": ("accuracy % peak memory", "75.00 2.5 GB", "accuracy 40.00 % | peak memory 2.5 GB"),
+    "time": ("accuracy % time per epoch s", "75.00 2", "accuracy 40.00 % | time per epoch 2 s"),
+    "three": (
+        "accuracy % support set peak memory",
+        "75.00 10 B 2.5 GB",
+        "accuracy 40.00 % | support set 10 B | peak memory 2.5 GB",
+    ),
+}
+"""Of a study with these objectives: the headings of its columns, a trial's row, a trial's line at its end."""
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(3.4, "3 s"), (89, "89 s"), (600, "10 min"), (9000, "2.5 h")])
-def test_seconds(seconds, text) -> None:
-    assert human_seconds(seconds) == text
-
-
-def watch(folder, *, terminal=False, quiet=False, total=3):
+def watch(folder, *, terminal=False, quiet=False, total=3, study=None):
     """A ledger with a display that writes into a string."""
+    study = study or make_study()
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=terminal, width=140, soft_wrap=True)
-    display = Display(make_study(), quiet=quiet, console=console)
-    ledger = Ledger(Journal(folder), make_study().objectives)
+    display = Terminal(study, quiet=quiet, console=console)
+    ledger = Ledger(Journal(folder), study.objectives)
     ledger.listeners = [display]
-    display.remember(ledger.journal)
+    display.attach(ledger.journal)
     display.connected("127.0.0.1:8265", 2)
     display.stage("search", total)
     return ledger, display, screen
@@ -52,7 +44,7 @@ def watch(folder, *, terminal=False, quiet=False, total=3):
 def drive(ledger) -> None:
     for number, accuracy in ((0, 70.0), (1, 40.0)):
         ledger.start(task(number))
-        ledger.report(task(number), result(1, accuracy))
+        ledger.report(task(number), result(1, accuracy, peak_memory_bytes=2.5e9))
     ledger.tick()
     ledger.end(task(1), schema.STOPPED)
 
@@ -66,8 +58,8 @@ def test_plain_lines(tmp_path) -> None:
     printed = screen.getvalue().splitlines()
     assert printed[0].startswith("Ray dashboard: http://127.0.0.1:8265 (token: `ray get-auth-token`")
     assert printed[1] == "Stage search: 3 trials"
-    start = "[1/3] search-0001 stopped   kmclr k=50 | epoch 1/4 | accuracy 40.00 % | 10 B | best 70.00 % | ETA 0 s"
-    assert printed[2] == start
+    start = "[1/3] search-0001 stopped   kmclr k=50 | epoch 1/4 | accuracy 40.00 % | support set 10 B"
+    assert printed[2] == f"{start} | best 70.00 % | ETA 0 s"
     assert printed[3].endswith("| KeyError: 'x'")
 
 
@@ -82,11 +74,42 @@ def test_live_table(tmp_path) -> None:
     ledger.journal.close()
     assert display.live is None
     rows = [" ".join(row.split()) for row in printed.splitlines()]
-    assert "trial status point epoch accuracy % support" in rows
+    assert "trial status point epoch accuracy % support set" in rows
     assert "search-0000 running kmclr k=50 1/4 70.00 10 B" in rows
     assert "search-0001 stopped kmclr k=50 1/4 40.00 10 B" in rows
     assert "search 1/3 done | best 70.00 % | ETA" in printed
     assert "[1/3]" not in screen.getvalue()
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_OBJECTIVES)
+def test_a_study_s_own_objectives_are_shown(tmp_path, kind) -> None:
+    headings, row, line = SHOWN[kind]
+    ledger, display, screen = watch(tmp_path, study=make_study(objectives=KINDS_OF_OBJECTIVES[kind]))
+    drive(ledger)
+    ledger.report(task(0), result(4, 75.0, peak_memory_bytes=2.5e9))
+    ledger.end(task(0), schema.COMPLETED)
+    live = Console(width=140, file=io.StringIO())
+    live.print(display.table())
+    display.front(ledger.journal)
+    ledger.finish(hurry=False)
+    ledger.journal.close()
+    live_rows = [" ".join(text.split()) for text in live.file.getvalue().splitlines()]
+    assert f"trial status point epoch {headings}" in live_rows
+    assert f"search-0000 completed kmclr k=50 4/4 {row}" in live_rows
+    printed = [" ".join(text.split()) for text in screen.getvalue().splitlines()]
+    assert printed[2] == f"[1/3] search-0001 stopped kmclr k=50 | epoch 1/4 | {line} | best 70.00 % | ETA 0 s"
+    assert printed[-2:] == [f"trial point {headings}", f"search-0000 kmclr k=50 {row}"]
+
+
+def test_best_is_the_lowest_of_an_objective_that_is_minimised(tmp_path) -> None:
+    study = make_study(objectives={"epoch_s": "min", "accuracy": "max"})
+    ledger, display, screen = watch(tmp_path, study=study)
+    for number, seconds in ((0, 3.0), (1, 1.5), (2, 2.0)):
+        ledger.report(task(number), result(1, epoch_s=seconds))
+    ledger.end(task(2), schema.STOPPED)
+    ledger.journal.close()
+    assert display.best == {"search": 1.5}
+    assert "| best 1.5 s |" in screen.getvalue()
 
 
 def test_live_table_keeps_to_a_screen(tmp_path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,8 +13,9 @@ from study.listeners import tracker as tracking
 from study.listeners import tracker_process
 from study.record.journal import Journal
 from study.record.recorder import Ledger
-from tests.helpers.engine_helpers import make_study
+from tests.helpers.engine_helpers import KINDS_OF_OBJECTIVES, make_study
 from tests.study.tune.test_callback import result, task
+from trainables import dominance
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 
@@ -133,17 +135,37 @@ def test_a_sink_that_fails_is_switched_off(capsys) -> None:
         def start(self, task) -> None:
             raise OSError("no network")
 
-    sink = tracker_process.Safe(Bad, "W&B")
-    sink.take({"event": "start", "task": {}})
-    sink.take({"event": "start", "task": {}})
+    sink = tracker_process.SafeSink(Bad, "W&B")
+    sink.handle({"event": "start", "task": {}})
+    sink.handle({"event": "start", "task": {}})
     assert capsys.readouterr().out.count("W&B switched off after an error") == 1
-    assert tracker_process.Safe(lambda: 1 / 0, "W&B").sink is None
+    assert tracker_process.SafeSink(lambda: 1 / 0, "W&B").sink is None
 
 
-def test_front_in_the_table() -> None:
+class FakeWandb:
+    """As wandb, with the tables and the summary of its last run to read."""
+
+    Settings = staticmethod(lambda **_: None)
+
+    class Table:
+        def __init__(self, columns) -> None:
+            self.columns, self.rows = columns, []
+
+        def add_data(self, *row) -> None:
+            self.rows.append(dict(zip(self.columns, row, strict=True)))
+
+    def init(self, **options):
+        self.name, self.tables, self.summary = options["name"], {}, {}
+        log = self.tables.update
+        return SimpleNamespace(log=log, summary=self.summary, finish=lambda exit_code: None)
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_OBJECTIVES)
+def test_the_front_run_is_about_the_study_s_own_objectives(tmp_path, kind) -> None:
     def end(trial_id, accuracy, size, status="completed", stage="search"):
-        metrics = {"accuracy": accuracy, "support_bytes": size}
-        return {"trial_id": trial_id, "stage": stage, "status": status, "metrics": metrics}
+        metrics = {"accuracy": accuracy, "support_bytes": size, "peak_memory_bytes": size, "epoch_s": size}
+        named = {"trial_id": trial_id, "stage": stage, "status": status, "metrics": metrics}
+        return named | {"label": "kmclr", "seed": 0, "epochs": 4, "baseline": False}
 
     trials = [
         end("a", 60, 10),
@@ -152,9 +174,26 @@ def test_front_in_the_table() -> None:
         end("d", 99, 1, "stopped"),
         end("e", 99, 1, stage="confirm"),
     ]
-    assert {t["trial_id"] for t in tracker_process.front_of(trials, make_study().objectives)} == {"a", "c"}
-    assert tracker_process.front_of([], make_study().objectives) == []
-    assert tracker_process.numbers({"accuracy": 1, "loss": None, "label": "x"}) == {"accuracy": 1}
+    objectives = KINDS_OF_OBJECTIVES[kind]
+    settings = {"wandb": "offline", "folder": str(tmp_path), "project": "p", "run_id": "r", "study": "s"}
+    sink = tracker_process.WandbSink({**settings, "objectives": objectives})
+    sink.wandb = fake = FakeWandb()
+    sink.finish(trials, hurry=False)
+    assert fake.name == "front"
+    assert [row["trial_id"] for row in fake.tables["trials"].rows] == ["a", "b", "c", "d", "e"]
+    front = [{name: row[name] for name in ("trial_id", *objectives)} for row in fake.tables["front"].rows]
+    assert front == [{"trial_id": t["trial_id"]} | {n: t["metrics"][n] for n in objectives} for t in trials[0:3:2]]
+    assert set(fake.tables["front"].columns) == {*tracker_process.COLUMNS, *objectives}
+    assert fake.summary["front_size"] == 2
+    assert fake.summary["hypervolume"] == pytest.approx(dominance.front_volume(trials, objectives))
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_OBJECTIVES)
+def test_every_objective_of_a_report_is_tracked(kind) -> None:
+    line = {"accuracy": 1, "loss": None, "label": "x", "support_bytes": 2, "peak_memory_bytes": 3.0, "epoch_s": 4.0}
+    found = tracker_process.numbers(line)
+    assert set(KINDS_OF_OBJECTIVES[kind]) <= set(found)
+    assert not {"loss", "label"} & set(found)
 
 
 def test_the_writer_takes_events_from_its_input(tmp_path, monkeypatch) -> None:

@@ -13,9 +13,17 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from study import schema
+from study.record.journal import Journal
+from study.record.recorder import Ledger
+from study.tune import dashboard
+from tests.helpers.engine_helpers import KINDS_OF_OBJECTIVES
+from tests.study.tune.test_callback import result, task
 from tests.test_resume import finish, wait_for_reports
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -119,3 +127,91 @@ def test_the_page_shows_the_trial(running) -> None:
     text = asyncio.run(page_text(f"http://{running[0]}/#/actors", NAME))
     assert NAME in text
     assert "ALIVE" in text
+
+
+# --- what is shown of a study with these objectives, without Ray ---
+
+
+class FakeGauge:
+    """As ray.util.metrics.Gauge, with its value to read."""
+
+    def __init__(self, name: str, description: str) -> None:
+        self.name, self.description, self.value = name, description, None
+
+    def set(self, value: float) -> None:
+        self.value = value
+
+
+VOLUMES = {
+    # accuracies 70 and 40 % against 0 %; the second trial has half of everything else
+    "support": 70 * np.log10((1 + 2**30) / (1 + 10)) + 40 * np.log10((1 + 10) / (1 + 5)),
+    "memory": 70 * np.log10((1 + 2**40) / (1 + 2e9)) + 40 * np.log10((1 + 2e9) / (1 + 1e9)),
+    "time": 70 * (1.1 * 2 - 2) + 40 * (2 - 1),
+}
+
+
+@pytest.fixture
+def two_trials(tmp_path):
+    """A ledger with the end of a large trial at 70 %, a small one at 40 %, and one that was stopped."""
+
+    def make(listener_of, objectives):
+        ledger = Ledger(Journal(tmp_path), objectives)
+        ledger.listeners = [listener_of(ledger.journal)]
+        for number, accuracy, size, status in (
+            (0, 70.0, 1.0, schema.COMPLETED),
+            (1, 40.0, 0.5, schema.COMPLETED),
+            (2, 60.0, 0.1, schema.STOPPED),
+        ):
+            costs = {"support_bytes": 10 * size, "peak_memory_bytes": 2e9 * size, "epoch_s": 2 * size}
+            ledger.start(task(number))
+            ledger.report(task(number), result(4, accuracy, images_per_s=7.0, **costs))
+            ledger.tick()
+            ledger.end(task(number), status)
+        assert len(ledger.listeners) == 1, "the listener failed"
+        return ledger
+
+    return make
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_OBJECTIVES)
+def test_gauges_are_about_the_study_s_own_objectives(two_trials, monkeypatch, kind) -> None:
+    monkeypatch.setattr(dashboard, "Gauge", FakeGauge)
+    objectives = KINDS_OF_OBJECTIVES[kind]
+    ledger = two_trials(lambda journal: dashboard.Gauges(journal, objectives), objectives)
+    gauges = ledger.listeners[0].gauges
+    again = dashboard.Gauges(ledger.journal, objectives)
+    ledger.journal.close()
+    values = {name: gauge.value for name, gauge in gauges.items()}
+    assert values["kmclr_best_accuracy"] == 70.0
+    assert values["kmclr_front_size"] == again.gauges["kmclr_front_size"].value == 2
+    assert values["kmclr_hypervolume"] == again.gauges["kmclr_hypervolume"].value
+    assert (values["kmclr_images_per_s"], values["kmclr_epochs_done"]) == (7.0, 3)
+    if kind in VOLUMES:
+        assert values["kmclr_hypervolume"] == pytest.approx(VOLUMES[kind])
+    assert all(name in gauges["kmclr_hypervolume"].description for name in objectives)
+
+
+def test_the_best_of_an_objective_that_is_minimised_is_the_lowest(two_trials, monkeypatch) -> None:
+    monkeypatch.setattr(dashboard, "Gauge", FakeGauge)
+    objectives = {"epoch_s": "min", "accuracy": "max"}
+    ledger = two_trials(lambda journal: dashboard.Gauges(journal, objectives), objectives)
+    ledger.journal.close()
+    assert ledger.listeners[0].gauges["kmclr_best_epoch_s"].value == 0.2
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_OBJECTIVES)
+def test_a_sign_shows_all_objectives(two_trials, monkeypatch, kind) -> None:
+    shown = {}
+    monkeypatch.setattr(dashboard.ray, "kill", lambda actor: None)
+    named = SimpleNamespace(remote=lambda name, line: shown.update({name: line}))
+    objectives = KINDS_OF_OBJECTIVES[kind]
+
+    def signs(journal: Journal) -> dashboard.Signs:
+        made = dashboard.Signs(objectives, after_s=0.0)
+        made.kind = SimpleNamespace(options=lambda name, namespace: named)
+        return made
+
+    two_trials(signs, objectives).journal.close()
+    line = shown["search-0000: kmclr k=50 seed=0"]
+    assert set(line) == {"epoch", "images_per_s", *objectives}
+    assert line["accuracy"] == 70.0

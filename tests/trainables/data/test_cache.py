@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from trainables.data.cache import _publish, cache_folder, cached, content_hash
-from trainables.data.dataset import DataError, load_dataset
+from trainables.data.dataset import load_dataset
+from trainables.data.source import DataError
 from trainables.settings.config import DataConfig
 
 
@@ -123,15 +124,15 @@ def test_a_rival_without_locks_that_was_first_wins(tmp_path):
 WORKER = """
 import sys, time
 from pathlib import Path
-from trainables.config import DataConfig
-from trainables import data, data_decode
-original = data.decode_all
+from trainables.data import dataset
+from trainables.settings.config import DataConfig
+original = dataset.decode_all
 def slow(*args, **kwargs):
     Path(sys.argv[1], f"decoded-{time.monotonic_ns()}").touch()
     time.sleep(0.5)
     return original(*args, **kwargs)
-data.decode_all = slow
-d = data.load_dataset(DataConfig(name="digits", validation_per_class=30, cache_dir=sys.argv[1] + "/cache"))
+dataset.decode_all = slow
+d = dataset.load_dataset(DataConfig(name="digits", validation_per_class=30, cache_dir=sys.argv[1] + "/cache"))
 print(d.fingerprint, int(d.train.images_NCHW.astype("int64").sum()))
 """
 

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
-from trainables.data import dataset as data_module
-from trainables.data.dataset import DataError, check_available, load_dataset, load_test, split_rows
-from trainables.data.sources import Digits, shares, stratified
+from trainables.data.dataset import check_available, load_dataset, load_test
+from trainables.data.digits import Digits
+from trainables.data.source import DataError
 from trainables.settings.config import DataConfig
 
 CIFAR100 = Path(__file__).parents[4] / "shared" / "data" / "cifar100"
@@ -21,20 +20,6 @@ def _own_cache(tmp_path, monkeypatch):
 
 def digits(**changes) -> DataConfig:
     return DataConfig(name="digits", **{"validation_per_class": 30, **changes})
-
-
-def test_digits_splits_have_the_stated_sizes_and_share_no_image():
-    dataset, test = load_dataset(digits()), load_test(digits())
-    assert dataset.sizes == {"train": 1137, "validation": 300, "test": 360}
-    assert (dataset.num_classes, dataset.channels, dataset.image_size) == (10, 1, 8)
-    assert np.bincount(dataset.validation.labels_N).tolist() == [30] * 10
-    assert not set(dataset.train.ids_N) & set(dataset.validation.ids_N)
-    assert sorted([*dataset.train.ids_N, *dataset.validation.ids_N]) == list(range(1437))
-    parts = [dataset.train, dataset.validation, test]
-    rows = np.concatenate([part.images_NCHW.reshape(-1, 64) for part in parts])
-    whole = np.round(load_digits().images * (255 / 16)).astype(np.uint8).reshape(-1, 64)
-    assert sorted(map(bytes, rows)) == sorted(map(bytes, whole))  # each image exactly once
-    assert all(abs(share - 0.2) < 0.01 for share in np.bincount(test.labels_N) / np.bincount(load_digits().target))
 
 
 def test_arrays_are_mapped_read_only_and_typed():
@@ -111,58 +96,6 @@ def test_progress_says_what_is_decoded_once():
     assert messages[0].startswith("digits: decoding 1,437 train images once")
     load_dataset(digits(), messages.append)
     assert len(messages) == 1
-
-
-def test_digits_are_always_available():
-    check_available(DataConfig(name="digits"), test=True)
-
-
-def test_split_rows_by_hand():
-    labels = np.array([0, 1, 0, 1, 0, 1, 0, 0])
-    cfg = DataConfig(name="digits", validation_per_class=1, train_limit=3)
-    train, validation = split_rows(labels, ("a", "b"), cfg)
-    assert labels[validation].tolist().count(0) == labels[validation].tolist().count(1) == 1
-    assert np.bincount(labels[train]).tolist() == [2, 1]  # 4 and 2 are left, a limit of 3 takes half of each
-    assert len(set(train) | set(validation)) == 5
-
-
-@pytest.mark.parametrize(
-    ("counts", "total", "expected"),
-    [
-        ([10, 10], 10, [5, 5]),
-        ([100, 1], 10, [9, 1]),  # nobody is left out
-        ([3, 3, 3], 4, [2, 1, 1]),
-        ([5, 1, 1, 1], 4, [1, 1, 1, 1]),
-        ([2, 2], 4, [2, 2]),
-        ([1, 50, 1], 52, [1, 50, 1]),
-    ],
-)
-def test_shares_by_hand(counts, total, expected):
-    assert shares(np.array(counts), total).tolist() == expected
-
-
-def test_shares_are_exact_and_never_exceed_the_class():
-    rng = np.random.default_rng(0)
-    for _ in range(200):
-        counts = rng.integers(1, 60, size=rng.integers(2, 12))
-        total = int(rng.integers(len(counts), counts.sum() + 1))
-        result = shares(counts, total)
-        assert result.sum() == total
-        assert (result >= 1).all()
-        assert (result <= counts).all()
-
-
-def test_stratified_takes_every_image_once():
-    labels = np.arange(100) % 7
-    left, taken = stratified(labels, 20, seed=3)
-    assert sorted([*left, *taken]) == list(range(100))
-    assert len(taken) == 20
-    assert np.ptp(np.bincount(labels[taken])) <= 1
-
-
-def test_data_error_is_a_value_error():
-    assert issubclass(DataError, ValueError)
-    assert data_module.DataError is DataError
 
 
 @pytest.mark.slow

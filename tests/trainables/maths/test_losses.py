@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.helpers.support_helpers import make
-from trainables.maths.losses import byol_loss, neighbour_nce, nt_xent
-from trainables.model.methods import both_directions
+from trainables.maths.losses import both_directions, byol_loss, neighbour_nce, nt_xent
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -90,6 +89,19 @@ def test_nnclrs_loss_in_both_directions_agrees_with_lightlys_bank_and_loss():
     ours = both_directions(found.positives_BD, torch.cat([p1, p2]), 0.1)
     n1, n2 = bank(z1, update=False), bank(z2, update=False)
     torch.testing.assert_close(ours, (lightly_nce(n1, p2, 0.1) + lightly_nce(n2, p1, 0.1)) / 2)
+
+
+def test_both_directions_is_the_mean_of_two_losses():
+    (n1, n2), (p1, p2) = (F.normalize(rows, dim=1) for rows in pair(6, 8)), pair(6, 8, seed=1)
+    expected = (neighbour_nce(n1, p2, 0.2) + neighbour_nce(n2, p1, 0.2)) / 2
+    torch.testing.assert_close(both_directions(torch.cat([n1, n2]), torch.cat([p1, p2]), 0.2), expected)
+
+
+def test_both_directions_gives_positives_no_gradient():
+    positives, predictions = (rows.requires_grad_() for rows in pair(12, 8))
+    both_directions(positives, predictions, 0.2).backward()
+    assert positives.grad is None
+    assert predictions.grad.abs().sum() > 0
 
 
 def test_byol_loss_agrees_with_lightly():

@@ -11,15 +11,16 @@ from trainables.maths import losses
 from trainables.model import methods
 from trainables.model.networks import Embedded
 from trainables.settings.config import RunConfig
+from trainables.vocabulary import METHODS
 
 CPU = torch.device("cpu")
 IDS, LABELS = torch.arange(6), torch.tensor([0, 1, 2, 0, 1, 2])
 BOTH = (IDS.repeat(2), LABELS.repeat(2))  # of the rows of both views
 
 
-def build(cfg: RunConfig) -> methods.Method:
+def build(cfg: RunConfig) -> methods.Learner:
     torch.manual_seed(0)
-    return methods.Method(cfg, channels=1, num_classes=3, device=CPU)
+    return methods.Learner(cfg, channels=1, num_classes=3, device=CPU)
 
 
 def rows(seed: int, n: int = 12, d: int = 8) -> torch.Tensor:
@@ -30,24 +31,14 @@ def embedded(seed: int = 0) -> Embedded:
     return Embedded(rows(seed, d=16), rows(seed + 1).requires_grad_(), rows(seed + 2).requires_grad_())
 
 
-def fill(method: methods.Method) -> None:
+def fill(method: methods.Learner) -> None:
     for seed in range(10):
         method.support.update(rows(100 + seed, 6), ids_B=IDS + 100, labels_B=LABELS)
     assert method.support.ready
 
 
-def test_both_directions_is_the_mean_of_two_losses():
-    positives, predictions = normalize(rows(0), dim=1), rows(1)
-    (n1, n2), (p1, p2) = positives.chunk(2), predictions.chunk(2)
-    expected = (losses.neighbour_nce(n1, p2, 0.2) + losses.neighbour_nce(n2, p1, 0.2)) / 2
-    torch.testing.assert_close(methods.both_directions(positives, predictions, 0.2), expected)
-
-
-def test_both_directions_gives_positives_no_gradient():
-    positives, predictions = rows(0).requires_grad_(), rows(1).requires_grad_()
-    methods.both_directions(positives, predictions, 0.2).backward()
-    assert positives.grad is None
-    assert predictions.grad.abs().sum() > 0
+def test_every_loss_of_the_vocabulary_has_a_function():
+    assert {method.loss for method in METHODS.values()} == methods.LOSSES.keys()
 
 
 @pytest.mark.parametrize("symmetric", [True, False])

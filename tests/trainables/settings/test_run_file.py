@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.trial_helpers import tiny
 from trainables import command_line
-from trainables.settings import edge, run_file
+from trainables.settings import edge, needs, run_file
 from trainables.settings.config import RunConfig
 
 LEAST = "data: {name: digits}\n"
@@ -47,11 +47,11 @@ def test_a_setting_that_changes_nothing_is_named(tmp_path: Path, text: str, over
 
 def test_the_rules_name_settings_that_exist():
     known = edge.flatten(RunConfig().model_dump(mode="json"))
-    named = {name for alternatives in run_file.NEEDS.values() for needs in alternatives for name in needs}
-    assert named | run_file.NEEDS.keys() <= known.keys()
+    named = {name for alternatives in needs.NEEDS.values() for needs in alternatives for name in needs}
+    assert named | needs.NEEDS.keys() <= known.keys()
     sections = {"support.", "positives."}
     assert {name for name in known if name.startswith(tuple(sections))} == {
-        name for name in run_file.NEEDS if name.startswith(tuple(sections))
+        name for name in needs.NEEDS if name.startswith(tuple(sections))
     }
 
 

@@ -9,8 +9,8 @@ import torch
 
 from tests.helpers.dispatch_counter import count_calls
 from tests.helpers.support_helpers import BATCH, CLASSES, DIM, make, step, stream, unit
-from trainables.settings.config import PositivesConfig, SupportConfig
-from trainables.support.build import build
+from trainables.support.build import CLASSES as SUPPORT_CLASSES
+from trainables.vocabulary import METHODS, SUPPORT_KINDS
 
 SUPPORTS = {
     "queue": ("nnclr", {}),
@@ -207,17 +207,9 @@ def test_methods_without_a_support_set(method):
     assert support.vectors_for_plot().shape == (0, DIM)
 
 
-def test_an_unknown_method_is_refused():
-    with pytest.raises(ValueError, match="method must be one of kmclr, nnclr, none, simclr, byol, got 'moco'"):
-        build(
-            "moco",
-            SupportConfig(),
-            PositivesConfig(),
-            dim=DIM,
-            num_classes=CLASSES,
-            device="cpu",
-            seed=0,
-        )
+def test_every_kind_of_the_vocabulary_has_a_class():
+    assert SUPPORT_CLASSES.keys() == SUPPORT_KINDS.keys()
+    assert {method.support for method in METHODS.values()} <= SUPPORT_CLASSES.keys()
 
 
 @pytest.mark.parametrize("method", ["nnclr", "kmclr"])

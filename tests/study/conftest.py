@@ -1,0 +1,38 @@
+"""Plans of the project's configurations, made without timing anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from study import cost
+from study.cost import Cost, Plan
+from study.settings.loading import load_study
+from study.tune import session
+
+ROOT = Path(__file__).resolve().parents[2]
+COST = Cost(epoch_s=36.0, memory_bytes=2 * 2**30, checkpoint_bytes=100 * 2**20)
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The plan of a configuration of the project, at a fixed cost and without a GPU."""
+    monkeypatch.setenv("KMCLR_CACHE", str(tmp_path))
+    monkeypatch.setattr(cost, "measure", lambda *_: COST)
+    monkeypatch.setattr(cost, "has_gpu", lambda: False)
+
+    def make(name: str, address: str | None = None, **options) -> Plan:
+        return cost.make_plan(load_study(ROOT / "configs" / f"{name}.yaml", **options), out="out", address=address)
+
+    return make
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """What the pretended cluster has; joining it is counted under "joined" and leaving it under "left"."""
+    found = {"CPU": 32.0, "GPU": 4.0}
+    monkeypatch.setattr(session.ray, "cluster_resources", lambda: found)
+    monkeypatch.setattr(session, "_init", lambda address: found.update({f"joined {address}": 1}))
+    monkeypatch.setattr(session.ray, "shutdown", lambda: found.update(left=1))
+    return found

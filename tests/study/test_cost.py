@@ -1,0 +1,115 @@
+"""What a study will do and cost: epochs under the scheduler, hours, memory, disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from study import cost
+from study.search.rungs import make_rungs
+from study.settings.config import StudyConfig
+from study.settings.loading import load_study
+from trainables.vocabulary import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def study(trials: int, epochs: int, name: str = "asha", grace: int = 1, eta: int = 3) -> StudyConfig:
+    scheduler = {"name": name, "grace_period": grace, "reduction_factor": eta}
+    return StudyConfig(name="s", space={}, train={"epochs": epochs}, search={"trials": trials}, scheduler=scheduler)
+
+
+def test_without_a_scheduler_every_trial_runs_to_the_end() -> None:
+    assert cost.expected_epochs(study(7, 20, "none")) == 140
+
+
+def test_a_rung_that_is_never_reached_stops_nobody() -> None:
+    assert cost.expected_epochs(study(7, 20, grace=20)) == 140
+
+
+def test_one_trial_always_goes_on() -> None:
+    assert cost.expected_epochs(study(1, 81)) == 81
+
+
+@pytest.mark.parametrize("name", ["asha", "pareto_asha", "hyperband"])
+def test_expected_epochs_are_those_of_the_scheduler_itself(name: str) -> None:
+    config = study(30, 27, name)
+    totals = []
+    for seed in range(30):
+        rungs = make_rungs(config.scheduler, {"accuracy": "max"}, 27)
+        total = 0
+        for number, quality in enumerate(np.random.default_rng(seed).random(30)):
+            stops = (e for e in rungs.epochs if not rungs.decide(str(number), number, e, {"accuracy": quality}))
+            total += next(stops, 27)
+        totals.append(total)
+    assert cost.expected_epochs(config) == pytest.approx(np.mean(totals), rel=0.05)
+
+
+def test_halving_saves_most_of_the_epochs_and_hyperband_less() -> None:
+    halving, hyperband = (cost.expected_epochs(study(64, 200, name, 20)) for name in ("pareto_asha", "hyperband"))
+    assert 64 * 20 < halving < 0.4 * 64 * 200
+    assert halving < hyperband < 64 * 200
+
+
+def test_hours() -> None:
+    overhead = cost.START_S + 10 * cost.TRIAL_S / 2
+    assert cost.wall_hours(100, 10, 36.0, 2) == pytest.approx((100 * 36 / 2 + overhead) / 3600)
+
+
+def test_numbers_of_the_k_sweep(planned) -> None:
+    made = planned("k_sweep")
+    study = made.loaded.study
+    assert (made.device, made.folder) == ("cpu", Path("out/k_sweep"))
+    assert made.rungs == (50, 100)
+    assert made.worst_epochs == 64 * 200
+    assert made.worst_epochs > made.expected_epochs > 64 * 20
+    assert made.confirm_trials == (study.confirm.max_points + len(study.baselines)) * 3
+    assert made.confirm_epochs == made.confirm_trials * 200
+    expected, worst = made.hours
+    assert worst - expected == pytest.approx((made.worst_epochs - made.expected_epochs) * 36 / made.concurrent / 3600)
+    assert made.data_bytes == 50_000 * 3 * 32 * 32
+    assert made.disk_bytes > made.confirm_trials * made.cost.checkpoint_bytes
+
+
+def test_what_needs_a_gpu_is_timed_on_a_cpu_where_there_is_none(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KMCLR_CACHE", str(tmp_path))
+    overrides = ["train.compile=cuda_graphs"]
+    path = ROOT / "configs" / "k_sweep.yaml"
+    config = load_study(path, rehearse=True, device="cuda", overrides=overrides).study
+    assert cost.measure(config, cost.data_sizes(config), on_cpu=True).epoch_s > 0
+
+
+def test_plan_without_confirm(planned) -> None:
+    made = planned("k_sweep", overrides=["confirm.enabled=false"])
+    assert (made.confirm_trials, made.confirm_epochs) == (0, 0)
+
+
+def test_the_probe_times_the_real_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KMCLR_CACHE", str(tmp_path))
+    config = load_study(ROOT / "configs" / "k_sweep.yaml", rehearse=True, device="cpu").study
+    found = cost.measure(config, cost.data_sizes(config))
+    assert 0 < found.epoch_s < 600
+    assert found.memory_bytes > 2**20
+    parameters = found.checkpoint_bytes / 4
+    assert 1e5 < parameters < 1e7
+
+
+def test_sizes_of_cifar_are_known_without_the_data() -> None:
+    config = load_study(ROOT / "configs" / "k_sweep.yaml", overrides=["data.train_limit=5000"]).study
+    sizes = cost.data_sizes(config)
+    assert (sizes.train, sizes.validation, sizes.num_classes, sizes.image_size) == (5000, 5000, 100, 32)
+
+
+def test_sizes_of_cifar_follow_its_settings() -> None:
+    overrides = ["data.name=cifar10", "data.image_size=48", "data.validation_per_class=100"]
+    config = load_study(ROOT / "configs" / "k_sweep.yaml", overrides=overrides).study
+    sizes = cost.data_sizes(config)
+    assert (sizes.train, sizes.validation, sizes.num_classes, sizes.image_size) == (49_000, 1000, 10, 48)
+
+
+def test_a_validation_split_that_takes_every_image_is_refused() -> None:
+    config = load_study(ROOT / "configs" / "k_sweep.yaml", overrides=["data.validation_per_class=500"]).study
+    with pytest.raises(UserError, match=r"data\.validation_per_class=500 leaves none .* cifar100 .* below 500"):
+        cost.data_sizes(config)

@@ -1,0 +1,101 @@
+"""What a source of images is: where it says what there is, and how it hands its images over.
+
+A source knows its files, counts its images without decoding them, and yields encoded images with labels; it neither
+decodes nor caches. Its two splits are `train` and `test`; validation images are taken from `train` by
+`trainables.data.dataset`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from trainables.settings.config import DataConfig
+
+SplitName = Literal["train", "test"]
+Progress = Callable[[str], None]
+WAYS = (
+    "Ways to provide data: data.root = the folder that holds torchvision's copy; data.name=parquet with data.root = a "
+    "folder of train*.parquet and test*.parquet; data.name=image_folder with data.root = a folder of "
+    "train/CLASS/*.png and test/CLASS/*.png; or --rehearse, which needs no data (embedded digits)"
+)
+
+
+class DataError(ValueError):
+    """Data that is missing, unreadable or unfit; the message says where it is and the ways out."""
+
+
+class Item(NamedTuple):
+    payload: bytes | Path | np.ndarray
+    """An encoded image, its file, or uint8 pixels [H, W] or [H, W, 3]."""
+    label: int
+    where: str
+    """For error messages: file and row."""
+
+
+class Shape(NamedTuple):
+    """What is known of a source's images before they are read."""
+
+    channels: int
+    image_size: int
+    classes: int
+
+
+class Source:
+    """Base: what `trainables.data.dataset` asks of a source."""
+
+    def __init__(self, cfg: DataConfig) -> None:
+        self.cfg = cfg
+        self.name = cfg.name
+
+    @property
+    def root(self) -> Path:
+        """Parquet and image_folder need one."""
+        if self.cfg.root is None:
+            raise DataError(f"data.name={self.name} needs data.root, the folder of the data. {WAYS}")
+        root = Path(self.cfg.root).expanduser()
+        if not root.is_dir():
+            raise DataError(f"data.root: no folder {root} (looked from {Path.cwd()}). {WAYS}")
+        return root
+
+    shape: Shape | None = None
+    """Where every copy of the data has the same; None: it must be read."""
+
+    def missing(self) -> str:
+        """Why the training data are not on this machine, in one line with the ways out; empty if they are.
+
+        Quick: nothing is downloaded, and no server is asked.
+        """
+        try:
+            self.files("train")
+        except DataError as error:
+            return str(error)
+        return ""
+
+    def check(self, split: SplitName) -> None:
+        """Cheap; raises DataError if the split's data are not there (and cannot be downloaded)."""
+        self.files(split)
+
+    def prepare(self, progress: Progress) -> None:
+        """Download if that is how the data come."""
+
+    def files(self, split: SplitName) -> list[Path]:
+        """Files whose bytes identify the split (all below `root`). Raises DataError if there are none."""
+        raise NotImplementedError
+
+    def settings(self) -> tuple[object, ...]:
+        """Settings that change what is read from the files."""
+        return ()
+
+    def count(self, split: SplitName) -> int:
+        """Images in the split, without reading them."""
+        raise NotImplementedError
+
+    def class_names(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def items(self, split: SplitName) -> Iterator[Item]:
+        raise NotImplementedError

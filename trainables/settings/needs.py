@@ -1,0 +1,58 @@
+"""Where a setting acts: which other settings it needs, the method first of all.
+
+Rows about the method follow from the tables of `trainables.vocabulary`. A study's space takes from here to which
+trials a parameter applies, and a run's file to which of its settings nothing will listen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trainables.vocabulary import METHODS, SUPPORT_KINDS, Method
+
+Needs = dict[str, tuple[Any, ...]]
+"""Setting -> the values of which it must have one; all of them together."""
+
+_ALSO: dict[str, Needs] = {
+    "support.forget_every": {"support.update": ("count",)},
+    "support.half_life": {"support.update": ("ema",)},
+}
+"""What a setting of a support set needs besides the kind of support set."""
+
+
+def _methods(fits: Callable[[Method], bool]) -> Needs:
+    return {"method": tuple(name for name, method in METHODS.items() if fits(method))}
+
+
+def _of_support_sets() -> dict[str, tuple[Needs, ...]]:
+    """Rows of the settings that belong to one kind of support set."""
+    rows = {}
+    for kind, facts in SUPPORT_KINDS.items():
+        needs = _methods(lambda method, kind=kind: method.support == kind)
+        for setting in filter(None, (facts.size, *facts.settings)):
+            name = f"support.{setting}"
+            rows[name] = (needs | _ALSO.get(name, {}),)
+    return rows
+
+
+_DRAWS = _methods(lambda method: method.support != "none")
+_MOVING_AVERAGE = _methods(lambda method: method.momentum == "optional")
+NEEDS: dict[str, tuple[Needs, ...]] = {
+    **_of_support_sets(),
+    "positives.kind": (_DRAWS,),
+    "positives.mix": (_DRAWS,),
+    "positives.momentum_encoder": (_MOVING_AVERAGE,),
+    "positives.top_k": (_DRAWS | {"positives.kind": ("topk", "soft")},),
+    "positives.soft_temperature": (_DRAWS | {"positives.kind": ("soft",)},),
+    "positives.momentum": (
+        _methods(lambda method: method.momentum == "always"),
+        {"positives.momentum_encoder": (True,)},
+    ),
+    "loss.temperature": (_methods(lambda method: method.loss != "cosine"),),
+    "loss.symmetric": (_methods(lambda method: method.loss != "nt_xent"),),
+    "heads.predictor_hidden": (_methods(lambda method: method.predictor),),
+    "optimizer.lars_eta": ({"optimizer.name": ("lars",)},),
+    "optimizer.lars_clip": ({"optimizer.name": ("lars",)},),
+}
+"""Settings that act in some runs only: setting -> the alternatives, each of what other settings must be."""
