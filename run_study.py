@@ -38,19 +38,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def load(args: argparse.Namespace):
-    """The study to run, and the real one if it is only rehearsed because there is no GPU for it."""
-    from study import cost
-    from study.settings.loading import load_study
-
-    loaded = load_study(args.config, rehearse=args.rehearse, overrides=args.set, device=args.device)
-    if args.rehearse or loaded.study.device != "auto" or not loaded.study.rehearsal or args.address:
-        return loaded, None
-    if (args.stage == "report" and (Path(args.out) / loaded.name_on_disk).exists()) or cost.has_gpu():
-        return loaded, None
-    return load_study(args.config, rehearse=True, overrides=args.set), loaded
-
-
 def report(folder: Path, quiet: bool) -> None:
     from analysis.report.make import make_report
 
@@ -58,37 +45,29 @@ def report(folder: Path, quiet: bool) -> None:
     print(f"Report: {path}", flush=True)
 
 
+def run(args: argparse.Namespace) -> int:
+    """Load, plan, run, report; the exit code."""
+    from study import faults, launch
+
+    try:
+        chosen = launch.load(args)
+        with faults.raise_disk_full(chosen.folder, sys.argv):
+            launch.show_plan(chosen)
+            if args.plan:
+                return 0
+            code = launch.run(chosen)
+            if chosen.reported_after(code):
+                report(chosen.folder, args.quiet)
+            return code
+    except faults.USER_ERRORS as error:
+        print(f"run_study.py: {error}", file=sys.stderr)
+        return 2
+
+
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     try:
-        from study import disk_full, plan, runner, user_errors
-        from study.record import results_folder
-        from study.tune import environment
-
-        environment.before_ray(local=args.address is None)  # before the plan: it imports Ray
-        loaded, real = load(args)
-        folder = Path(args.out) / loaded.name_on_disk
-        with disk_full.one_line(folder, sys.argv):
-            if not (args.plan or args.stage == "report"):
-                results_folder.check_target(folder, args.resume, args.stage)
-            if real is not None and not (args.stage == "report" or args.resume):
-                plan.announce_rehearsal(real, out=args.out)
-            if args.plan or not (args.quiet or args.stage == "report" or args.resume):
-                plan.show(loaded, out=args.out, address=args.address, run_next=not args.plan)
-            if args.plan:
-                return 0
-            code = 0
-            if args.stage != "report":
-                options = {"resume": args.resume, "stage": args.stage, "quiet": args.quiet}
-                code = runner.run(loaded, out=args.out, address=args.address, storage=args.storage, **options)
-            if code == 0 and args.stage != "search":
-                report(folder, args.quiet)
-            return code
-    except (ValueError, PermissionError, NotADirectoryError, FileExistsError, ConnectionError) as error:
-        if not user_errors.deliberate(error):
-            raise
-        print(f"run_study.py: {error}", file=sys.stderr)
-        return 2
+        return run(args)
     except KeyboardInterrupt:
         return 130
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from study import disk_full, schema, storage_gone
+from study import faults, schema
 from study.interrupt import Interrupted, StopSignals, StudyStopped
 from study.listeners import terminal, tracker
 from study.record import checkpoints, manifest, results_folder
@@ -22,7 +22,7 @@ from study.record.lock import FolderLock
 from study.record.recorder import Ledger
 from study.search.rungs import make_rungs
 from study.settings.config import StudyConfig
-from study.tune.environment import before_ray, hush
+from study.tune import environment
 
 OK, FAILED = 0, 1
 
@@ -83,19 +83,19 @@ def run(
     resume: go on with that folder. stage: `search` or `confirm` alone (default: both). address: of a Ray cluster.
     storage: path or URI for Tune's state and checkpoints (default: `ray/` in the results folder).
     more: fields of `Options`, for tests. Returns 0 (finished, or a budget reached), 1 (failed), 128 + signal
-    (interrupted). Raises ValueError for what the user can put right, a full disk (`DiskFull`) and a lost storage
+    (interrupted). Raises UserError for what the user can put right, a full disk (`DiskFull`) and a lost storage
     (`StorageGone`) included.
     """
     if stage not in (None, *schema.STAGES):
-        raise ValueError(f"--stage: expected one of {', '.join(schema.STAGES)}, got {stage!r}")
+        raise schema.UserError(f"--stage: expected one of {', '.join(schema.STAGES)}, got {stage!r}")
     address = address or os.environ.get("RAY_ADDRESS")
     options = Options(Path(out), resume, stage, quiet, address, storage, **more)
     folder = options.out / loaded.name_on_disk
     if storage:
         options.storage = checkpoints.storage_uri(storage)
     going_on = results_folder.check_target(folder, resume, stage)
-    one_line = disk_full.one_line(folder, options.argv, options.storage)
-    with one_line, StopSignals() as signals, FolderLock(folder):
+    full_disk = faults.raise_disk_full(folder, options.argv, options.storage)
+    with full_disk, StopSignals() as signals, FolderLock(folder):
         return StudyRun(loaded, folder, options, signals, going_on).run()
 
 
@@ -144,11 +144,11 @@ class StudyRun:
     # --- Ray ---
     def _connect(self) -> Any:
         if self.session is None:
-            before_ray(local=self.options.address is None)
+            environment.set_variables(local=self.options.address is None)
             from study.tune import dashboard
             from study.tune import session as ray_session
 
-            hush()
+            environment.silence_loggers()
             on_gpu = self.record["device"] != "cpu"
             if self.options.address and self.study.device == "auto":
                 on_gpu = None  # the cluster's GPUs count, not the driver's
@@ -174,7 +174,7 @@ class StudyRun:
         """Exit code; see `run` of this module."""
         try:
             self._open()
-            before_ray(local=self.options.address is None)
+            environment.set_variables(local=self.options.address is None)
             for name in [self.options.stage] if self.options.stage else self._stages():
                 self._stage(name)
         except Interrupted as stop:
@@ -189,7 +189,7 @@ class StudyRun:
             return OK
         except JournalWriteError as error:
             self._failed(error)
-            if disk_full.cause_of(error, self.folder):
+            if faults.disk_full_cause(error, self.folder):
                 raise
             print(f"Stopped: {error}\nContinue with: {self._resume_command()}", file=sys.stderr)
             return FAILED
@@ -204,7 +204,7 @@ class StudyRun:
         return list(schema.STAGES) if self.study.confirm.enabled else ["search"]
 
     def _resume_command(self) -> str:
-        return disk_full.command_again(self.options.argv, resume=True)
+        return faults.command_again(self.options.argv, resume=True)
 
     def _how_far(self) -> str:
         """Where a budget ended the study, and what has not been done."""
@@ -252,9 +252,9 @@ class StudyRun:
             raise StudyStopped(reason)
         own = checkpoints.own_storage(self.storage, self.folder.name, self.record["started"])
         places = checkpoints.Checkpoints(self.folder, own)
-        with storage_gone.one_line(places.uri, self._resume_command):
+        with faults.raise_storage_gone(places.uri, self._resume_command):
             self._train(name, places)
-        disk_full.check_room(self.ledger.without_room, places.uri, self._resume_command())
+        faults.check_room(self.ledger.without_room, places.uri, self._resume_command())
 
     def _train(self, name: str, places: checkpoints.Checkpoints) -> None:
         """What is left of a stage."""
@@ -291,7 +291,7 @@ class StudyRun:
         ends = self.journal.final_ends(schema.SEARCH)
         points = stages.confirm_points(ends, self.study.objectives, self.study.confirm.max_points)
         if not points:
-            raise ValueError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")
+            raise schema.UserError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")
         if self.options.stage and len(ends) < self.study.search.trials:
             self.screen.say(f"The search stage has {len(ends)} of {self.study.search.trials} trials; confirming these.")
         return stages.confirm_tasks(self.study, points)

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import run_study
-from study import cost, plan, runner, user_errors
+from study import cost, plan, runner
 from study.record import manifest, results_folder
 from study.record.lock import FolderLock
+from study.schema import UserError
 from study.search import rungs
 from study.tune import environment
 
@@ -26,7 +27,7 @@ K_SWEEP = str(ROOT / "configs" / "k_sweep.yaml")
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     """The command line on a machine without a GPU, with nothing run: what it asked for is kept."""
-    found = SimpleNamespace(runs=[], plans=[], reports=[], code=0, before_ray=[])
+    found = SimpleNamespace(runs=[], plans=[], reports=[], code=0, local=[])
 
     def run(loaded, **options):
         found.runs.append((loaded, options))
@@ -39,7 +40,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     monkeypatch.setattr(plan, "show", lambda loaded, **_: found.plans.append(loaded.name_on_disk))
     monkeypatch.setattr(runner, "run", run)
     monkeypatch.setattr(run_study, "report", lambda folder, quiet: found.reports.append((str(folder), quiet)))
-    monkeypatch.setattr(environment, "before_ray", lambda local: found.before_ray.append(local))
+    monkeypatch.setattr(environment, "set_variables", lambda local: found.local.append(local))
     return found
 
 
@@ -99,11 +100,11 @@ def test_ray_address_of_the_environment_counts_as_given(calls, monkeypatch: pyte
     assert run_study.main([K_SWEEP]) == 0
     loaded, options = calls.runs[0]
     assert (loaded.rehearsal, options["address"]) == (False, "10.0.0.1:6379")
-    assert calls.before_ray == [False]
+    assert calls.local == [False]
 
 
 def test_rays_settings_come_before_anything_that_imports_ray(calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "show", lambda loaded, **_: calls.plans.append(list(calls.before_ray)))
+    monkeypatch.setattr(plan, "show", lambda loaded, **_: calls.plans.append(list(calls.local)))
     assert run_study.main([K_SWEEP, "--rehearse"]) == 0
     assert calls.plans == [[True]]
 
@@ -219,6 +220,8 @@ def _wrong_shapes(*_, **__) -> None:
         (lambda *_, **__: int("a bug"), ValueError, "invalid literal"),
         (_wrong_shapes, ValueError, "could not be broadcast"),
         (lambda *_, **__: manifest.results_of(), AttributeError, "results_of"),
+        (lambda *_, **__: rungs.rung_epochs(0, 1, 1), ValueError, "rungs need"),
+        (lambda *_, **__: results_folder._seconds_between("not a time", ""), ValueError, "Invalid isoformat"),
     ],
 )
 def test_a_fault_of_ours_keeps_its_traceback(calls, monkeypatch: pytest.MonkeyPatch, fault, kind, match) -> None:
@@ -227,14 +230,13 @@ def test_a_fault_of_ours_keeps_its_traceback(calls, monkeypatch: pytest.MonkeyPa
         run_study.main([K_SWEEP, "--rehearse"])
 
 
-def test_a_value_error_inside_this_project_without_a_raise_statement_is_a_fault() -> None:
-    with pytest.raises(ValueError, match="Invalid isoformat") as caught:
-        results_folder._seconds_between("not a time", "nor this")
-    assert not user_errors.deliberate(caught.value)
-    with pytest.raises(ValueError, match="rungs need") as caught:
-        rungs.rung_epochs(0, 1, 1)
-    assert user_errors.deliberate(caught.value)
-    assert user_errors.deliberate(ValueError("never raised"))
+def test_a_user_error_is_one_line_wherever_it_was_raised(calls, capsys, monkeypatch) -> None:
+    def fail(*_, **__):
+        raise UserError("lower resources.cpu")
+
+    monkeypatch.setattr(runner, "run", fail)
+    assert run_study.main([K_SWEEP, "--rehearse"]) == 2
+    assert capsys.readouterr().err == "run_study.py: lower resources.cpu\n"
 
 
 def test_a_folder_that_will_be_refused_is_refused_before_anything_is_timed(calls, capsys, tmp_path: Path) -> None:

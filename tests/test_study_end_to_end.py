@@ -23,9 +23,9 @@ CONFIRM = {"seeds": (1, 2), "max_points": 2}
 @pytest.fixture(scope="module")
 def cluster():
     """One local Ray for the module, without dashboard."""
-    from study.tune.environment import before_ray
+    from study.tune.environment import set_variables
 
-    before_ray(local=True)
+    set_variables(local=True)
     import ray
 
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=10**8)

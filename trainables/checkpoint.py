@@ -17,13 +17,15 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 
+from trainables.vocabulary import UserError
+
 VERSION = 1
 MAGIC = "KMCLR-CHECKPOINT"
 SUFFIX = ".ckpt"
 SAVING_SHARE = 0.01
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError):
     """A checkpoint file that is missing, cut, changed, or written by something else."""
 
 

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from trainables.settings.config import TrainConfig
+from trainables.vocabulary import UserError
 
 
 def pick_device(spec: str) -> torch.device:
-    """`auto` (CUDA if present), `cpu`, `cuda` or `cuda:N` as a device; ValueError if it does not exist here."""
+    """`auto` (CUDA if present), `cpu`, `cuda` or `cuda:N` as a device; UserError if it does not exist here."""
     if spec == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -26,13 +27,11 @@ def pick_device(spec: str) -> torch.device:
     except RuntimeError:
         device = None
     if device is None or device.type not in ("cpu", "cuda"):
-        raise ValueError(f"device: '{spec}' is not a device; use auto, cpu, cuda or cuda:N")
+        raise UserError(f"device: '{spec}' is not a device; use auto, cpu, cuda or cuda:N")
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device: '{spec}' was asked for, but torch sees no CUDA device; use cpu or auto")
+        raise UserError(f"device: '{spec}' was asked for, but torch sees no CUDA device; use cpu or auto")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"device: '{spec}' does not exist; this machine has {torch.cuda.device_count()} CUDA device(s)"
-        )
+        raise UserError(f"device: '{spec}' does not exist; this machine has {torch.cuda.device_count()} CUDA device(s)")
     return device
 
 
@@ -128,10 +127,10 @@ def compile_networks(cfg: TrainConfig, networks: torch.nn.Module, device: torch.
     `compile`: fused kernels. `cuda_graphs`: the same, and the forwards and backwards are replayed as CUDA graphs.
     Augmentation, loss, support set and optimiser stay eager: they hold what changes from step to step on the host
     (ring positions, the learning rate), and their launches overlap the graphs. Evaluation calls the encoder alone,
-    which is not compiled. Raises ValueError for cuda_graphs on a CPU.
+    which is not compiled. Raises UserError for cuda_graphs on a CPU.
     """
     if cfg.compile == "cuda_graphs" and device.type != "cuda":
-        raise ValueError(f"train.compile: cuda_graphs needs a CUDA device, this trial runs on {device.type}; use none")
+        raise UserError(f"train.compile: cuda_graphs needs a CUDA device, this trial runs on {device.type}; use none")
     if cfg.compile == "none":
         return
     # A process that trains one trial after another meets many shapes; past torch's limit of 8 it would go eager.

@@ -29,6 +29,7 @@ from trainables.maths import metrics
 from trainables.maths.schedules import warmup_cosine
 from trainables.model.networks import build_encoder
 from trainables.settings.config import AugmentConfig, DataConfig, RunConfig
+from trainables.vocabulary import UserError
 
 ENCODER_PREFIX = "networks.encoder."
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -118,7 +119,7 @@ def evaluate(
     data = data or frozen.cfg.data
     dataset = load_dataset(data, progress)
     if dataset.channels not in (1, frozen.channels):
-        raise ValueError(
+        raise UserError(
             f"the encoder takes {frozen.channels} channel(s), data '{dataset.name}' has {dataset.channels}: "
             f"choose data with {frozen.channels}"
         )

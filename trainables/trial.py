@@ -16,25 +16,19 @@ from trainables.augment.two_views import TwoViews, ViewParams
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.evaluation.during import Evaluator
 from trainables.evaluation.probe import OnlineProbe
+from trainables.failures import Diverged, TimedOut
 from trainables.maths.schedules import warmup_cosine
 from trainables.model.methods import Learner
 from trainables.model.optim import build_optimizer, set_learning_rate
 from trainables.settings.changes import differences, refused_on_resume
 from trainables.settings.config import RunConfig
-
-
-class Diverged(RuntimeError):
-    """The training loss became NaN or infinite."""
-
-
-class TimedOut(RuntimeError):
-    """The trial ran longer than train.time_limit_s."""
+from trainables.vocabulary import UserError
 
 
 class Trial:
     """One run. `run_epoch` trains and evaluates one epoch; `save` and `load` make a resumed run equal, bit for bit.
 
-    Raises ValueError for settings that this data or machine cannot do. Accuracies in reports are percentages.
+    Raises UserError for settings that this data or machine cannot do. Accuracies in reports are percentages.
     """
 
     def __init__(self, cfg: RunConfig, dataset: Dataset | None = None, device: torch.device | str | None = None):
@@ -58,7 +52,7 @@ class Trial:
         full, rest = divmod(images, batch)
         partial = rest >= 2 and (not self.cfg.train.drop_last or full == 0)
         if batch < 2 or full + partial == 0:
-            raise ValueError(
+            raise UserError(
                 f"train.batch_size ({batch}) with {images} training images leaves batches of fewer than 2 images, "
                 f"too few for BatchNorm and for negatives: use at least 2"
             )

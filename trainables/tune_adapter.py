@@ -6,9 +6,7 @@ offline linear evaluation on test that follows the last epoch; its numbers join 
 
 One `step` is one epoch. A result has the keys of study.schema.REPORT_METRICS plus `epoch` and `training_iteration`
 (epochs finished, also after a restore); with `train.checkpoint_every: auto` also Tune's request for a
-checkpoint. A trial that diverges, runs out of memory or time does not raise: its last result carries `status`
-("diverged", "out_of_memory", "timed_out"), `error` (one line), done=True, the last epoch's numbers if there was one,
-and always `accuracy` (NaN if nothing was measured) and `support_bytes`.
+checkpoint. What goes wrong is raised as it is; `study.tune.durable` decides what becomes of the trial then.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -30,30 +27,20 @@ from ray.tune.result import SHOULD_CHECKPOINT
 
 from trainables import checkpoint, linear_eval
 from trainables.data.dataset import Dataset, load_dataset
+from trainables.failures import TimedOut
 from trainables.settings.config import DataConfig, RunConfig
-from trainables.trial import Diverged, TimedOut, Trial
+from trainables.trial import Trial
 
 CHECKPOINT_FILE = "trial.ckpt"
-DIVERGED, OUT_OF_MEMORY, TIMED_OUT = "diverged", "out_of_memory", "timed_out"  # as in study.schema
 
 ALARM_GRACE_S = 0.5
 """What the trial's own check between two steps, which names the epoch, has before the alarm."""
-
-log = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=4)
 def _shared_dataset(data_json: str) -> Dataset:
     """A data set once per process and data configuration; its arrays are memory-mapped, so processes share them."""
     return load_dataset(DataConfig(**json.loads(data_json)))
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """True for torch's CUDA error and for the failed allocations of CPU tensors and NumPy."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    said = str(error)
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in said or "not enough memory" in said)
 
 
 @contextlib.contextmanager
@@ -84,7 +71,7 @@ class TrialActor(tune.Trainable):
     trial: Trial | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Build nothing yet: a failure while building is reported by the first `step` like any other."""
+        """Build nothing yet: a trial to be restored is built then, any other by its first `step`."""
         self._begin(config)
 
     def _begin(self, config: dict[str, Any]) -> None:
@@ -93,7 +80,7 @@ class TrialActor(tune.Trainable):
         self.max_epochs = min(int(config.get("max_epochs", self.run_config.train.epochs)), self.run_config.train.epochs)
         self.confirm = config.get("stage") == "confirm"
         self.linear_epochs = int(config.get("linear_epochs", 90))
-        self.last_report: dict[str, Any] = {}
+        self.last_report: dict[str, Any] = {}  # what is known of the trial, also if it fails before its first epoch
         self.trial = None
         self.cadence = checkpoint.Cadence(self.run_config.train.checkpoint_every)
         torch.set_num_threads(int(config.get("threads", 1)))
@@ -102,24 +89,19 @@ class TrialActor(tune.Trainable):
         if self.trial is None:
             dataset = _shared_dataset(self.run_config.data.model_dump_json())
             self.trial = Trial(self.run_config, dataset)
+            self.last_report.setdefault("support_bytes", self.trial.method.support.nbytes)
         return self.trial
 
     def step(self) -> dict[str, Any]:
-        """Train and evaluate one epoch; the report as a Tune result."""
+        """Train and evaluate one epoch; the report as a Tune result.
+
+        Raises Diverged, TimedOut, torch's and Python's errors of memory, and whatever else goes wrong.
+        """
         elapsed_s = self.trial.elapsed_s if self.trial is not None else 0.0
-        try:
-            with _time_left(self.run_config.train.time_limit_s, elapsed_s):
-                self.last_report = self._built().run_epoch()
-                if self.confirm and self.last_report["epoch"] >= self.max_epochs:
-                    self.last_report |= self._test()
-        except Diverged as error:
-            return self._ended(DIVERGED, error)
-        except TimedOut as error:
-            return self._ended(TIMED_OUT, error)
-        except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error):
-                raise
-            return self._ended(OUT_OF_MEMORY, error)
+        with _time_left(self.run_config.train.time_limit_s, elapsed_s):
+            self.last_report = self._built().run_epoch()
+            if self.confirm and self.last_report["epoch"] >= self.max_epochs:
+                self.last_report |= self._test()
         epoch = self.last_report["epoch"]
         result = {**self.last_report, "training_iteration": epoch, "done": epoch >= self.max_epochs}
         if self.cadence.every == "auto":  # else Tune counts
@@ -141,42 +123,18 @@ class TrialActor(tune.Trainable):
         evaluation = linear_eval.evaluate(frozen, epochs=self.linear_epochs, device=trial.device, seed=trial.cfg.seed)
         return evaluation.metrics
 
-    def _ended(self, status: str, error: Exception) -> dict[str, Any]:
-        """The result of a trial that cannot go on; memory is freed at once."""
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        message = lines[0]
-        if status == OUT_OF_MEMORY:
-            message += " (lower train.batch_size, support.queue_size or the number of trials per device)"
-        support_bytes = self.trial.method.support.nbytes if self.trial is not None else 0
-        epoch = int(self.last_report.get("epoch", 0))
-        self._free()
-        result = {"support_bytes": support_bytes, "accuracy": float("nan"), "epoch": epoch} | self.last_report
-        if status == DIVERGED:
-            result["accuracy"] = float("nan")
-        return {**result, "training_iteration": epoch, "done": True, "status": status, "error": message}
-
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Write the trial's state into the folder; a trial that ended early or never began leaves none."""
+        """Write the trial's state into the folder; a trial that never began leaves none."""
         if self.trial is not None:
             state = self.trial.state_dict() | {"last_report": _plain(self.last_report)}
             checkpoint.write(Path(checkpoint_dir) / CHECKPOINT_FILE, state)
 
     def load_checkpoint(self, checkpoint_dir: str) -> None:
-        """Continue from a checkpoint; from an older sibling if it is damaged, from the start if all are."""
-        folder = Path(checkpoint_dir)
-        older = sorted((f for f in folder.parent.glob("checkpoint_*") if f.name < folder.name), reverse=True)
-        paths = [path for f in (folder, *older) if (path := f / CHECKPOINT_FILE).is_file()]
-        try:
-            found = checkpoint.read_newest(paths)
-        except checkpoint.CheckpointError as error:
-            log.warning("%s: starting over: %s", self.label, error)
-            found = None
-        if found is not None:
-            if found.skipped:
-                log.warning("%s: continuing from %s: %s", self.label, found.path, "; ".join(found.skipped))
-            self.last_report = found.state.pop("last_report")
-            self._built().load_state_dict(found.state)
-        self._iteration = self.trial.epoch if self.trial is not None else 0
+        """Continue from a checkpoint. Raises CheckpointError if it is missing, damaged or of another run."""
+        state = checkpoint.read(Path(checkpoint_dir) / CHECKPOINT_FILE)
+        self.last_report = state.pop("last_report")
+        self._built().load_state_dict(state)
+        self._iteration = self.trial.epoch
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Become another trial in the same process: memory is freed and its peak counted anew."""
@@ -185,6 +143,7 @@ class TrialActor(tune.Trainable):
         return True
 
     def cleanup(self) -> None:
+        """Free the trial's memory."""
         self._free()
 
     def _free(self) -> None:

@@ -36,11 +36,11 @@ def joined(uri: str, *names: str) -> str:
 def storage_uri(storage: str) -> str:
     """`--storage` as an absolute path or a URI. In an object store its folder is made, to see that one may write there.
 
-    Raises ValueError if pyarrow has no file system for it, if its bucket is not there, does not answer or cannot be
+    Raises UserError if pyarrow has no file system for it, if its bucket is not there, does not answer or cannot be
     written to, or if it holds a password (the manifest records it).
     """
     if "://" in storage and urlsplit(storage).password:
-        raise ValueError(
+        raise schema.UserError(
             "--storage: its URI holds a secret, and the manifest would record it; put it in the environment "
             "(s3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or the provider's credentials file on every node"
         )
@@ -51,7 +51,7 @@ def storage_uri(storage: str) -> str:
             fs.create_dir(path)
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise ValueError(
+        raise schema.UserError(
             f"--storage {storage}: {reason}; give a folder that every node reaches, or a URI such as s3://bucket/studies"
         ) from None
     return uri

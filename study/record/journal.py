@@ -23,7 +23,7 @@ from typing import Any
 from study import schema
 
 
-class JournalError(ValueError):
+class JournalError(schema.UserError):
     """A results folder that cannot be trusted; names file and line."""
 
 

@@ -18,7 +18,7 @@ import psutil
 from study import schema
 
 
-class FolderBusy(ValueError):
+class FolderBusy(schema.UserError):
     """Another living process writes into the folder."""
 
 
@@ -58,7 +58,7 @@ class FolderLock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise ValueError(
+            raise schema.UserError(
                 f"{self.path.parent}: cannot be made or written to ({error.strerror}); choose another --out"
             ) from error
         owner = self._owner()

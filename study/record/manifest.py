@@ -195,7 +195,7 @@ def check_unchanged(folder: Path, study: StudyConfig, source: str) -> None:
     if changes:
         changed = [f"{name}: {before} -> {after}" for name, before, after in changes]
         shown = "; ".join(changed[:8]) + (f"; and {len(changed) - 8} more" if len(changed) > 8 else "")
-        raise ValueError(
+        raise schema.UserError(
             f"{source}: changed since {folder} was begun: {shown}. Undo the change to resume, "
             f"or start the changed study elsewhere (another name or --out)"
         )

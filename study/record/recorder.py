@@ -20,7 +20,6 @@ from study.search import pareto
 METRIC_NAMES = (*schema.REPORT_METRICS, *schema.TEST_METRICS)
 ENDED_BY_ITSELF = (schema.FAILED, schema.DIVERGED, schema.OUT_OF_MEMORY, schema.TIMED_OUT, schema.INTERRUPTED)
 """Statuses that a trial gives itself; `interrupted` if its disk was full."""
-SMALLER = "out of memory: shrink train.batch_size, the network or the support set, or pack fewer trials (resources)"
 
 
 class Listener(Protocol):
@@ -116,8 +115,6 @@ class Ledger:
         """Record a trial's end and tell the searcher; False if it has already ended."""
         reports = self.journal.reports_of(task.trial_id)
         last = max(reports, key=lambda line: line["epoch"], default={})
-        if status == schema.OUT_OF_MEMORY and "train.batch_size" not in (error or ""):
-            error = f"{SMALLER} ({error})" if error else SMALLER
         line = {
             "stage": task.stage,
             "trial_id": task.trial_id,

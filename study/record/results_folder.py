@@ -22,16 +22,18 @@ def begun(folder: Path) -> bool:
 
 
 def check_target(folder: Path, resume: bool, stage: str | None) -> bool:
-    """True if the folder is to be continued, False if it is new. Raises ValueError with the way out otherwise."""
+    """True if the folder is to be continued, False if it is new. Raises UserError with the way out otherwise."""
     exists = folder.exists() and any(p.name not in SCRAPS for p in folder.iterdir())
     if resume and not begun(folder):
-        raise ValueError(f"{folder}: nothing to resume here; start the study without --resume, or check --out")
+        raise schema.UserError(f"{folder}: nothing to resume here; start the study without --resume, or check --out")
     if stage == "confirm" and not begun(folder):
-        raise ValueError(f"{folder}: --stage confirm needs a finished search stage here; run --stage search first")
+        raise schema.UserError(
+            f"{folder}: --stage confirm needs a finished search stage here; run --stage search first"
+        )
     if resume or stage == "confirm":
         return True
     if exists:
-        raise ValueError(
+        raise schema.UserError(
             f"{folder}: exists already; continue it with --resume, choose another --out, or remove the folder"
         )
     return False
@@ -46,12 +48,12 @@ def create(folder: Path, study: StudyConfig, record: dict[str, Any]) -> dict[str
 
 
 def reopen(folder: Path, study: StudyConfig, source: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest of a study to go on with. Raises ValueError if the study or its data have changed."""
+    """The manifest of a study to go on with. Raises UserError if the study or its data have changed."""
     manifest.check_unchanged(folder, study, source)
     record = manifest.load(folder)
     was, now_ = record["data"].get("fingerprint"), data.get("fingerprint")
     if was != now_:
-        raise ValueError(
+        raise schema.UserError(
             f"{source}: the data set has changed since {folder} was begun (fingerprint {was} -> {now_}); "
             f"restore the data, or start the study elsewhere (another name or --out)"
         )

@@ -6,50 +6,72 @@ trial from its last checkpoint); what the trial raises itself would only be rais
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ray import tune
+from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.trainable import trainable as ray_trainable
 
-from study import disk_full, schema
+from study import faults, schema
 from study.record import checkpoints
+from trainables.failures import Diverged, TimedOut, is_out_of_memory
 
 Candidate = tuple[str, "str | tune.Checkpoint"]
 """A checkpoint's name for people, and where to load it from: a path, a URI, or Tune's own handle."""
 
-MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory")
+STATUSES: dict[type[BaseException], str] = {
+    Diverged: schema.DIVERGED,
+    TimedOut: schema.TIMED_OUT,
+    TimeoutError: schema.TIMED_OUT,
+    OutOfMemoryError: schema.OUT_OF_MEMORY,  # Ray's own: it ended the process before the system would have
+}
+"""What a trial's exceptions mean; those of memory that it raises itself are known to `trainables.failures`."""
+SMALLER = "out of memory: shrink train.batch_size, the network or the support set, or pack fewer trials (resources)"
 
 
 def status_of(error: BaseException) -> str:
     """The schema's status for an exception raised by a trial; a full disk is not the trial's fault: it is to go on."""
-    if disk_full.says_so(error):
+    if faults.is_disk_full(error):
         return schema.INTERRUPTED
-    names = {cls.__name__ for cls in type(error).__mro__}
-    text = str(error).lower()
-    if "Diverged" in names:
-        return schema.DIVERGED
-    if names & {"OutOfMemoryError", "MemoryError"} or any(words in text for words in MEMORY_WORDS):
+    if is_out_of_memory(error):
         return schema.OUT_OF_MEMORY
-    if names & {"TimedOut", "TimeoutError"}:
-        return schema.TIMED_OUT
-    return schema.FAILED
+    return next((status for kind, status in STATUSES.items() if isinstance(error, kind)), schema.FAILED)
 
 
 def describe(error: BaseException) -> str:
-    """One line."""
+    """One line: the exception's kind and the first line of what it says."""
     lines = str(error).strip().splitlines()
-    kind = "disk full" if disk_full.says_so(error) else type(error).__name__
+    kind = "disk full" if faults.is_disk_full(error) else type(error).__name__
     return f"{kind}: {lines[0] if lines else ''}".rstrip(": ")
 
 
-class Durable:
-    """Mixed in before a class Trainable; see the module's docstring."""
+def classify(error: BaseException) -> tuple[str, str]:
+    """Status, and one line for the journal: what happened and, if memory was used up, what to do about it."""
+    status, line = status_of(error), describe(error)
+    return status, f"{SMALLER} ({line})" if status == schema.OUT_OF_MEMORY else line
 
-    _fault_error: BaseException | None = None
+
+def forget_frames(error: BaseException) -> None:
+    """Let go of the local variables (tensors) of the functions that the error and its causes passed through."""
+    for link in faults.causes(error):
+        traceback.clear_frames(link.__traceback__)
+
+
+class Durable:
+    """Mixed in before a class Trainable; see the module's docstring.
+
+    A trainable may keep what is known of it in `last_report`: the metrics of its last epoch, or what it knows before.
+    The result of a trial that failed repeats them.
+    """
+
+    last_report: Mapping[str, Any] = {}
+    _failure: tuple[str, str] | None = None
+    """Status and error of a trial that cannot go on; its next result says so."""
     _building = False
     _origin: tune.Checkpoint | None = None
 
@@ -57,65 +79,84 @@ class Durable:
         if self._building:  # a trainable whose reset_config calls setup
             super().setup(config)
         else:
-            self._begin_task(config, lambda: super(Durable, self).setup(config))
+            self._begin_task(config, super().setup)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Always True: Tune fails the next trial otherwise; a trainable that cannot be reset is set up anew."""
-        self._begin_task(new_config, self._rebuild)
+        self._begin_task(new_config, self._reset)
         return True
 
-    def _begin_task(self, config: dict[str, Any], build: Callable[[], object]) -> None:
+    def _begin_task(self, config: dict[str, Any], build: Callable[[dict[str, Any]], object]) -> None:
         self._task = config
         self._since = time.monotonic()
-        self._fault_error = None
+        self._failure = None
+        with self._failures_noted():
+            self._build(build)
+            self._fall_back(self._earlier())
+
+    def _build(self, build: Callable[[dict[str, Any]], object]) -> None:
         self._building = True
         try:
-            build()
-            self._fall_back(self._earlier())
-        except Exception as error:
-            self._note(error)
+            build(self._task)
         finally:
             self._building = False
 
-    def _rebuild(self) -> None:
-        if not super().reset_config(self._task):
-            super().setup(self._task)
+    def _reset(self, config: dict[str, Any]) -> None:
+        if not super().reset_config(config):
+            super().setup(config)
+
+    @contextlib.contextmanager
+    def _failures_noted(self) -> Iterator[None]:
+        """Within this context an exception ends the trial at its next step instead of its process."""
+        try:
+            yield
+        except Exception as error:
+            self._note(error)
 
     def _note(self, error: BaseException) -> None:
-        self._fault_error = error
+        """The trial cannot go on: keep why, print the traceback, free its memory."""
+        self._failure = classify(error)
         traceback.print_exception(error, file=sys.stderr)
+        forget_frames(error)
+        try:
+            self.cleanup()
+        except Exception as another:
+            print(f"its memory could not be freed ({describe(another)})", file=sys.stderr)
 
-    def _failure(self, error: BaseException) -> dict[str, Any]:
-        return {"done": True, "status": status_of(error), "error": describe(error)}
+    def _failed_result(self) -> dict[str, Any]:
+        """Of a trial that failed: the last metrics known, every objective among them where it can be, and why."""
+        status, error = self._failure
+        known = {schema.ACCURACY: float("nan"), "epoch": 0, **self.last_report}
+        if status == schema.DIVERGED:
+            known[schema.ACCURACY] = float("nan")
+        return {**known, "training_iteration": known["epoch"], "done": True, "status": status, "error": error}
 
     def step(self) -> dict[str, Any]:
         """The trainable's result, and the seconds since this process began to set the trial up."""
-        if self._fault_error is not None:
-            return self._failure(self._fault_error)
-        try:
-            result = super().step()
-            return {**result, schema.HELD_S: time.monotonic() - self._since}
-        except Exception as error:
-            self._note(error)
-            return self._failure(error)
+        if self._failure is None:
+            with self._failures_noted():
+                result = super().step()
+                return {**result, schema.HELD_S: time.monotonic() - self._since}
+        return self._failed_result()
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
         """A checkpoint that cannot be written ends the trial at its next step instead of crashing it; if the disk is
-        full, a resume goes on with it.
+        full, a resume goes on with it. A trial that has failed writes none.
 
         One that cannot be uploaded does neither: the trial goes on, and its next checkpoint makes up for it.
         """
         index = self._storage.current_checkpoint_index if self._storage else -1
-        try:
-            return super().save(checkpoint_dir)
-        except OSError as error:
-            remote = self._storage and not checkpoints.is_local(self._storage.storage_filesystem)
-            if remote and not disk_full.says_so(error):
-                self._storage.current_checkpoint_index = index  # Tune's driver has not counted it either
-                print(f"a checkpoint could not be uploaded ({describe(error)})", file=sys.stderr)
-            else:
-                self._note(error)
-            return ray_trainable._TrainingResult(checkpoint=None, metrics={})
+        if self._failure is None:
+            try:
+                return super().save(checkpoint_dir)
+            except Exception as error:
+                remote = self._storage and not checkpoints.is_local(self._storage.storage_filesystem)
+                if remote and isinstance(error, OSError) and not faults.is_disk_full(error):
+                    self._storage.current_checkpoint_index = index  # Tune's driver has not counted it either
+                    print(f"a checkpoint could not be uploaded ({describe(error)})", file=sys.stderr)
+                else:
+                    self._note(error)
+        return ray_trainable._TrainingResult(checkpoint=None, metrics={})
 
     # --- restoring ---
     def restore(self, checkpoint_path: Any) -> None:
@@ -126,14 +167,16 @@ class Durable:
             if checkpoints.exists(self._origin.filesystem, self._origin.path):
                 super().restore(checkpoint_path)
             else:
-                self._fall_back(self._from(self._origin, self._origin))
+                with self._failures_noted():
+                    self._fall_back(self._from(self._origin, self._origin))
         finally:
             self._origin = None
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Load, or fall back to an older checkpoint of this trial, or start over."""
         local = tune.Checkpoint.from_directory(checkpoint)
-        self._fall_back(self._from(local, self._origin or local))
+        with self._failures_noted():
+            self._fall_back(self._from(local, self._origin or local))
 
     def _from(self, copy: tune.Checkpoint, origin: tune.Checkpoint) -> Iterator[Candidate]:
         """The checkpoint, older ones beside it in its storage, those of earlier sessions; looked for when needed."""
@@ -146,6 +189,7 @@ class Durable:
         return ((path, path) for path in self._task.get("resume_from", ()))
 
     def _fall_back(self, candidates: Iterable[Candidate]) -> None:
+        """Load the first that can be loaded, else start over. Raises if memory or room is used up."""
         tried = False
         for name, source in candidates:
             tried = True
@@ -153,14 +197,12 @@ class Durable:
                 self._load(source)
                 return
             except Exception as error:
+                if status_of(error) != schema.FAILED:
+                    raise
                 print(f"checkpoint {name} cannot be loaded ({describe(error)})", file=sys.stderr)
         self._iteration = 0
         if tried:
-            self._building = True
-            try:
-                self._rebuild()
-            finally:
-                self._building = False
+            self._build(self._reset)
 
     def _load(self, source: str | tune.Checkpoint) -> None:
         """Raises if nothing was loaded: the trainable sets `_iteration` to the epochs that the checkpoint holds."""
@@ -184,7 +226,5 @@ def failure_of(error: BaseException | None) -> tuple[str, str]:
     if error is None:
         return schema.FAILED, "unknown error"
     cause: BaseException = getattr(error, "cause", None) or error
-    status = status_of(cause)
-    if "Actor" in type(cause).__name__:
-        return status, f"the trial's process died: {describe(cause)}"
-    return status, describe(cause)
+    status, line = classify(cause)
+    return status, f"the trial's process died: {line}" if isinstance(cause, RayActorError) else line

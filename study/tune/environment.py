@@ -1,4 +1,4 @@
-"""Settings that must be in the environment before Ray is imported: silence, and no second build of the environment."""
+"""What must be set for Ray around its import: variables of the environment before, loggers and warnings after."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 
-SILENCE = {
+VARIABLES = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # our own callback writes the results
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that failed before its first epoch has no metrics
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # our own stops in seconds
@@ -23,16 +23,19 @@ SILENCE = {
 }
 
 
-def before_ray(local: bool) -> None:
-    """Call before the first `import ray`. local: workers use this interpreter (no uv environment is rebuilt)."""
-    for name, value in SILENCE.items():
+def set_variables(local: bool) -> None:
+    """Call before the first `import ray`; what is set already stays.
+
+    local: workers use this interpreter (Ray rebuilds no uv environment for them).
+    """
+    for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)
     if local:
         os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 
-def hush() -> None:
-    """Call after `import ray`: its and Optuna's loggers and advisory warnings stay away (errors are in the journal)."""
+def silence_loggers() -> None:
+    """Call after `import ray`: nothing of its and Optuna's advice is printed; a trial's errors are in the journal."""
     for name in ("ray", "ray.tune", "ray.data", "ray.train", "optuna", "alembic"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"ray\..*")

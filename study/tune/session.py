@@ -11,6 +11,7 @@ from typing import Any
 import ray
 from ray import tune
 
+from study import schema
 from study.record import manifest
 from study.settings.config import ResourcesConfig
 from study.tune import start
@@ -42,12 +43,14 @@ class Share:
 def share(wanted: ResourcesConfig, *, cores: float, gpus: float, on_gpu: bool) -> Share:
     """Resolve `resources:` on a machine or cluster with these cores and GPUs.
 
-    Raises ValueError if not even one trial fits.
+    Raises UserError if not even one trial fits.
     """
     gpu = wanted.gpu if wanted.gpu is not None else (1.0 if on_gpu else 0.0)
     by_gpu = math.floor(gpus / gpu + 1e-9) if gpu else None
     if by_gpu == 0:
-        raise ValueError(f"resources.gpu: a trial wants {gpu:g} GPUs, {gpus:g} found; lower it, or use --device cpu")
+        raise schema.UserError(
+            f"resources.gpu: a trial wants {gpu:g} GPUs, {gpus:g} found; lower it, or use --device cpu"
+        )
     at_once = min(x for x in (by_gpu, wanted.max_concurrent, 10**6) if x is not None)
     cpu = wanted.cpu
     if cpu is None:
@@ -55,7 +58,7 @@ def share(wanted: ResourcesConfig, *, cores: float, gpus: float, on_gpu: bool) -
         if at_once < 10**6 and cpu * at_once > cores:
             cpu = max(0.1, math.floor(10 * cores / at_once) / 10)
     if cpu > cores:
-        raise ValueError(f"resources.cpu: a trial wants {cpu:g} cores, {cores:g} found; lower it")
+        raise schema.UserError(f"resources.cpu: a trial wants {cpu:g} cores, {cores:g} found; lower it")
     return Share(cpu=cpu, gpu=gpu, concurrent=max(1, min(at_once, math.floor(cores / cpu + 1e-9))))
 
 
@@ -82,7 +85,7 @@ def _init(address: str, **options: Any) -> Any:
         start.check_answers(address)
         return ray.init(address=address, log_to_driver=False, logging_level="ERROR", **options)
     except OSError as error:
-        raise ValueError(
+        raise schema.UserError(
             f"--address {address}: no Ray cluster answers there ({error}); start one with `ray start --head`, "
             f"or leave --address (and RAY_ADDRESS) away to run on this machine"
         ) from None
@@ -110,7 +113,7 @@ def _share_of_cluster(wanted: ResourcesConfig, on_gpu: bool | None) -> Share:
 def look(address: str, wanted: ResourcesConfig, *, on_gpu: bool | None) -> Share:
     """What one trial would take of the cluster at `address`; nothing is shipped there and nothing stays connected.
 
-    on_gpu: as for `connect`. Raises ValueError if no cluster answers, or if not even one trial fits.
+    on_gpu: as for `connect`. Raises UserError if no cluster answers, or if not even one trial fits.
     """
     ours = not ray.is_initialized()
     if ours:

@@ -14,9 +14,7 @@ from typing import Any
 
 from ray import tune
 
-
-class Diverged(RuntimeError):
-    """As trainables.trial raises it."""
+from trainables.failures import Diverged
 
 
 def curve(params: dict[str, Any], seed: int, epoch: int) -> float:
@@ -61,6 +59,7 @@ class FakeTrial(tune.Trainable):
         self.task = config
         self.epoch = 0
         self.total = 0.0
+        self.last_report: dict[str, Any] = {}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.setup(new_config)
@@ -107,6 +106,7 @@ class FakeTrial(tune.Trainable):
         }
         if self.task["stage"] == "confirm" and result["done"]:
             result["test_acc1"] = accuracy - 1.0
+        self.last_report = {name: value for name, value in result.items() if name != "done"}
         return result
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

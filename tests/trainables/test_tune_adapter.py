@@ -1,8 +1,7 @@
-"""The Tune adapter without a cluster: results, statuses, checkpoints, reuse of a process."""
+"""The Tune adapter without a cluster: results, failures, checkpoints, reuse of a process."""
 
 from __future__ import annotations
 
-import math
 import signal
 import time
 from pathlib import Path
@@ -13,6 +12,8 @@ import torch
 
 from tests.helpers.trial_helpers import digits, merged, same, tiny
 from trainables import tune_adapter
+from trainables.checkpoint import CheckpointError
+from trainables.failures import Diverged, TimedOut, is_out_of_memory
 from trainables.settings.config import DataConfig
 from trainables.trial import Trial
 from trainables.tune_adapter import CHECKPOINT_FILE, TrialActor
@@ -93,24 +94,14 @@ def saved_twice(folder: Path) -> tuple[Path, Path]:
     return paths[0] / CHECKPOINT_FILE, paths[1] / CHECKPOINT_FILE
 
 
-def test_a_cut_checkpoint_falls_back_to_the_one_before(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+@pytest.mark.parametrize(("damage", "match"), [("cut", "damaged: "), ("gone", "no such checkpoint file")])
+def test_a_checkpoint_that_cannot_be_read_is_said(tmp_path: Path, damage: str, match: str):
     _, newest = saved_twice(tmp_path)
     newest.write_bytes(newest.read_bytes()[:-10])
-    actor = TrialActor(config())
-    actor.restore(str(newest.parent))
-    result = actor.train()
-    assert (result["epoch"], result["training_iteration"]) == (2, 2)
-    assert result["loss"] == trained(TrialActor(config()), 2)[1]["loss"]
-    assert "damaged" in caplog.text
-
-
-def test_with_no_intact_checkpoint_the_trial_starts_over(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    for path in saved_twice(tmp_path):
-        path.write_bytes(b"KMCLR")
-    actor = TrialActor(config())
-    actor.restore(str(tmp_path / "checkpoint_000001"))
-    assert actor.train()["training_iteration"] == 1
-    assert "starting over" in caplog.text
+    if damage == "gone":
+        newest.unlink()
+    with pytest.raises(CheckpointError, match=match):
+        TrialActor(config()).load_checkpoint(str(newest.parent))
 
 
 def test_a_reused_process_runs_the_next_trial_as_a_fresh_one():
@@ -124,54 +115,18 @@ def test_a_reused_process_runs_the_next_trial_as_a_fresh_one():
     assert actor.trial is None
 
 
-def test_a_diverged_trial_ends_with_its_status_and_every_objective():
+def test_a_trial_that_fails_raises_what_went_wrong(monkeypatch: pytest.MonkeyPatch):
     changes = {"optimizer": {"name": "sgd", "learning_rate": 1e9, "warmup_epochs": 0}}
-    result = TrialActor(config("nnclr", changes)).train()
-    assert (result["status"], result["done"], result["epoch"]) == ("diverged", True, 0)
-    assert math.isnan(result["accuracy"])
-    assert result["support_bytes"] == 50 * 8 * 4
-    assert "the training loss is" in result["error"]
-
-
-def fails_at(epoch: int, error: Exception, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    step = Trial.train_step
-
-    def failing(self: Trial, *batch: Any) -> torch.Tensor:
-        if self.epoch == epoch - 1:
-            raise error
-        return step(self, *batch)
-
-    monkeypatch.setattr(Trial, "train_step", failing)
-    return trained(TrialActor(config()), epoch)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB\nmore"), MemoryError("no memory")],
-)
-def test_out_of_memory_ends_with_advice_and_the_last_values(error: Exception, monkeypatch: pytest.MonkeyPatch):
-    before, last = fails_at(2, error, monkeypatch)
-    assert (last["status"], last["done"], last["training_iteration"]) == ("out_of_memory", True, 1)
-    assert (last["accuracy"], last["support_bytes"]) == (before["accuracy"], before["support_bytes"])
-    assert "lower train.batch_size" in last["error"]
-    assert "\n" not in last["error"]
-
-
-def test_a_cpu_allocation_that_fails_is_out_of_memory():
+    actor = TrialActor(config("nnclr", changes))
+    with pytest.raises(Diverged, match="the training loss is"):
+        actor.train()
+    assert actor.last_report == {"support_bytes": 50 * 8 * 4}
+    with pytest.raises(TimedOut, match=r"train\.time_limit_s"):
+        TrialActor(config("kmclr", {"train": {"time_limit_s": 1e-6}})).train()
+    monkeypatch.setattr(Trial, "train_step", lambda *_: torch.empty(2**60))
     with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**60)
-    assert tune_adapter._out_of_memory(caught.value)
-
-
-def test_other_errors_are_raised(monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(RuntimeError, match="a bug"):
-        fails_at(1, RuntimeError("a bug"), monkeypatch)
-
-
-def test_a_trial_over_its_time_is_timed_out():
-    result = TrialActor(config("kmclr", {"train": {"time_limit_s": 1e-6}})).train()
-    assert (result["status"], result["done"]) == ("timed_out", True)
-    assert {"accuracy", "support_bytes"} <= result.keys()
+        TrialActor(config()).train()
+    assert is_out_of_memory(caught.value)
 
 
 def test_threads_are_set_per_trial():
@@ -209,8 +164,8 @@ def test_a_trial_that_hangs_outside_its_steps_is_timed_out(where: str, monkeypat
     if where == "_test":
         monkeypatch.setattr(Trial, "elapsed_s", property(lambda self: 19.5))
         actor._built()
-    result = actor.train()
-    assert (result["status"], result["done"]) == ("timed_out", True)
-    assert result["error"] == f"over train.time_limit_s ({limit['train']['time_limit_s']:g} s)"
+    with pytest.raises(TimedOut) as caught:
+        actor.train()
+    assert str(caught.value) == f"over train.time_limit_s ({limit['train']['time_limit_s']:g} s)"
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert actor.reset_config(config())

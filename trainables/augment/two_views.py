@@ -20,6 +20,7 @@ from torch import Tensor
 from trainables.augment import operations as ops
 from trainables.augment.operations import normalise_images
 from trainables.settings.config import AugmentConfig, ViewConfig
+from trainables.vocabulary import UserError
 
 __all__ = ["TwoViews", "ViewParams", "normalise_images"]
 
@@ -104,7 +105,7 @@ class TwoViews:
     ) -> None:
         """`mean`, `std`: per channel, in units of 0..1. Raises ValueError for other than 1 or 3 channels."""
         if channels not in (1, 3):
-            raise ValueError(f"images must have 1 or 3 channels for the augmentation, got {channels}: convert the data")
+            raise UserError(f"images must have 1 or 3 channels for the augmentation, got {channels}: convert the data")
         views = (cfg.view1, cfg.view2)
         self.size, self.channels, self.device = image_size, channels, torch.device(device)
         self.chunk = max(1, CHUNK_BYTES // (8 * channels * image_size**2)) if self.device.type == "cpu" else None

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from trainables.settings.config import DataConfig
+from trainables.vocabulary import UserError
 
 SplitName = Literal["train", "test"]
 Progress = Callable[[str], None]
@@ -24,7 +25,7 @@ WAYS = (
 )
 
 
-class DataError(ValueError):
+class DataError(UserError):
     """Data that is missing, unreadable or unfit; the message says where it is and the ways out."""
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 from trainables.augment.two_views import normalise_images
 from trainables.maths import metrics
 from trainables.settings.config import ProbeConfig
+from trainables.vocabulary import UserError
 
 SCORES = ("probe_acc1", "knn_acc1", "few_shot_acc1")
 
@@ -63,7 +64,7 @@ def few_shot_draws(labels_N: np.ndarray, num_classes: int, per_class: int, draws
     """
     counts = np.bincount(labels_N, minlength=num_classes)
     if counts.min() < per_class:
-        raise ValueError(
+        raise UserError(
             f"probe.few_shot_labels ({per_class}) exceeds the smallest class of the training images "
             f"({counts.min()} images of class {counts.argmin()}): lower it or use more images"
         )

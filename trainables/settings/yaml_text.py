@@ -15,8 +15,10 @@ from typing import Any
 
 import yaml
 
+from trainables.vocabulary import UserError
 
-class ConfigError(ValueError):
+
+class ConfigError(UserError):
     """What a person wrote is wrong; one line per problem."""
 
 

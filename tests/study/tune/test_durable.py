@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+import gc
+import math
+import weakref
+from pathlib import Path
+from typing import Any
 
+import pytest
+import torch
+
+from study import schema
+from study.tune.durable import SMALLER, classify, durable
 from tests.helpers.engine_helpers import lone_trial
+from tests.helpers.trial_helpers import digits, tiny
 from tests.study.tune.test_callback import checkpoint, task
+from trainables import tune_adapter
+from trainables.trial import Trial
 
 
 @pytest.fixture
@@ -27,7 +39,7 @@ def test_durable_keeps_the_name_and_runs(make_trial) -> None:
     ("kind", "status", "error"),
     [
         ("diverge", "diverged", "Diverged: loss is nan"),
-        ("memory", "out_of_memory", "MemoryError: cannot allocate 10 GB"),
+        ("memory", "out_of_memory", f"{SMALLER} (MemoryError: cannot allocate 10 GB)"),
         ("error", "failed", "KeyError: 'a bug'"),
     ],
 )
@@ -35,7 +47,10 @@ def test_durable_ends_with_a_status_and_can_be_reused(make_trial, tmp_path, caps
     fault = tmp_path / "faults" / "search-0000.1"
     fault.write_text(kind)
     trial = make_trial()
-    assert trial.step() == {"done": True, "status": status, "error": error}
+    failed = {"done": True, "status": status, "error": error, "epoch": 0, "training_iteration": 0}
+    result = trial.step()
+    assert {name: value for name, value in result.items() if name != "accuracy"} == failed
+    assert math.isnan(result["accuracy"])
     assert trial.step()["status"] == status
     assert "Traceback" in capsys.readouterr().err
     fault.unlink()
@@ -51,7 +66,8 @@ def test_durable_sets_up_anew_what_cannot_be_set_up(make_trial, monkeypatch, cap
 
     monkeypatch.setattr(FakeTrial, "setup", broken)
     trial = make_trial()
-    assert trial.step() == {"done": True, "status": "failed", "error": "RuntimeError: no data"}
+    result = trial.step()
+    assert (result["done"], result["status"], result["error"]) == (True, "failed", "RuntimeError: no data")
     assert "no data" in capsys.readouterr().err
 
 
@@ -82,3 +98,148 @@ def test_durable_survives_a_checkpoint_that_cannot_be_written(make_trial, tmp_pa
     assert trial.save(str(tmp_path / "checkpoint")).checkpoint is None
     assert trial.step()["error"] == "disk full: [Errno 28] No space left on device"
     assert "No space left" in capsys.readouterr().err
+
+
+# --- what an exception means ---
+
+
+def test_an_exception_counts_by_its_class_not_by_its_name_or_a_word_in_its_text() -> None:
+    class Diverged(Exception):
+        """Somebody else's."""
+
+    class TimeoutError(Exception):
+        """Somebody else's."""
+
+    for error in (Diverged("from the path"), TimeoutError("tea"), RuntimeError("image of out of memory lane")):
+        assert classify(error) == (schema.FAILED, f"{type(error).__name__}: {error}")
+
+
+# --- with the real trial ---
+
+
+@pytest.fixture
+def make_actor(tmp_path, monkeypatch):
+    """Makes a durable `TrialActor` without Tune around it."""
+    monkeypatch.setattr(tune_adapter, "_shared_dataset", lambda _: digits())
+    made = durable(tune_adapter.TrialActor)
+    made._setup_logdir = lambda self: setattr(self, "_logdir", str(tmp_path))
+
+    def make(changes: dict[str, Any] | None = None, method: str = "kmclr") -> Any:
+        run = tiny(method, **(changes or {})).model_dump(mode="json")
+        return made(config={"run": run, "stage": "search", "label": method, "max_epochs": 3})
+
+    return make
+
+
+def saved(actor: Any, folder: Path, epochs: int) -> list[Path]:
+    """Trained so many epochs, each with a checkpoint; these, as Tune names them."""
+    paths = []
+    for number in range(epochs):
+        actor.train()
+        paths.append(folder / f"checkpoint_{number:06d}")
+        actor.save(str(paths[-1]))
+    return paths
+
+
+def cut(path: Path) -> None:
+    file = path / tune_adapter.CHECKPOINT_FILE
+    file.write_bytes(file.read_bytes()[:-10])
+
+
+def test_a_cut_checkpoint_falls_back_to_the_one_before(make_actor, tmp_path, capsys) -> None:
+    *_, newest = saved(make_actor(), tmp_path, 2)
+    cut(newest)
+    actor = make_actor()
+    actor.restore(str(newest))
+    undisturbed = make_actor()
+    expected = [undisturbed.train() for _ in range(2)][1]
+    result = actor.train()
+    assert (result["epoch"], result["training_iteration"], result["loss"]) == (2, 2, expected["loss"])
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_with_no_intact_checkpoint_the_trial_starts_over(make_actor, tmp_path, capsys) -> None:
+    paths = saved(make_actor(), tmp_path, 2)
+    for path in paths:
+        cut(path)
+    actor = make_actor()
+    actor.restore(str(paths[-1]))
+    assert actor.train()["training_iteration"] == 1
+    assert capsys.readouterr().err.count("cannot be loaded (CheckpointError: ") == 2
+
+
+def test_a_diverged_trial_ends_with_its_status_and_every_objective(make_actor) -> None:
+    changes = {"optimizer": {"name": "sgd", "learning_rate": 1e9, "warmup_epochs": 0}}
+    result = make_actor(changes, "nnclr").train()
+    assert (result["status"], result["done"], result["epoch"]) == ("diverged", True, 0)
+    assert math.isnan(result["accuracy"])
+    assert result["support_bytes"] == 50 * 8 * 4
+    assert "the training loss is" in result["error"]
+
+
+def test_a_trial_over_its_time_is_timed_out(make_actor) -> None:
+    result = make_actor({"train": {"time_limit_s": 1e-6}}).train()
+    assert (result["status"], result["done"]) == ("timed_out", True)
+    assert {"accuracy", "support_bytes"} <= result.keys()
+
+
+def fail_in(where: str, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    names = {"build": "__init__", "step": "train_step", "restore": "load_state_dict"}
+    monkeypatch.setattr(Trial, names[where], failing)
+
+
+MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB\nmore")
+
+
+@pytest.mark.parametrize("where", ["build", "step", "restore"])
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (MEMORY, "out_of_memory", f"{SMALLER} (OutOfMemoryError: CUDA out of memory. Tried to allocate 9 GiB)"),
+        (MemoryError("no memory"), "out_of_memory", f"{SMALLER} (MemoryError: no memory)"),
+        (tune_adapter.TimedOut("over"), "timed_out", "TimedOut: over"),
+    ],
+    ids=["cuda", "python", "time"],
+)
+def test_a_failure_is_the_same_wherever_it_is_raised(
+    make_actor, tmp_path, monkeypatch, where: str, error, status: str, line: str
+) -> None:
+    (path,) = saved(make_actor(), tmp_path, 1)
+    actor = make_actor()
+    with monkeypatch.context() as patch:
+        fail_in(where, error, patch)
+        if where == "restore":
+            actor.restore(str(path))
+        result = actor.train()
+    assert (result["done"], result["status"], result["error"]) == (True, status, line)
+
+
+def test_the_last_result_repeats_the_last_epoch(make_actor, monkeypatch) -> None:
+    actor = make_actor()
+    before = actor.train()
+    fail_in("step", MEMORY, monkeypatch)
+    last = actor.train()
+    assert (last["status"], last["training_iteration"]) == ("out_of_memory", 1)
+    names = ("epoch", "accuracy", "loss", "support_bytes")
+    assert [last[name] for name in names] == [before[name] for name in names]
+
+
+def test_memory_is_freed_at_once_after_a_failure(make_actor, monkeypatch) -> None:
+    """The traceback holds the tensors of the functions it went through: they must go too."""
+    held = []
+
+    def failing(self: Trial, *_: object) -> None:
+        tensor = torch.zeros(10)
+        held.extend([weakref.ref(tensor), weakref.ref(self.method)])
+        raise MemoryError("no memory")
+
+    actor = make_actor()
+    monkeypatch.setattr(Trial, "train_step", failing)
+    assert actor.train()["status"] == "out_of_memory"
+    gc.collect()
+    assert [ref() for ref in held] == [None, None]
+    assert actor.trial is None
+    assert actor.save(None).checkpoint is None, "a trial that has failed has nothing to save"

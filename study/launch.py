@@ -1,0 +1,79 @@
+"""What a command line comes to: which study is run, what is said before it, which stages follow.
+
+`asked` is what `run_study.parse` returns.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+
+from study import cost, plan, runner
+from study.record import results_folder
+from study.settings.loading import Loaded, load_study
+from study.tune import environment
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A study as it was asked for."""
+
+    asked: Namespace
+    loaded: Loaded
+    real: Loaded | None = None
+    """The study that `loaded` rehearses because there is no GPU for it here; None if `loaded` is what was asked for."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the results go."""
+        return Path(self.asked.out) / self.loaded.name_on_disk
+
+    @property
+    def only_report(self) -> bool:
+        """Whether nothing is trained."""
+        return self.asked.stage == "report"
+
+    def reported_after(self, code: int) -> bool:
+        """Whether a report follows a run with this exit code."""
+        return code == runner.OK and self.asked.stage != "search"
+
+
+def load(asked: Namespace) -> Launch:
+    """Read the study file and decide between the study and its rehearsal. Raises UserError."""
+    environment.set_variables(local=asked.address is None)  # before the plan: it imports Ray
+    loaded = load_study(asked.config, rehearse=asked.rehearse, overrides=asked.set, device=asked.device)
+    chosen = Launch(asked, loaded)
+    if asked.rehearse or loaded.study.device != "auto" or not loaded.study.rehearsal or asked.address:
+        return chosen
+    if (chosen.only_report and chosen.folder.exists()) or cost.has_gpu():
+        return chosen
+    return Launch(asked, load_study(asked.config, rehearse=True, overrides=asked.set), loaded)
+
+
+def show_plan(launch: Launch) -> None:
+    """Refuse a folder that the run could not use, then say what will be run, as far as anybody wants to know."""
+    asked = launch.asked
+    if not (asked.plan or launch.only_report):
+        results_folder.check_target(launch.folder, asked.resume, asked.stage)
+    going_on = launch.only_report or asked.resume
+    if launch.real is not None and not going_on:
+        plan.announce_rehearsal(launch.real, out=asked.out)
+    if asked.plan or not (asked.quiet or going_on):
+        plan.show(launch.loaded, out=asked.out, address=asked.address, run_next=not asked.plan)
+
+
+def run(launch: Launch) -> int:
+    """Run the stages asked for, if any; the exit code."""
+    asked = launch.asked
+    if launch.only_report:
+        return runner.OK
+    return runner.run(
+        launch.loaded,
+        out=asked.out,
+        resume=asked.resume,
+        stage=asked.stage,
+        quiet=asked.quiet,
+        address=asked.address,
+        storage=asked.storage,
+    )
