@@ -15,8 +15,8 @@ import statistics
 
 from benchmarks.common import Timing, describe, environment, table, write_result
 from benchmarks.study_throughput import Measured, with_ray
-from trainables import pretrain
 from trainables.checkpoint import SAVING_SHARE
+from trainables.estimate import Sizes, estimate
 from trainables.settings.config import HeadsConfig, RunConfig
 
 EPOCH_TARGET_S = 1.6
@@ -39,7 +39,7 @@ def settings(arm: str, every: int | str) -> tuple[str, ...]:
 def checkpoint_bytes(arm: str) -> int:
     method, size = ("kmclr", {"k": 400}) if "kmclr" in arm else ("nnclr", {"queue_size": 98304})
     cfg = RunConfig(method=method, support=size, device="cpu", train={"batch_size": 8})
-    return pretrain.estimate(cfg, pretrain.Sizes(train=8, validation=8, num_classes=2)).checkpoint_bytes
+    return estimate(cfg, Sizes(train=8, validation=8, num_classes=2)).checkpoint_bytes
 
 
 def measure(epochs: int, repeats: int) -> dict[tuple[str, str], list[Measured]]:

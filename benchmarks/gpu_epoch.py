@@ -25,7 +25,8 @@ from benchmarks.common import Timing, describe, environment, paired, table, writ
 from benchmarks.machine import Peaks, clock, measure_peaks
 from benchmarks.train_step import Setting, run_config
 from trainables import devices
-from trainables.pretrain import Sizes, Trial, noise_dataset
+from trainables.estimate import Sizes, noise_dataset
+from trainables.trial import Trial
 
 IMAGES = 45_000
 TARGET_S, STRETCH_S = 1.6, 1.10

@@ -85,8 +85,8 @@ def parts(out: Path, data: Path | None, device: str) -> list[Part]:
 
 def gpu_tests() -> list[str]:
     """Test files with tests marked `gpu`: the others may need packages that are not there."""
-    files = sorted((ROOT / "tests").glob("test_*.py"))
-    return [f"tests/{file.name}" for file in files if "pytest.mark.gpu" in file.read_text()]
+    files = sorted((ROOT / "tests" / "trainables").rglob("test_*.py"))
+    return [str(file.relative_to(ROOT)) for file in files if "pytest.mark.gpu" in file.read_text()]
 
 
 def missing(packages: Path) -> list[str]:

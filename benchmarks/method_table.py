@@ -24,7 +24,7 @@ from study.settings.config import StudyConfig
 from study.settings.loading import load_study
 from study.settings.space import to_run
 from trainables.data.dataset import load_dataset
-from trainables.linear_eval import Frozen, evaluate
+from trainables.evaluation.offline import Frozen, evaluate
 from trainables.settings import edge
 from trainables.settings.config import RunConfig
 from trainables.trial import Trial

@@ -42,7 +42,8 @@ def _train(case: Case, work: Work, start: Any, results: Any) -> None:
 
     from benchmarks.train_step import Setting, run_config
     from trainables import devices
-    from trainables.pretrain import Sizes, Trial, noise_dataset
+    from trainables.estimate import Sizes, noise_dataset
+    from trainables.trial import Trial
 
     torch.set_num_threads(case.threads)
     device = torch.device(work.device)

@@ -24,9 +24,10 @@ from torch.utils.data import DataLoader
 from benchmarks.common import Timing, describe, environment, has_lightly, paired, ratio, table, write_result
 from benchmarks.machine import clock
 from trainables import devices
+from trainables.estimate import Sizes, noise_dataset
 from trainables.model.networks import Networks
-from trainables.pretrain import Sizes, Trial, noise_dataset
 from trainables.settings.config import RunConfig
+from trainables.trial import Trial
 
 NONE, LIGHTLY = "none", "lightly NNCLR, bank 4,096"
 ARMS: dict[str, dict[str, Any]] = {

@@ -84,7 +84,7 @@ def data_sizes(study: StudyConfig) -> Any:
     """
     from trainables.data.dataset import load_dataset
     from trainables.data.sources import source_of
-    from trainables.pretrain import Sizes
+    from trainables.estimate import Sizes
 
     data, source = study.data, source_of(study.data)
     if source.shape is None:
@@ -102,7 +102,7 @@ def data_sizes(study: StudyConfig) -> Any:
 
 def measure(study: StudyConfig, sizes: Any, on_cpu: bool = False) -> Cost:
     """Time a few training steps of a middling point on this machine (a few seconds); on_cpu: whatever its device."""
-    from trainables.pretrain import estimate
+    from trainables.estimate import estimate
 
     method = "kmclr" if "kmclr" in space.methods_of(study) else space.methods_of(study)[0]
     run = space.to_run(study, space.complete_point(study, {"method": method}), seed=0)

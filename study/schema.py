@@ -1,12 +1,13 @@
 """Names on disk: the only contract between a study that writes a results folder and an analysis that reads one.
 
-It also hands on what both sides share of the ground (`trainables.vocabulary`, `.files`, `.dominance`, `.wording`), so
-that `analysis` imports nothing else of the house and works on a machine without Ray or torch.
+It also hands on what both sides share of the ground (`trainables.vocabulary`, `.files`, `.dominance`, `.wording`,
+`.exit_codes`), so that `analysis` imports nothing else of the house and works on a machine without Ray or torch.
 """
 
 from __future__ import annotations
 
 from trainables import dominance as dominance
+from trainables import exit_codes as exit_codes
 from trainables import files as files
 from trainables import wording as wording
 from trainables.vocabulary import *  # noqa: F403

@@ -22,7 +22,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("trainables", "study", "analysis")
 OWN = (*PACKAGES, "run_study", "benchmarks", "tests")
 MATHS = ("trainables/maths", "trainables/support")
-GROUND = ("trainables.vocabulary", "trainables.files", "trainables.wording", "trainables.dominance")
+GROUND = (
+    "trainables.vocabulary",
+    "trainables.files",
+    "trainables.wording",
+    "trainables.dominance",
+    "trainables.exit_codes",
+)
 """What `study.schema` hands on to `analysis`: standard library and numpy."""
 NEEDS_RAY = ("study/tune", "study/search/proposals.py")
 """What of study/ talks to Ray; everything else imports without it."""
@@ -166,7 +172,7 @@ def test_checker_finds(tmp_path: Path, path: str, code: str, found: str) -> None
         ("trainables/tune_adapter.py", "from ray import tune"),
         ("trainables/maths/losses.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from . import config"),
         ("trainables/support/build.py", "import torch\nfrom trainables.maths import kmeans"),
-        ("study/plan.py", "def f():\n    from trainables.pretrain import estimate"),
+        ("study/plan.py", "def f():\n    from trainables.estimate import estimate"),
         ("run_study.py", "def f():\n    from analysis.report.make import make_report"),
     ],
 )
@@ -219,8 +225,9 @@ def test_methods_are_the_same_everywhere() -> None:
 
 @pytest.mark.parametrize("method", schema.METHODS)
 def test_schema_names_every_metric_that_a_trial_reports(method: str) -> None:
-    from trainables.pretrain import Sizes, Trial
-    from trainables.pretrain import noise_dataset as noise
+    from trainables.estimate import Sizes
+    from trainables.estimate import noise_dataset as noise
+    from trainables.trial import Trial
 
     run = {
         "method": method,

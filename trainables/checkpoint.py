@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 
+from trainables.files import atomically
 from trainables.vocabulary import UserError
 
 VERSION = 1
@@ -68,20 +68,13 @@ def write(path: str | Path, state: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     body = buffer.getbuffer()
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(f"{MAGIC} {VERSION} {zlib.crc32(body):08x} {len(body)}\n".encode())
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomically(path) as file:
+        file.write(f"{MAGIC} {VERSION} {zlib.crc32(body):08x} {len(body)}\n".encode())
+        file.write(body)
 
 
-def read(path: str | Path, map_location: str | torch.device = "cpu") -> dict[str, Any]:
-    """The state that `write` stored. CheckpointError if the file is missing, damaged or no checkpoint of ours."""
+def read(path: str | Path) -> dict[str, Any]:
+    """The state that `write` stored, on the CPU. CheckpointError if it is missing, damaged or no checkpoint of ours."""
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint file")
@@ -97,14 +90,14 @@ def read(path: str | Path, map_location: str | torch.device = "cpu") -> dict[str
         raise CheckpointError(
             f"{path}: damaged: {len(body)} of {fields[3]} bytes, checksum {zlib.crc32(body):08x} instead of {fields[2]}"
         )
-    return torch.load(io.BytesIO(body), map_location=map_location, weights_only=True)
+    return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
 
 
-def save_rolling(folder: str | Path, epoch: int, state: dict[str, Any], keep: int = 2) -> Path:
-    """Write the checkpoint of an epoch into `folder` and delete all but the newest `keep` (at least 2)."""
+def save_rolling(folder: str | Path, epoch: int, state: dict[str, Any]) -> Path:
+    """Write the checkpoint of an epoch into `folder` and delete all but the newest two."""
     path = Path(folder) / f"epoch_{epoch:06d}{SUFFIX}"
     write(path, state)
-    for old in in_folder(folder)[max(keep, 2) :]:
+    for old in in_folder(folder)[2:]:
         old.unlink(missing_ok=True)
     return path
 
@@ -114,12 +107,12 @@ def in_folder(folder: str | Path) -> list[Path]:
     return sorted(Path(folder).glob(f"epoch_*{SUFFIX}"), reverse=True)
 
 
-def read_newest(paths: list[Path], map_location: str | torch.device = "cpu") -> Loaded | None:
+def read_newest(paths: list[Path]) -> Loaded | None:
     """The first readable of `paths` (given newest first); None if there is none to try, an error if all are damaged."""
     skipped: list[str] = []
     for path in paths:
         try:
-            return Loaded(read(path, map_location), path, tuple(skipped))
+            return Loaded(read(path), path, tuple(skipped))
         except CheckpointError as error:
             skipped.append(str(error))
     if skipped:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ def atomically(path: str | Path) -> Iterator[IO[bytes]]:
     The folder must exist. Safe when the machine dies: the content is on disk before the name is.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")  # several machines may share the folder
     try:
         with partial.open("wb") as file:
             yield file

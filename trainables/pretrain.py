@@ -1,28 +1,44 @@
 """Train one run without Ray: `python -m trainables.pretrain CONFIG [--set a.b=c] [--out DIR] [--resume]`.
 
-As a library: `Trial` is the run itself, `pretrain` an iterator of its epoch reports with checkpoints on disk,
-`estimate` a short timed probe of what a run will cost on this machine.
+As a library: `pretrain`, an iterator of a run's epoch reports with checkpoints on disk.
+Exit codes: 0 done, 2 an error of the user (one line on stderr, no traceback), 3 the run diverged or ran out of time,
+130 interrupted.
 """
 
 from __future__ import annotations
 
-import statistics
+import argparse
+import json
+import math
+import shlex
 import sys
-import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import checkpoint, devices
-from trainables.data.dataset import Dataset, Split
-from trainables.evaluation import probe
+from trainables import checkpoint, exit_codes
+from trainables.data.dataset import Dataset, load_dataset
+from trainables.failures import Diverged, TimedOut
+from trainables.files import read_json_lines, write_atomically
 from trainables.settings.config import RunConfig
-from trainables.trial import Diverged, TimedOut, Trial
+from trainables.settings.run_file import load_run, without_effect
+from trainables.trial import Trial
+from trainables.vocabulary import SCHEMA_VERSION, UserError
 
-__all__ = ["Diverged", "Estimate", "Sizes", "TimedOut", "Trial", "estimate", "noise_dataset", "pretrain"]
+SET_HELP = (
+    "change a setting of the file, such as method=nnclr, preset=seed, support.k=200 or train.epochs=20; "
+    "may be repeated (trainables/settings/config.py lists all settings)"
+)
+EXAMPLES = """examples:
+  python -m trainables.pretrain configs/runs/kmclr_400.yaml
+  python -m trainables.pretrain configs/runs/kmclr_50.yaml --set data.name=digits --set encoder.name=small_conv
+  python -m trainables.pretrain configs/runs/nnclr.yaml --out runs/nnclr --resume"""
 
 
 def pretrain(
@@ -33,155 +49,174 @@ def pretrain(
     resume: bool = False,
     device: torch.device | str | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Reports of the epochs that are still to be run, one by one.
+    """Reports of the epochs that are still to be run, one by one, with checkpoints in `folder` if one is given.
 
-    With a `folder` epochs are kept there as `train.checkpoint_every` says, and the last (the newest two files); with
-    `resume` the newest undamaged one is continued from, as if there had been no break.
+    With `resume` the newest undamaged checkpoint there is continued from, as if there had been no break.
     """
     trial = Trial(cfg, dataset, device)
     try:
         if resume and folder is not None:
-            found = checkpoint.read_newest(checkpoint.in_folder(folder))
-            if found is not None:
-                trial.load_state_dict(found.state)
-        cadence = checkpoint.Cadence(cfg.train.checkpoint_every)
-        while not trial.done:
-            report = trial.run_epoch()
-            if folder is not None and (trial.done or cadence.due(trial.epoch)):
-                with cadence.saving():
-                    checkpoint.save_rolling(folder, trial.epoch, trial.state_dict())
-            yield report
+            continue_from(trial, folder)
+        yield from epochs(trial, folder)
     finally:
         trial.close()
 
 
-class Estimate(NamedTuple):
-    """Cost of a run on this machine: seconds per training step, per evaluation, per epoch (both); peak bytes."""
-
-    step_s: float
-    evaluation_s: float
-    epoch_s: float
-    peak_memory_bytes: int
-    checkpoint_bytes: int
+def continue_from(trial: Trial, folder: str | Path) -> checkpoint.Loaded | None:
+    """Load the newest undamaged checkpoint of a folder; None if there is none to load."""
+    newest = checkpoint.read_newest(checkpoint.in_folder(folder))
+    if newest is not None:
+        trial.load_state_dict(newest.state)
+    return newest
 
 
-class Sizes(NamedTuple):
-    """What `estimate` must know of data it need not have: image shape, classes, images for training and validation."""
+def epochs(
+    trial: Trial, folder: str | Path | None = None, record: Callable[[dict[str, Any]], None] = lambda report: None
+) -> Iterator[dict[str, Any]]:
+    """Train to the end; reports of the epochs that are still to be run, one by one.
 
-    channels: int = 3
-    image_size: int = 32
-    num_classes: int = 100
-    train: int = 45_000
-    validation: int = 5_000
-
-
-def estimate(
-    cfg: RunConfig,
-    dataset: Dataset | Sizes | None = None,
-    steps: int = 3,
-    *,
-    budget_s: float = 5.0,
-    device: torch.device | str | None = None,
-) -> Estimate:
-    """Time a few training steps on noise of the data's shape and scale up to an epoch.
-
-    Where that would take longer than `budget_s`, one step on a few images is timed and scaled by their number (then
-    the peak memory is that of the few). `dataset` None: CIFAR-100's sizes. Nothing is read from disk.
+    With a `folder` epochs are kept there as `train.checkpoint_every` says, and the last (the newest two files).
+    `record` takes a report before its checkpoint is written: one without its checkpoint is made again, one behind its
+    checkpoint would be missing.
     """
-    sizes = _sizes(dataset)
-    batch = min(cfg.train.batch_size, sizes.train)
-    small = min(batch, 8)
-    timed, used = _timed_trial(cfg, sizes, small, 1, device), small
-    if timed.step_s / small * batch * (steps + 1) <= budget_s:
-        timed, used = _timed_trial(cfg, sizes, batch, steps, device), batch
-    step_s = timed.step_s * batch / used
-    epoch_steps = sizes.train // batch if cfg.train.drop_last else -(-sizes.train // batch)
-    evaluation_s = timed.encode_s_per_image * (sizes.train + sizes.validation)
-    epoch_s = step_s * max(1, epoch_steps) + evaluation_s / cfg.probe.every
-    return Estimate(step_s, evaluation_s, epoch_s, timed.peak_memory_bytes, timed.checkpoint_bytes)
+    cadence = checkpoint.Cadence(trial.cfg.train.checkpoint_every)
+    while not trial.done:
+        report = trial.run_epoch()
+        record(report)
+        if folder is not None and (trial.done or cadence.due(trial.epoch)):
+            with cadence.saving():
+                checkpoint.save_rolling(folder, trial.epoch, trial.state_dict())
+        yield report
 
 
-def _sizes(dataset: Dataset | Sizes | None) -> Sizes:
-    if dataset is None or isinstance(dataset, Sizes):
-        return dataset or Sizes()
-    held = len(dataset.train.labels_N), len(dataset.validation.labels_N)
-    return Sizes(dataset.channels, dataset.image_size, dataset.num_classes, *held)
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m trainables.pretrain",
+        description="Train one run without Ray.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", help="YAML run file (configs/runs/*.yaml)")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="overrides", help=SET_HELP)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of checkpoints/ and reports.jsonl, one line an epoch (default: runs/NAME of the file)",
+    )
+    parser.add_argument("--resume", action="store_true", help="continue from the newest checkpoint in the folder")
+    options = parser.parse_args(arguments)
+    options.out = options.out or Path("runs") / Path(options.config).stem
+    return options
 
 
-class _Timed(NamedTuple):
-    step_s: float
-    encode_s_per_image: float
-    peak_memory_bytes: int
-    checkpoint_bytes: int
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train one run file; returns the exit code."""
+    options = parse(arguments)
+    try:
+        return exit_codes.exit_code(lambda: _train_file(options))
+    except (Diverged, TimedOut) as error:
+        print(error, file=sys.stderr)
+        return exit_codes.ENDED_EARLY
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; continue with: {_continuation(options)}", file=sys.stderr)
+        return exit_codes.INTERRUPTED
 
 
-def _timed_trial(cfg: RunConfig, sizes: Sizes, batch: int, steps: int, device: Any) -> _Timed:
-    """Median seconds of a step and of encoding an image, on a trial that is thrown away."""
-    epochs = cfg.train.epochs + steps + 1  # the noise may be a single batch: no run is too short to be timed
-    changed = {"train": cfg.train.model_copy(update={"batch_size": batch, "epochs": epochs, "time_limit_s": None})}
-    noise = noise_dataset(sizes, max(batch, sizes.num_classes * cfg.probe.few_shot_labels))
-    trial = Trial(cfg.model_copy(update=changed), noise, device)
-    index = torch.arange(batch, device=trial.device)
-    _fill(trial)
-    trial.method.train()
-    times = [_seconds(trial, lambda: trial.train_step(index)) for _ in range(steps + 1)]  # the first warms up
-    images = trial.train_data.images[:batch]
-    encoder = trial.method.networks.encoder
-    encode_s = _seconds(trial, lambda: probe.encode(encoder, images, noise.mean, noise.std))
-    file_bytes = sum(tensor.nbytes for tensor in _tensors(trial.state_dict()))
-    timed = _Timed(statistics.median(times[1:]), encode_s / batch, trial.peak_memory.bytes(), file_bytes)
-    trial.close()
-    return timed
+def _train_file(options: argparse.Namespace) -> int:
+    cfg = load_run(options.config, options.overrides)
+    notes = without_effect(options.config, options.overrides, cfg)
+    train(cfg, options.out, resume=options.resume, notes=notes)
+    return exit_codes.DONE
 
 
-def _fill(trial: Trial) -> None:
-    """Noise for the support set, so that look-ups cost what they do in a run; in pieces, to leave the peak memory."""
-    left = trial.method.support.vectors
-    while left:
-        rows = min(left, 4096)
-        keys = torch.randn(rows, trial.cfg.heads.embedding_dim, device=trial.device)
-        zeros = torch.zeros(rows, dtype=torch.int64, device=trial.device)
-        trial.method.support.update(keys, ids_B=zeros - 1, labels_B=zeros)
-        left -= rows
+def _continuation(options: argparse.Namespace) -> str:
+    """The command that goes on where this one was interrupted."""
+    settings = [part for override in options.overrides for part in ("--set", override)]
+    command = ["python", "-m", "trainables.pretrain", options.config, *settings, "--out", str(options.out), "--resume"]
+    return shlex.join(command)
 
 
-def _seconds(trial: Trial, work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    devices.synchronise(trial.device)
-    return time.perf_counter() - started
+def train(cfg: RunConfig, folder: Path, *, resume: bool, notes: Sequence[str]) -> None:
+    """Train a run in its folder, telling the console. `notes`: said before the first epoch."""
+    kept = folder / "checkpoints"
+    if checkpoint.in_folder(kept) and not resume:
+        raise UserError(f"{folder}: holds checkpoints of an earlier run; add --resume or choose another --out")
+    console = Console()
+    trial = Trial(cfg, load_dataset(cfg.data, console.print))
+    for line in notes:
+        console.print(f"note: {line}", soft_wrap=True)
+    if resume:
+        _resume(trial, kept, console)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "run.json", json.dumps(cfg.model_dump(mode="json"), indent=2) + "\n")
+    _forget_reports_after(trial.epoch, folder / "reports.jsonl")
+    _train_to_the_end(trial, folder, console)
+    console.print(f"checkpoints and reports: {folder}")
 
 
-def noise_dataset(sizes: Sizes, images: int) -> Dataset:
-    """Random images of the given shape as a data set, every class present."""
-    rng = np.random.default_rng(0)
-    shape = (images, sizes.channels, sizes.image_size, sizes.image_size)
-    labels = np.arange(images, dtype=np.int64) % sizes.num_classes
-    split = Split(rng.integers(0, 256, shape, dtype=np.uint8), labels, np.arange(images, dtype=np.int64))
-    return Dataset(
-        name="noise",
-        fingerprint="0",
-        num_classes=sizes.num_classes,
-        class_names=tuple(str(label) for label in range(sizes.num_classes)),
-        channels=sizes.channels,
-        image_size=sizes.image_size,
-        mean=(0.5,) * sizes.channels,
-        std=(0.25,) * sizes.channels,
-        train=split,
-        validation=split,
-        sizes={"train": images, "validation": images},
+def _resume(trial: Trial, kept: Path, console: Console) -> None:
+    loaded = continue_from(trial, kept)
+    if loaded is None:
+        console.print(f"{kept} holds no checkpoint to resume from: starting with epoch 1")
+        return
+    for message in loaded.skipped:
+        console.print(f"skipped: {message}")
+    console.print(f"continuing after epoch {trial.epoch} ({loaded.path})")
+
+
+def _train_to_the_end(trial: Trial, folder: Path, console: Console) -> None:
+    """Each report goes to reports.jsonl, and in a line to the console."""
+    cfg = trial.cfg
+    with _progress(console) as bar, (folder / "reports.jsonl").open("a") as reports:
+
+        def record(report: dict[str, Any]) -> None:
+            reports.write(json.dumps(report_line(report, cfg, folder.name), allow_nan=False) + "\n")
+            reports.flush()
+
+        task = bar.add_task(cfg.method, total=cfg.train.epochs, completed=trial.epoch)
+        for report in epochs(trial, folder / "checkpoints", record):
+            bar.update(task, completed=trial.epoch, description=summary(cfg, report))
+            if not console.is_terminal:
+                console.print(f"epoch {trial.epoch}/{cfg.train.epochs} {summary(cfg, report)}")
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} epochs, left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+        disable=not console.is_terminal,
     )
 
 
-def _tensors(state: Any) -> Iterator[torch.Tensor]:
-    if isinstance(state, torch.Tensor):
-        yield state
-    elif isinstance(state, dict | list | tuple):
-        for value in state.values() if isinstance(state, dict) else state:
-            yield from _tensors(value)
+def summary(cfg: RunConfig, report: dict[str, Any]) -> str:
+    """One report in a line."""
+    return (
+        f"{cfg.method} loss {report['loss']:.3f}, {cfg.probe.score} {report['accuracy']:.2f} %, "
+        f"kNN {report['knn_acc1']:.2f} %, {report['images_per_s']:.0f} images/s"
+    )
+
+
+def report_line(report: dict[str, Any], cfg: RunConfig, name: str) -> dict[str, Any]:
+    """A report as a line of reports.jsonl with the identity that study.schema names, without what is not finite."""
+    identity = {"schema": SCHEMA_VERSION, "stage": "run", "trial_id": name, "number": 0, "seed": cfg.seed}
+    known = {key: value for key, value in report.items() if not isinstance(value, float) or math.isfinite(value)}
+    return identity | known | {"time": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def _forget_reports_after(epoch: int, path: Path) -> None:
+    """Drop the reports of epochs that will be run again; a torn last line goes too."""
+    if not path.exists():
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*dropped a torn last line")
+        kept = [line for _, line in read_json_lines(path) if line["epoch"] <= epoch]
+    write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 if __name__ == "__main__":
-    from trainables.command_line import pretrain_main
-
-    sys.exit(pretrain_main())
+    sys.exit(main())

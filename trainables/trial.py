@@ -90,7 +90,7 @@ class Trial:
         return self._earlier_s + time.monotonic() - self._started
 
     def run_epoch(self) -> dict[str, Any]:
-        """Train one epoch, evaluate if due, and report (keys of study.schema.REPORT_METRICS, and `epoch`).
+        """Train one epoch, evaluate if due, and report (keys of trainables.vocabulary.REPORT_METRICS, and `epoch`).
 
         Raises Diverged if the epoch's mean loss is not finite, TimedOut between two steps. Neither may be resumed from
         this object; the last checkpoint holds the epoch before.

@@ -25,8 +25,9 @@ import torch
 from ray import tune
 from ray.tune.result import SHOULD_CHECKPOINT
 
-from trainables import checkpoint, linear_eval
+from trainables import checkpoint
 from trainables.data.dataset import Dataset, load_dataset
+from trainables.evaluation import offline
 from trainables.failures import TimedOut
 from trainables.settings.config import DataConfig, RunConfig
 from trainables.trial import Trial
@@ -119,8 +120,8 @@ class TrialActor(tune.Trainable):
         encoder = copy.deepcopy(trial.method.networks.encoder).eval().requires_grad_(False)
         data = trial.dataset
         facts = data.mean, data.std, data.channels, data.image_size
-        frozen = linear_eval.Frozen(encoder, trial.cfg, *facts, trial.epoch)
-        evaluation = linear_eval.evaluate(frozen, epochs=self.linear_epochs, device=trial.device, seed=trial.cfg.seed)
+        frozen = offline.Frozen(encoder, trial.cfg, *facts, trial.epoch)
+        evaluation = offline.evaluate(frozen, epochs=self.linear_epochs, device=trial.device, seed=trial.cfg.seed)
         return evaluation.metrics
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

@@ -103,7 +103,7 @@ def test_the_cases_of_an_epoch_are_eager_alone_on_a_cpu():
 def test_support_sets_are_set_against_their_floor():
     kernels = support_kernels.kernels(quick=True)
     assert [kernel.rows for kernel in kernels] == [50, 1024, 1024, 1024]
-    queue = support_kernels.Kernel("queue", "nnclr", SupportConfig(queue_size=1000, queue_dtype="float16"), batch=4)
+    queue = support_kernels.Kernel("queue", "queue", SupportConfig(queue_size=1000, queue_dtype="float16"), batch=4)
     assert queue.flops == 2 * 8 * 1000 * 256
     assert queue.floor_s(PEAKS) == pytest.approx(max(2 * 8 * 1000 * 256 / 4e11, 1000 * 512 / 1e10))
     with warnings.catch_warnings():
@@ -241,10 +241,10 @@ ABSENT = (
 def test_a_gpu_session_needs_neither_ray_nor_the_packages_of_search_and_report(tmp_path: Path):
     modules = {part.arguments[1] for part in gpu_session.parts(tmp_path, tmp_path, "cpu")} - {"pytest"}
     assert {"trainables.pretrain", "benchmarks.gpu_epoch", "benchmarks.packing"} <= modules
-    modules |= {"trainables.command_line", "trainables.data.parquet"}
+    modules |= {"trainables.linear_eval", "trainables.data.parquet"}
     files = gpu_session.gpu_tests()
-    assert "tests/test_numerics.py" in files
-    assert "tests/test_tune_adapter.py" not in files
+    assert "tests/trainables/test_numerics.py" in files
+    assert "tests/trainables/test_tune_adapter.py" not in files
     code = f"""
 import importlib, pytest, sys
 sys.modules.update(dict.fromkeys({ABSENT!r}))
@@ -260,7 +260,7 @@ sys.exit(pytest.main(["-m", "gpu", "--collect-only", *{files!r}]))
 
 def test_without_lightly_its_columns_are_left_out(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(support_kernels, "has_lightly", lambda: False)
-    kernel = support_kernels.Kernel("queue", "nnclr", SupportConfig(queue_size=100), batch=4)
+    kernel = support_kernels.Kernel("queue", "queue", SupportConfig(queue_size=100), batch=4)
     assert support_kernels.measure(kernel, CPU, PEAKS, repeats=2, calls=1)[-1] == "-"
     timings = train_step.measure(TINY, {"none": {"method": "none"}}, lightly=False)
     assert train_step.rows_of(timings, 8)[0][-1] == "-"

@@ -62,6 +62,14 @@ def digits(train: int = 128, validation: int = 100) -> Dataset:
     )
 
 
+MEASURED = ("peak_memory_bytes", "images_per_s", "train_s", "epoch_s")
+
+
+def timeless(report: dict[str, Any]) -> dict[str, Any]:
+    """A report without what differs from run to run."""
+    return {name: value for name, value in report.items() if name not in MEASURED}
+
+
 def same(first: Any, second: Any) -> bool:
     """Bitwise equality of nested states."""
     if isinstance(first, torch.Tensor):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainables import checkpoint
+from trainables import checkpoint, files
 
 
 def state(epoch: int) -> dict:
@@ -58,7 +58,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     def no_space(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", no_space)
+    monkeypatch.setattr(files.os, "fsync", no_space)
     with pytest.raises(OSError, match="No space left"):
         checkpoint.write(path, state(2))
     assert checkpoint.read(path)["epoch"] == 1

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from tests.helpers.dispatch_counter import Calls, count_calls
-from trainables import pretrain
+from trainables import estimate
 from trainables.model import optim
 from trainables.settings.config import OptimizerConfig, RunConfig
 from trainables.trial import Trial
@@ -37,7 +37,7 @@ def warm_trial(method: str, one_forward: bool, **changes: object) -> Trial:
     cfg = RunConfig(
         method=method, device="cpu", train={"batch_size": 16, "one_forward": one_forward}, **(WIDTH | changes)
     )
-    trial = Trial(cfg, pretrain.noise_dataset(pretrain.Sizes(image_size=16, num_classes=4), images=32))
+    trial = Trial(cfg, estimate.noise_dataset(estimate.Sizes(image_size=16, num_classes=4), images=32))
     trial.method.train()
     for _ in range(3):  # fills the support set and the optimisers' state
         trial.train_step(INDEX)

@@ -1,211 +1,17 @@
-"""One run: reports, schedule, exact resume for every method and support set, failures that end with a message."""
+"""Training one run, as a library and as a command: files it leaves, interrupts, resuming, errors of the user."""
 
 from __future__ import annotations
 
-import math
+import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from tests.helpers.trial_helpers import digits, same, tiny
-from trainables import checkpoint, devices, pretrain
-from trainables.trial import Diverged, TimedOut, Trial
-
-VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "simclr": ("simclr", {}),
-    "byol": ("byol", {}),
-    "none": ("none", {}),
-    "none, one forward": ("none", {"train": {"one_forward": True}}),
-    "none, adamw": ("none", {"optimizer": {"name": "adamw", "learning_rate": 0.01}}),
-    "none, sgd": ("none", {"optimizer": {"name": "sgd", "learning_rate": 0.05}}),
-    "queue float32": ("nnclr", {}),
-    "queue float16, masked": ("nnclr", {"support": {"queue_dtype": "float16", "mask_same_image": True}}),
-    "queue int8, top-k": ("nnclr", {"support": {"queue_dtype": "int8"}, "positives": {"kind": "topk", "top_k": 3}}),
-    "queue, soft, mixed": ("nnclr", {"positives": {"kind": "soft", "top_k": 3, "mix": "random"}}),
-    "queue, momentum": ("nnclr", {"positives": {"momentum_encoder": True}}),
-    "prototypes count": ("kmclr", {}),
-    "prototypes ema": ("kmclr", {"support": {"update": "ema", "half_life": 5}}),
-    "prototypes euclidean": ("kmclr", {"support": {"metric": "euclidean"}}),
-    "prototypes float16": ("kmclr", {"support": {"prototype_dtype": "float16"}}),
-    "prototypes revived, balanced": ("kmclr", {"support": {"revive_after": 0.5, "balance": "sinkhorn"}}),
-    "prototypes over the batch": ("kmclr", {"support": {"k": 100}}),
-    "prototypes, small last batch": ("kmclr", {"train": {"batch_size": 42, "drop_last": False}}),
-    "prototypes, soft, mixed": ("kmclr", {"positives": {"kind": "soft", "top_k": 3, "mix": "random"}}),
-    "prototypes, pictures": ("kmclr", {"probe": {"every": 5, "projection_every": 1}}),
-    "prototypes, momentum": ("kmclr", {"positives": {"momentum_encoder": True}}),
-}
-MEASURED = ("peak_memory_bytes", "images_per_s", "train_s", "epoch_s")
-
-
-def timeless(report: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in report.items() if name not in MEASURED}
-
-
-def everything(trial: Trial) -> dict[str, Any]:
-    state = trial.state_dict()
-    del state["elapsed_s"]
-    return state
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_resumed_equals_uninterrupted_bit_for_bit(variant: str, tmp_path: Path):
-    method, changes = VARIANTS[variant]
-    cfg = tiny(method, **changes)
-    straight = Trial(cfg, digits())
-    reports = [straight.run_epoch() for _ in range(3)]
-    first = Trial(cfg, digits())
-    first.run_epoch()
-    first.save(tmp_path / "a.ckpt")
-    first.run_epoch()  # what the interrupted process did after its checkpoint must not matter
-    torch.manual_seed(12345)
-    second = Trial(cfg, digits())
-    second.load(tmp_path / "a.ckpt")
-    resumed = [second.run_epoch() for _ in range(2)]
-    assert [timeless(report) for report in resumed] == [timeless(report) for report in reports[1:]]
-    assert same(everything(second), everything(straight))
-
-
-def test_equal_seeds_repeat_and_others_do_not():
-    losses = [Trial(tiny(seed=seed), digits()).run_epoch()["loss"] for seed in (0, 0, 1)]
-    assert losses[0] == losses[1] != losses[2]
-
-
-@pytest.mark.parametrize("method", ["kmclr", "nnclr", "none"])
-def test_reports_hold_the_promised_keys(method: str):
-    trial = Trial(tiny(method), digits())
-    report = [trial.run_epoch() for _ in range(2)][-1]
-    always = {
-        "accuracy", "loss", "probe_acc1", "probe_acc5", "knn_acc1", "few_shot_acc1", "support_bytes",
-        "support_vectors", "peak_memory_bytes", "images_per_s", "epoch_s", "train_s", "learning_rate",
-        "embedding_std", "effective_rank", "epoch",
-    }  # fmt: skip
-    own = {
-        "kmclr": {"neighbour_purity", "prototypes_used", "prototype_entropy"},
-        "nnclr": {"neighbour_purity", "self_hit_rate"},
-        "none": set(),
-    }[method]
-    assert set(report) == always | own
-    assert all(math.isfinite(value) for value in report.values())
-    assert report["accuracy"] == report["probe_acc1"]
-    assert report["support_bytes"] == trial.method.support.nbytes
-    assert report["support_vectors"] == {"kmclr": 10, "nnclr": 50, "none": 0}[method]
-
-
-def test_the_schedule_ends_at_the_last_step():
-    trial = Trial(tiny("none"), digits())
-    rates = [trial.run_epoch()["learning_rate"] for _ in range(3)]
-    assert rates[0] == pytest.approx(0.2)  # the last step of the warm-up
-    assert trial.step == trial.total_steps == 12
-    assert rates[2] == pytest.approx(0.2 * 0.5 * (1 + math.cos(math.pi * 7 / 8)))
-    assert trial.probe.optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * rates[2] / 0.2)  # the same schedule
-    assert trial.done
-
-
-@pytest.mark.parametrize(
-    ("batch", "drop_last", "steps", "images"),
-    [(32, True, 4, 128), (50, True, 2, 100), (50, False, 3, 128), (200, True, 1, 128), (127, False, 1, 127)],
-)
-def test_last_batch(batch: int, drop_last: bool, steps: int, images: int):
-    trial = Trial(tiny("none", train={"batch_size": batch, "drop_last": drop_last}), digits())
-    sizes = [len(index) for index in trial._batches()]
-    assert (len(sizes), sum(sizes)) == (steps, images)
-    assert trial.total_steps == 3 * steps
-
-
-def test_the_loss_is_the_mean_over_samples_not_over_batches(monkeypatch: pytest.MonkeyPatch):
-    trial = Trial(tiny("none", train={"batch_size": 50, "drop_last": False}), digits())
-    values = iter([1.0, 1.0, 10.0])  # batches of 50, 50 and 28
-    monkeypatch.setattr(trial, "train_step", lambda index, params: torch.tensor(next(values)))
-    assert trial.run_epoch()["loss"] == pytest.approx((50 + 50 + 280) / 128)
-
-
-def test_every_image_is_seen_once_an_epoch_in_another_order():
-    trial = Trial(tiny("none"), digits())
-    first, second = (torch.cat(list(trial._batches())) for _ in range(2))
-    assert first.sort().values.tolist() == list(range(128))
-    assert not torch.equal(first, second)
-
-
-def test_a_batch_of_one_is_refused():
-    with pytest.raises(ValueError, match=r"train\.batch_size \(1\).*use at least 2"):
-        Trial(tiny("none", train={"batch_size": 1}), digits())
-
-
-def test_between_evaluations_the_last_values_are_repeated():
-    trial = Trial(tiny("none", train={"epochs": 5}, probe={"every": 3}), digits())
-    reports = [trial.run_epoch() for _ in range(5)]
-    scores = [(report["knn_acc1"], report["effective_rank"]) for report in reports]
-    assert scores[1] == scores[0]
-    assert scores[3] == scores[2] != scores[1]
-    assert scores[4] != scores[3]
-    assert reports[1]["loss"] != reports[0]["loss"]
-
-
-def test_a_nan_ends_the_run_loudly():
-    trial = Trial(tiny("none", optimizer={"name": "sgd", "learning_rate": 1e9, "warmup_epochs": 0}), digits())
-    with pytest.raises(Diverged, match=r"epoch 1: the training loss is (nan|inf).*lower optimizer\.learning_rate"):
-        trial.run_epoch()
-
-
-def test_the_time_limit_counts_earlier_sessions(tmp_path: Path):
-    cfg = tiny("none")
-    trial = Trial(cfg, digits())
-    trial.run_epoch()
-    state = trial.state_dict() | {"elapsed_s": 1000.0}
-    limited = Trial(cfg.model_copy(update={"train": cfg.train.model_copy(update={"time_limit_s": 900.0})}), digits())
-    limited.load_state_dict(state)
-    with pytest.raises(TimedOut, match=r"epoch 2: over train\.time_limit_s \(900 s\)"):
-        limited.run_epoch()
-
-
-def test_a_checkpoint_of_another_run_is_refused_with_the_difference():
-    state = Trial(tiny("kmclr"), digits()).state_dict()
-    with pytest.raises(checkpoint.CheckpointError, match=r"another run: support\.k: 10 in the checkpoint, 11 now"):
-        Trial(tiny("kmclr", support={"k": 11}), digits()).load_state_dict(state)
-    with pytest.raises(checkpoint.CheckpointError, match="data: fingerprint"):
-        Trial(tiny("kmclr"), digits()).load_state_dict(state | {"data": state["data"] | {"fingerprint": "0"}})
-    Trial(tiny("kmclr", train={"checkpoint_every": 2}), digits()).load_state_dict(state)  # this may change
-
-
-def test_a_checkpoint_of_another_kind_of_device_goes_on_from_the_seed():
-    first = Trial(tiny("kmclr"), digits())
-    first.run_epoch()
-    state = first.state_dict() | {"generator": torch.zeros(16, dtype=torch.uint8)}  # as of a CUDA generator
-    trial = Trial(tiny("kmclr"), digits())
-    trial.load_state_dict(state)
-    assert trial.generator.initial_seed() == 1
-    assert trial.run_epoch()["epoch"] == 2
-
-
-def test_pictures_keep_their_axes_over_epochs():
-    trial = Trial(tiny("kmclr", probe={"projection_every": 2, "projection_samples": 40}), digits())
-    reports = [trial.run_epoch() for _ in range(3)]
-    lines = [report["projection"] for report in reports if "projection" in report]
-    assert [line["epoch"] for line in lines] == [1, 2, 3]
-    assert all(len(line["sample"]) == len(line["labels"]) == 40 for line in lines)
-    assert all(len(line["vectors"]) == 10 for line in lines)
-    before, after = (torch.tensor(line["sample"]) for line in lines[1:])
-    turned = after @ torch.tensor([[0.0, -1.0], [1.0, 0.0]])
-    assert (after - before).norm() < (turned - before).norm()
-    assert (after - before).norm() < (after * torch.tensor([-1.0, 1.0]) - before).norm()
-
-
-def test_pictures_show_the_prototypes_of_the_epoch_not_the_embeddings_that_replace_them():
-    trial = Trial(tiny("kmclr", support={"forget_every": 1}, probe={"projection_every": 1}), digits())
-    trial.run_epoch()
-    support, seen = trial.method.support, []
-    plain = support.vectors_for_plot
-
-    def spy() -> torch.Tensor:
-        seen.append(float(support.counts_K.sum()))
-        return plain()
-
-    support.vectors_for_plot = spy
-    trial.run_epoch()
-    assert seen == [10 + 128]  # prototypes of count 1 were given an epoch's images
-    assert float(support.counts_K.sum()) == 10
+from tests.helpers.trial_helpers import digits, timeless, tiny
+from trainables import checkpoint, pretrain
+from trainables.data.dataset import Dataset
 
 
 def test_pretrain_yields_reports_and_continues_where_it_was_left(tmp_path: Path):
@@ -219,73 +25,102 @@ def test_pretrain_yields_reports_and_continues_where_it_was_left(tmp_path: Path)
     assert len(checkpoint.in_folder(tmp_path)) == 2
 
 
-def test_estimate_scales_with_images_and_needs_no_data():
-    cfg = tiny("kmclr")
-    small = pretrain.estimate(cfg, pretrain.Sizes(1, 8, 10, train=320, validation=50), steps=2)
-    assert min(small.step_s, small.evaluation_s, small.peak_memory_bytes, small.checkpoint_bytes) > 0
-    assert small.epoch_s == pytest.approx(10 * small.step_s + small.evaluation_s)
-    assert pretrain._sizes(digits()) == pretrain.Sizes(1, 8, 10, 128, 100)
+@pytest.fixture
+def run_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_text(json.dumps(tiny("kmclr").model_dump(mode="json", exclude_defaults=True)))  # JSON is YAML
+
+    def load(_: object, progress: object = None) -> Dataset:
+        return digits()
+
+    monkeypatch.setattr(pretrain, "load_dataset", load)
+    return path
 
 
-@pytest.mark.parametrize(("method", "support"), [("kmclr", {"k": 100}), ("nnclr", {"queue_size": 5000}), ("none", {})])
-def test_an_estimate_times_steps_with_a_full_support_set(method: str, support: dict, monkeypatch: pytest.MonkeyPatch):
-    held: list[int] = []
-    step = Trial.train_step
-
-    def spy(trial: Trial, index: torch.Tensor) -> torch.Tensor:
-        held.append(len(trial.method.support.vectors_for_plot()) if trial.method.support.ready else 0)
-        return step(trial, index)
-
-    monkeypatch.setattr(Trial, "train_step", spy)
-    pretrain.estimate(tiny(method, support=support), pretrain.Sizes(1, 8, 10, train=320, validation=50), steps=1)
-    assert set(held) == {{"kmclr": 100, "nnclr": 1000, "none": 0}[method]}  # of a queue 1,000 rows are drawn at most
-
-
-def test_a_run_of_one_step_can_be_estimated():
-    cfg = tiny("kmclr", train={"epochs": 1, "batch_size": 100}, optimizer={"warmup_epochs": 0})
-    found = pretrain.estimate(cfg, pretrain.Sizes(1, 8, 10, train=100, validation=50), steps=3)
-    assert found.epoch_s == pytest.approx(found.step_s + found.evaluation_s)
-
-
-@pytest.mark.parametrize(("seconds_an_image", "timed"), [(0.01, [8, 32]), (1.0, [8])])
-def test_a_batch_that_would_take_too_long_is_not_timed_whole(monkeypatch, seconds_an_image: float, timed: list[int]):
-    batches: list[int] = []
-
-    def timing(cfg, sizes, batch, steps, device):
-        batches.append(batch)
-        return pretrain._Timed(batch * seconds_an_image, 0.0, 1, 1)
-
-    monkeypatch.setattr(pretrain, "_timed_trial", timing)
-    found = pretrain.estimate(
-        tiny("none", train={"batch_size": 32}), pretrain.Sizes(1, 8, 10, train=320, validation=50)
-    )
-    assert batches == timed
-    assert found.step_s == pytest.approx(32 * seconds_an_image)
+def test_command_line_trains_resumes_and_reports(run_file: Path, capsys: pytest.CaptureFixture[str]):
+    out = run_file.parent / "out"
+    arguments = [str(run_file), "--out", str(out)]
+    assert pretrain.main(arguments) == 0
+    lines = [json.loads(line) for line in (out / "reports.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert {"schema", "stage", "trial_id", "number", "seed", "time", "accuracy"} <= lines[0].keys()
+    assert "epoch 3/3" in capsys.readouterr().out
+    assert pretrain.main(arguments) == 2
+    assert "add --resume" in capsys.readouterr().err
+    checkpoint.in_folder(out / "checkpoints")[0].unlink()  # as if killed after epoch 2
+    with (out / "reports.jsonl").open("a") as file:
+        file.write('{"torn')
+    assert pretrain.main([*arguments, "--resume"]) == 0
+    again = [json.loads(line) for line in (out / "reports.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in again] == [1, 2, 3]
+    assert again[2]["loss"] == lines[2]["loss"]
 
 
-def test_devices_that_do_not_exist_are_refused():
-    with pytest.raises(ValueError, match="'gpu' is not a device; use auto, cpu, cuda"):
-        devices.pick_device("gpu")
-    if not torch.cuda.is_available():
-        assert devices.pick_device("auto") == torch.device("cpu")
-        with pytest.raises(ValueError, match="torch sees no CUDA device"):
-            devices.pick_device("cuda")
-    with pytest.raises(ValueError, match="cuda_graphs needs a CUDA device"):
-        Trial(tiny("none", train={"compile": "cuda_graphs"}), digits(), device="cpu")
+def test_an_interrupt_at_any_moment_leaves_no_gap_in_the_reports(
+    run_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    save = checkpoint.save_rolling
+
+    def interrupted(folder: Path, epoch: int, state: dict[str, Any]) -> None:
+        save(folder, epoch, state)
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save_rolling", interrupted)
+    out = run_file.parent / "of two words"
+    arguments = [str(run_file), "--set", "train.checkpoint_every=1", "--out", str(out)]
+    assert pretrain.main(arguments) == 130
+    advice = capsys.readouterr().err.split("continue with: ")[1]
+    monkeypatch.setattr(checkpoint, "save_rolling", save)
+    assert pretrain.main(shlex.split(advice)[3:]) == 0
+    assert "continuing after epoch 2" in capsys.readouterr().out
+    assert [json.loads(line)["epoch"] for line in (out / "reports.jsonl").read_text().splitlines()] == [1, 2, 3]
 
 
-def test_precision_is_bfloat16_on_cuda_only_by_default():
-    cfg = tiny("none").train
-    with devices.autocast(cfg, torch.device("cpu")):
-        assert not torch.is_autocast_enabled("cpu")
-    with devices.autocast(cfg.model_copy(update={"precision": "bfloat16"}), torch.device("cpu")):
-        assert torch.is_autocast_enabled("cpu")
+def test_resuming_without_a_checkpoint_says_so_and_starts(run_file: Path, capsys: pytest.CaptureFixture[str]):
+    out = run_file.parent / "mistyped"
+    assert pretrain.main([str(run_file), "--out", str(out), "--resume"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "no checkpoint to resume from: starting with epoch 1" in printed
+    assert "epoch 3/3" in printed
 
 
-def test_peak_memory_is_that_of_the_trial():
-    peak = devices.PeakMemory(torch.device("cpu"))
-    torch.ones(40_000_000)  # 160 MB, gone at once
-    peak.start()
-    before = peak.bytes()
-    block = torch.ones(20_000_000)
-    assert peak.bytes() - before > 0.9 * block.nbytes
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.yaml"], "no such file"),
+        (["FILE", "--set", "loss.temprature=1"], "did you mean 'temperature'"),
+        (["FILE", "--set", "device=gpu"], "'gpu' is not a device"),
+        (["FILE", "--set", "optimizer.warmup_epochs=9"], "must be below train.epochs"),
+    ],
+)
+def test_user_errors_are_one_line_and_exit_2(
+    run_file: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+):
+    arguments = [str(run_file) if a == "FILE" else a for a in arguments]
+    assert pretrain.main([*arguments, "--out", str(run_file.parent / "x")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(run_file: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(_: object) -> None:
+        raise ValueError("shapes do not match")
+
+    monkeypatch.setattr(pretrain.Trial, "run_epoch", broken)
+    with pytest.raises(ValueError, match="shapes do not match"):
+        pretrain.main([str(run_file), "--out", str(run_file.parent / "x")])
+
+
+def test_a_folder_that_cannot_be_written_is_the_users(run_file: Path, capsys: pytest.CaptureFixture[str]):
+    (run_file.parent / "x").write_text("a file")
+    assert pretrain.main([str(run_file), "--out", str(run_file.parent / "x")]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_a_diverged_run_exits_3(run_file: Path, capsys: pytest.CaptureFixture[str]):
+    changes = ["optimizer.name=sgd", "optimizer.learning_rate=1e9", "optimizer.warmup_epochs=0"]
+    arguments = [part for change in changes for part in ("--set", change)]
+    assert pretrain.main([str(run_file), "--out", str(run_file.parent / "x"), *arguments]) == 3
+    assert "the training loss is" in capsys.readouterr().err

@@ -174,35 +174,6 @@ def jitter(pixels_NCP: Tensor, factors_3N: Tensor, shift_N: Tensor | None, order
     return pixels_NCP
 
 
-def _blend_one(pixels_NCP: Tensor, factor_N: Tensor, op: int) -> Tensor:
-    plan = jitter_plan(pixels_NCP.shape[1], factor_N.device)
-    factors_3N = torch.ones(3, len(factor_N), device=factor_N.device)
-    factors_3N[op] = factor_N
-    return jitter(pixels_NCP, factors_3N, None, torch.zeros_like(factor_N, dtype=torch.long), plan)
-
-
-def adjust_brightness(pixels_NCP: Tensor, factor_N: Tensor) -> Tensor:
-    """clamp(factor * pixel)."""
-    return _blend_one(pixels_NCP, factor_N, BRIGHTNESS)
-
-
-def adjust_contrast(pixels_NCP: Tensor, factor_N: Tensor) -> Tensor:
-    """clamp(factor * pixel + (1 - factor) * mean grey of the image)."""
-    return _blend_one(pixels_NCP, factor_N, CONTRAST)
-
-
-def adjust_saturation(pixels_NCP: Tensor, factor_N: Tensor) -> Tensor:
-    """clamp(factor * pixel + (1 - factor) * grey of the pixel); one channel stays as it is."""
-    return _blend_one(pixels_NCP, factor_N, SATURATION)
-
-
-def adjust_hue(pixels_NCP: Tensor, shift_N: Tensor) -> Tensor:
-    """Shift the hue by `shift_N` turns in -0.5..0.5, HSV saturation and value kept; one channel stays as it is."""
-    if pixels_NCP.shape[1] == 1:
-        return pixels_NCP
-    return _rotate_hue(pixels_NCP, shift_N[:, None] + _hue_offset(shift_N.device))
-
-
 def _hue_offset(device: torch.device | str) -> Tensor:
     # red is least present at 3/6 of a turn (cyan), green at 5/6, blue at 1/6; plus 2.5 (see below)
     return torch.tensor([3, 2 + 2 / 3, 2 + 1 / 3], device=device)

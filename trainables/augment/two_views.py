@@ -103,7 +103,7 @@ class TwoViews:
         std: tuple[float, ...],
         device: torch.device | str,
     ) -> None:
-        """`mean`, `std`: per channel, in units of 0..1. Raises ValueError for other than 1 or 3 channels."""
+        """`mean`, `std`: per channel, in units of 0..1. Raises UserError for other than 1 or 3 channels."""
         if channels not in (1, 3):
             raise UserError(f"images must have 1 or 3 channels for the augmentation, got {channels}: convert the data")
         views = (cfg.view1, cfg.view2)
@@ -132,17 +132,15 @@ class TwoViews:
         self._shift = torch.tensor(shift, device=self.device).view(-1, 1, 1)
 
     @torch.no_grad()
-    def __call__(
-        self, images_BCSS: Tensor, generator: torch.Generator, out_dtype: torch.dtype = torch.float32
-    ) -> tuple[Tensor, Tensor]:
+    def __call__(self, images_BCSS: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Two normalised views. `generator` lives on the images' device; equal states give equal views."""
-        view1, view2 = self.both(images_BCSS, generator, out_dtype).chunk(2)
+        view1, view2 = self.both(images_BCSS, generator).chunk(2)
         return view1, view2
 
     @torch.no_grad()
-    def both(self, images_BCSS: Tensor, generator: torch.Generator, out_dtype: torch.dtype = torch.float32) -> Tensor:
+    def both(self, images_BCSS: Tensor, generator: torch.Generator) -> Tensor:
         """Both views stacked, [2 B, C, S, S]: what a single forward of both views takes."""
-        return self.apply(images_BCSS, self.draw(images_BCSS.shape[0], generator), out_dtype)
+        return self.apply(images_BCSS, self.draw(images_BCSS.shape[0], generator))
 
     @torch.no_grad()
     def draw(self, batch: int, generator: torch.Generator, steps: int = 1) -> ViewParams:
@@ -178,13 +176,13 @@ class TwoViews:
                 left -= steps
 
     @torch.no_grad()
-    def apply(self, images_BCSS: Tensor, params: ViewParams, out_dtype: torch.dtype = torch.float32) -> Tensor:
+    def apply(self, images_BCSS: Tensor, params: ViewParams) -> Tensor:
         """The views [2 B, C, S, S] that `params` describe; deterministic."""
         batch, chunk = len(images_BCSS), self.chunk or len(images_BCSS)
         with torch.autocast(self.device.type, enabled=False):
             if batch <= chunk:
-                return self._transform(images_BCSS, params).to(out_dtype)
-            views = torch.empty(2, *images_BCSS.shape, dtype=out_dtype, device=self.device)
+                return self._transform(images_BCSS, params)
+            views = torch.empty(2, *images_BCSS.shape, device=self.device)
             for start in range(0, batch, chunk):
                 rows = slice(start, start + chunk)
                 piece = self._transform(images_BCSS[rows], params.of_images(rows))

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trainables.data.source import DataError, Progress
+from trainables.files import write_atomically
 
 FORMAT = 1  # of the entries; part of every key
 _BLOCKS, _BLOCK_BYTES = 64, 65536
@@ -79,18 +80,12 @@ def content_hash(files: Sequence[Path], root: Path, folder: Path) -> str:
         with open(root / name, "rb") as file:
             while block := file.read(1 << 20):
                 total.update(block)
-    _write_text(memo, total.hexdigest())
-    return total.hexdigest()
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text)
-        os.replace(temporary, path)
+        memo.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(memo, total.hexdigest())
     except OSError as error:
-        raise _cannot_write(path.parent, error) from error
+        raise _cannot_write(memo.parent, error) from error
+    return total.hexdigest()
 
 
 def cached(folder: Path, name: str, key: str, build: Callable[[Path], dict[str, Any]], progress: Progress) -> Entry:
@@ -122,7 +117,7 @@ def _publish(place: Path, build: Callable[[Path], dict[str, Any]]) -> None:
         temporary.mkdir()
         meta = build(temporary)
         meta |= {"format": FORMAT, "sizes": _sizes(temporary), "checksums": _checksums(temporary)}
-        (temporary / "entry.json").write_text(json.dumps(meta, indent=1))
+        write_atomically(temporary / "entry.json", json.dumps(meta, indent=1))
         try:
             os.rename(temporary, place)
         except OSError:

@@ -13,6 +13,7 @@ from trainables.evaluation import probe, projection
 from trainables.maths import metrics
 from trainables.model.methods import Learner
 from trainables.settings.config import RunConfig
+from trainables.vocabulary import ACCURACY
 
 
 class Evaluator:
@@ -91,7 +92,7 @@ class Evaluator:
             "embedding_std": float(metrics.embedding_std(embeddings)),
             "effective_rank": float(metrics.effective_rank(features)),
         }
-        return {"accuracy": probe.pick_score(settings, values)} | values
+        return {ACCURACY: values[settings.score]} | values
 
     def _picture(self, method: Learner, embeddings: torch.Tensor, epoch: int) -> dict[str, Any]:
         line, self.last_picture = projection.picture(

@@ -7,8 +7,6 @@ use features of the encoder in eval mode. All accuracies are percentages over sa
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,8 +16,6 @@ from trainables.augment.two_views import normalise_images
 from trainables.maths import metrics
 from trainables.settings.config import ProbeConfig
 from trainables.vocabulary import UserError
-
-SCORES = ("probe_acc1", "knn_acc1", "few_shot_acc1")
 
 
 class OnlineProbe(nn.Module):
@@ -60,7 +56,7 @@ def encode(encoder: nn.Module, images_u8: Tensor, mean: tuple, std: tuple, *, ch
 def few_shot_draws(labels_N: np.ndarray, num_classes: int, per_class: int, draws: int, seed: int) -> np.ndarray:
     """Indices [R, C * per_class] of the labelled images of each draw, the same for equal labels and seed.
 
-    ValueError if a class has fewer than `per_class` images.
+    UserError if a class has fewer than `per_class` images.
     """
     counts = np.bincount(labels_N, minlength=num_classes)
     if counts.min() < per_class:
@@ -109,16 +105,6 @@ def logistic_regression(features_RNF: Tensor, labels_RN: Tensor, num_classes: in
     return weights
 
 
-class Scores(NamedTuple):
-    """A batch of 0/1 hits is counted, not averaged: `correct` of `count` samples."""
-
-    correct: Tensor
-    count: int
-
-    def percent(self) -> float:
-        return 100.0 * float(self.correct) / self.count
-
-
 def few_shot_accuracy(
     train_NF: Tensor, train_labels_N: Tensor, test_MF: Tensor, test_labels_M: Tensor, draws_RS: Tensor, num_classes: int
 ) -> float:
@@ -130,19 +116,11 @@ def few_shot_accuracy(
     correct = torch.zeros((), dtype=torch.int64, device=test_MF.device)
     for weights in weights_RFC:
         correct += (torch.addmm(weights[-1], test_MF, weights[:-1]).argmax(1) == test_labels_M).sum()
-    return Scores(correct, len(test_MF) * len(weights_RFC)).percent()
+    return 100.0 * float(correct) / (len(test_MF) * len(weights_RFC))
 
 
 def probe_accuracy(linear: nn.Linear, features_MF: Tensor, labels_M: Tensor) -> tuple[float, float]:
     """acc@1 and acc@5 in % (acc@C with fewer than 5 classes) of a linear classifier on features."""
     with torch.no_grad():
         logits = linear(features_MF)
-    ks = (1, min(5, logits.shape[1]))
-    hits = metrics.topk_correct(logits, labels_M, ks)
-    return tuple(Scores(hit, len(labels_M)).percent() for hit in hits)
-
-
-def pick_score(cfg: ProbeConfig, values: dict[str, float]) -> float:
-    """The study's objective: the metric that `probe.score` names."""
-    assert cfg.score in SCORES
-    return values[cfg.score]
+    return metrics.top_accuracies(logits, labels_M)

@@ -68,6 +68,8 @@ def minibatch_update(
 
     With decay 1 the mean over every row so far, i.e. the rate 1/n of scikit-learn's MiniBatchKMeans (Sculley 2010),
     whatever the order inside the batch: c <- (n_old c + sum x) / (n_old + n). Centres without a row do not move.
+    With decay b < 1 counts become decayed weights: n <- b n_old + new, c <- (b n_old c + sum x) / n, the moving average
+    of VQ-VAE (van den Oord et al. 2017, appendix A.1).
     """
     if decay != 1.0:
         counts_K.mul_(decay)
@@ -78,16 +80,8 @@ def minibatch_update(
 
 
 def ema_decay(half_life: float) -> float:
-    """Factor per step after which, `half_life` steps on, a weight has halved."""
+    """The decay per step by which a weight halves in `half_life` steps."""
     return 0.5 ** (1 / half_life)
-
-
-def ema_update(centres_KD: Tensor, counts_K: Tensor, x_BD: Tensor, index_B: Tensor, *, half_life: float) -> None:
-    """As `minibatch_update`, with each row's weight halved every `half_life` steps (VQ-VAE's moving average).
-
-    Counts become decayed weights: n <- b n + new, c <- (b n_old c + sum x) / n. van den Oord et al. 2017, appendix A.1.
-    """
-    minibatch_update(centres_KD, counts_K, x_BD, index_B, decay=ema_decay(half_life))
 
 
 def kmeans_plus_plus(x_ND: Tensor, k: int, generator: torch.Generator, chosen_MD: Tensor | None = None) -> Tensor:

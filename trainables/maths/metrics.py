@@ -25,6 +25,13 @@ def topk_correct(logits_BC: Tensor, labels_B: Tensor, ks: Sequence[int]) -> Tens
     return torch.stack([(rank_B <= k).sum() for k in ks])
 
 
+def top_accuracies(logits_BC: Tensor, labels_B: Tensor) -> tuple[float, float]:
+    """acc@1 and acc@5 in % over samples (acc@C with fewer than 5 classes), as `topk_correct` counts them."""
+    hits = topk_correct(logits_BC, labels_B, (1, min(5, logits_BC.shape[1])))
+    acc1, acc5 = (100.0 * float(hit) / len(labels_B) for hit in hits)
+    return acc1, acc5
+
+
 def knn_accuracy(
     train_ND: Tensor,
     train_labels: Tensor,

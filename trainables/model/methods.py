@@ -101,8 +101,8 @@ def _positives(
     queries themselves, normalised, and None."""
     if not support.ready:
         return normalize(queries_ND.detach().float(), dim=1), None
-    found = support.look_up(queries_ND, ids_N=ids_N, labels_N=labels_N)
-    return found.positives_BD, found.index_B
+    drawn = support.look_up(queries_ND, ids_N=ids_N, labels_N=labels_N)
+    return drawn.positives_BD, drawn.index_B
 
 
 LOSSES: dict[str, Callable[[RunConfig, SupportSet, Views], Loss]] = {

@@ -143,10 +143,10 @@ def _close(got: Any, context: Mapping[str, Any]) -> str:
 
 def _inside(model: type[BaseModel], where: Sequence[Any]) -> list[Any]:
     """What a value at this place may be: classes and annotations, unions taken apart; [] if there is no such place."""
-    found: list[Any] = [model]
+    kinds: list[Any] = [model]
     for part in where:
-        found = [kind for annotation in found for kind in _alternatives(_member(annotation, part))]
-    return found
+        kinds = [kind for annotation in kinds for kind in _alternatives(_member(annotation, part))]
+    return kinds
 
 
 def _member(annotation: Any, part: Any) -> Any:

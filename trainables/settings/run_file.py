@@ -20,7 +20,7 @@ def with_preset(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def load_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """The run of a file, with `a.b=c` overrides. ConfigError (a ValueError) says what is wrong and where."""
+    """The run of a file, with `a.b=c` overrides. ConfigError says what is wrong and where."""
     pairs = edge.parse_overrides(overrides, RunConfig)
     content = edge.read_file(path)
     if "space" in content:

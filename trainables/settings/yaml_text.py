@@ -71,15 +71,15 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.number)
 def parse(text: str, source: str) -> Any:
     """One YAML document. Raises ConfigError with `source`, line and column."""
     try:
-        found = yaml.load(text, _Loader)
-        json.dumps(found, default=str)
+        content = yaml.load(text, _Loader)
+        json.dumps(content, default=str)
     except yaml.MarkedYAMLError as error:
         raise ConfigError(_yaml_line(error, source)) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
     except (RecursionError, ValueError):
         raise ConfigError(f"{source}: nested too deeply, or an alias that holds itself") from None
-    return found
+    return content
 
 
 def _yaml_line(error: yaml.MarkedYAMLError, source: str) -> str:
@@ -104,13 +104,13 @@ def read_file(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); give a YAML file") from None
-    found = parse(text, str(path))
-    if found is None:
+    content = parse(text, str(path))
+    if content is None:
         raise ConfigError(f"{path}: the file is empty; see configs/ for examples")
-    if not isinstance(found, dict):
-        kind = "a list" if isinstance(found, list) else f"the single value {show(found)}"
+    if not isinstance(content, dict):
+        kind = "a list" if isinstance(content, list) else f"the single value {show(content)}"
         raise ConfigError(f"{path}: the top level must be a mapping of settings (key: value), got {kind}")
-    return found
+    return content
 
 
 def _files_like(path: Path) -> str:

@@ -71,10 +71,10 @@ class QueueDiagnostics(Diagnostics):
 
     def values(self) -> dict[str, Tensor]:
         """neighbour_purity and self_hit_rate, 0-1, sample-weighted."""
-        found = super().values()
+        values = super().values()
         if self.counts["identified"]:
-            found["self_hit_rate"] = self.self_hits / self.counts["identified"]
-        return found
+            values["self_hit_rate"] = self.self_hits / self.counts["identified"]
+        return values
 
     def reset(self) -> None:
         super().reset()
@@ -127,14 +127,14 @@ class PrototypeDiagnostics(Diagnostics):
     def values(self) -> dict[str, Tensor]:
         """neighbour_purity; prototypes_used: share chosen at least once in the epoch; prototype_entropy: of the
         choices, divided by log K (1 = all equally often; a single prototype counts as 1). All 0-1."""
-        found = super().values()
+        values = super().values()
         if self.counts["queries"]:
             share_K = self.chosen_K / self.counts["queries"]
-            found["prototypes_used"] = (share_K > 0).double().mean()
+            values["prototypes_used"] = (share_K > 0).double().mean()
             entropy = torch.special.entr(share_K).sum()
             k = len(share_K)
-            found["prototype_entropy"] = entropy / math.log(k) if k > 1 else torch.ones_like(entropy)
-        return found
+            values["prototype_entropy"] = entropy / math.log(k) if k > 1 else torch.ones_like(entropy)
+        return values
 
     def reset(self) -> None:
         super().reset()

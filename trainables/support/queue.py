@@ -95,10 +95,10 @@ class Queue(SupportSet):
         if self.masks and ids_N is None:
             raise ValueError("support.mask_same_image needs image ids: pass ids_N to look_up")
         units_ND = normalise(queries_ND)
-        found = [self._find_in(units_ND, start, stop, count, ids_N) for start, stop in self._chunks(len(units_ND))]
-        best_NR, index_NR = found[0]
-        if len(found) > 1:
-            best_NX, index_NX = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
+        best_parts = [self._find_in(units_ND, start, stop, count, ids_N) for start, stop in self._chunks(len(units_ND))]
+        best_NR, index_NR = best_parts[0]
+        if len(best_parts) > 1:
+            best_NX, index_NX = (torch.cat(parts, dim=1) for parts in zip(*best_parts, strict=True))
             best_NR, place_NR = best_NX.topk(count, dim=1) if count > 1 else best_NX.max(dim=1, keepdim=True)
             index_NR = index_NX.gather(1, place_NR)
         return index_NR, (best_NR > float("-inf") if self.masks else None)

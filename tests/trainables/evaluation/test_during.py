@@ -12,6 +12,7 @@ from trainables.augment.two_views import normalise_images
 from trainables.evaluation import probe
 from trainables.maths import metrics
 from trainables.trial import Trial
+from trainables.vocabulary import SCORES
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +75,9 @@ def test_an_evaluation_leaves_the_networks_as_they_were(trial: Trial):
     assert same(dict(trial.method.networks.state_dict()), before)  # running statistics too
     assert all(part.training for part in trial.method.modules())
     assert torch.equal(torch.get_rng_state(), random)
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_accuracy_is_the_metric_that_the_score_names(score: str):
+    report = Trial(tiny("none", probe={"score": score}), digits()).run_epoch()
+    assert report["accuracy"] == report[score]

@@ -104,9 +104,3 @@ def test_probe_accuracy_by_hand_and_with_few_classes():
     features = torch.tensor([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
     acc1, acc5 = probe.probe_accuracy(linear, features, torch.tensor([0, 1, 2, 0]))
     assert (acc1, acc5) == (50.0, 100.0)
-
-
-@pytest.mark.parametrize("score", ["probe_acc1", "knn_acc1", "few_shot_acc1"])
-def test_the_score_is_the_named_metric(score: str):
-    values = {"probe_acc1": 1.0, "knn_acc1": 2.0, "few_shot_acc1": 3.0}
-    assert probe.pick_score(ProbeConfig(score=score), values) == values[score]

@@ -55,9 +55,9 @@ def test_count_update_is_the_mean_of_all_rows_given():
 
 def test_ema_update_is_the_weighted_mean_with_the_given_half_life():
     x = torch.randn(12, 2, 4, generator=generator())
-    centres, counts = torch.zeros(1, 4), torch.zeros(1)
+    centres, counts, decay = torch.zeros(1, 4), torch.zeros(1), kmeans.ema_decay(3.0)
     for batch in x:
-        kmeans.ema_update(centres, counts, batch, torch.zeros(2, dtype=torch.int64), half_life=3.0)
+        kmeans.minibatch_update(centres, counts, batch, torch.zeros(2, dtype=torch.int64), decay=decay)
     age = torch.arange(11, -1, -1.0)
     weight = 0.5 ** (age / 3)
     torch.testing.assert_close(centres[0], (weight[:, None] * x.sum(dim=1)).sum(dim=0) / (2 * weight.sum()))
@@ -222,7 +222,7 @@ def test_nothing_waits_for_the_device():
 
     def everything():
         index = kmeans.assign(x, centres, "euclidean")
-        kmeans.ema_update(centres, counts, x, index, half_life=5)
+        kmeans.minibatch_update(centres, counts, x, index, decay=kmeans.ema_decay(5))
         kmeans.balanced_assign(x, centres, "euclidean")
         kmeans.kmeans_plus_plus(x, 4, g, centres)
         kmeans.revive(centres, counts, usage, x, threshold=0.5, limit=2, generator=g)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.trial_helpers import tiny
-from trainables import command_line
+from trainables import pretrain
 from trainables.settings import edge, needs, run_file
 from trainables.settings.config import RunConfig
 
@@ -59,6 +59,6 @@ def test_the_command_line_says_it_before_it_trains(tmp_path: Path, capsys: pytes
     path = tmp_path / "run.yaml"
     path.write_text(tiny("none", train={"epochs": 2}).model_dump_json(exclude_defaults=True))  # JSON is YAML
     changes = ["--set", f"data.cache_dir={tmp_path}", "--set", "support.queue_size=9"]
-    assert command_line.pretrain_main([str(path), "--out", str(tmp_path / "out"), *changes]) == 0
+    assert pretrain.main([str(path), "--out", str(tmp_path / "out"), *changes]) == 0
     printed = capsys.readouterr().out.split("epoch 1/2")[0].splitlines()
     assert "note: support.queue_size has no effect in this run: it needs method=nnclr" in printed

@@ -1,0 +1,194 @@
+"""Offline evaluation of a frozen encoder.
+
+The encoder is in eval mode and never changes; its features are computed once. On them: a linear classifier (SGD,
+momentum 0.9, cosine to 0 over 90 epochs, learning rate chosen on validation), weighted kNN, and the few-shot probe, all
+scored on the test split. This is the one place of `trainables` that reads test images.
+
+Shapes: V cached views, N images, F features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from trainables import checkpoint, devices
+from trainables.augment.two_views import TwoViews
+from trainables.data.dataset import Dataset, load_dataset, load_test
+from trainables.evaluation import probe
+from trainables.evaluation.classifier import RATES, accuracies, fit_and_choose
+from trainables.maths import metrics
+from trainables.model.networks import build_encoder
+from trainables.settings.config import AugmentConfig, DataConfig, RunConfig
+from trainables.vocabulary import UserError
+
+CROPS_AND_FLIPS = {"jitter": 0.0, "grey": 0.0, "blur": 0.0, "solarise": 0.0}
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """An encoder that is only looked at, and the normalisation it was trained with (mean, std per channel, 0..1)."""
+
+    encoder: nn.Module
+    cfg: RunConfig
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    channels: int
+    image_size: int
+    epoch: int
+
+
+class Evaluation(NamedTuple):
+    """Accuracies on test in % (`metrics`: keys of trainables.vocabulary.TEST_METRICS) and how they came about."""
+
+    metrics: dict[str, float]
+    knn200_acc1: float
+    learning_rate: float
+    validation_acc1: float
+    images: int
+
+
+def load_frozen(path: str | Path, device: torch.device | str = "cpu") -> Frozen:
+    """The encoder of a checkpoint file, or of the newest checkpoint in a run's folder.
+
+    CheckpointError if anything of the encoder is missing, superfluous or of another shape: never a random encoder.
+    """
+    state, path = _state(Path(path))
+    if state.get("kind") != "trial":
+        raise checkpoint.CheckpointError(f"{path}: a checkpoint, but not of a trial: it holds no encoder")
+    try:
+        cfg = RunConfig(**state["config"])
+    except ValidationError as error:
+        raise checkpoint.CheckpointError(f"{path}: its settings do not fit this program: {error}") from None
+    facts = state["data"]
+    encoder = build_encoder(cfg.encoder, facts["channels"])
+    prefix = "networks.encoder."
+    weights = {name.removeprefix(prefix): v for name, v in state["method"].items() if name.startswith(prefix)}
+    try:
+        encoder.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        message = " ".join(str(error).split())
+        raise checkpoint.CheckpointError(f"{path}: its weights do not fit the encoder: {message}") from None
+    encoder.to(device).eval().requires_grad_(False)
+    mean, std = tuple(facts["mean"]), tuple(facts["std"])
+    return Frozen(encoder, cfg, mean, std, facts["channels"], facts["image_size"], state["epoch"])
+
+
+def _state(path: Path) -> tuple[dict[str, Any], Path]:
+    """A checkpoint's state and its file; of a folder the newest one that can be read."""
+    if not path.is_dir():
+        return checkpoint.read(path), path
+    files = [*checkpoint.in_folder(path), *checkpoint.in_folder(path / "checkpoints"), *path.glob("trial.ckpt")]
+    newest = checkpoint.read_newest(files)
+    if newest is None:
+        raise checkpoint.CheckpointError(f"{path}: no checkpoint in this folder; name the file itself")
+    return newest.state, newest.path
+
+
+def evaluate(
+    source: str | Path | Frozen,
+    data: DataConfig | None = None,
+    *,
+    epochs: int = 90,
+    views: int = 1,
+    device: torch.device | str | None = None,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda message: None,
+) -> Evaluation:
+    """Evaluate an encoder on the test split of its own data or, for transfer, of `data`.
+
+    `views`: 1 trains the classifier on the images as they are; more caches that many random crops and flips of each
+    training image and goes through them epoch by epoch. Images are normalised as in pretraining, also in transfer; they
+    keep their size unless `data.image_size` says otherwise (the command line says: that of pretraining).
+    Raises UserError where the data do not fit the encoder, CheckpointError for an unusable checkpoint.
+    """
+    device = devices.pick_device("auto") if device is None else torch.device(device)
+    frozen = source if isinstance(source, Frozen) else load_frozen(source, device)
+    data = data or frozen.cfg.data
+    dataset = load_dataset(data, progress)
+    if dataset.channels not in (1, frozen.channels):
+        raise UserError(
+            f"the encoder takes {frozen.channels} channel(s), data '{dataset.name}' has {dataset.channels}: "
+            f"choose data with {frozen.channels}"
+        )
+    test_split, draws = load_test(data, progress), _few_shot_draws(frozen, data, dataset)  # errors before the work
+    progress(f"encoding {len(dataset.train.labels_N)} training images, {views} view(s)")
+    train_VNF, labels = encode_training(frozen, dataset, views, device, seed)
+    validation = encode_split(frozen, devices.to_device(*dataset.validation, device))
+    test = encode_split(frozen, devices.to_device(*test_split, device))
+    progress(f"training the linear classifier, {epochs} epochs at {len(RATES)} learning rates")
+    return _score(dataset.num_classes, draws, (train_VNF, labels), validation, test, epochs, seed)
+
+
+def _few_shot_draws(frozen: Frozen, data: DataConfig, dataset: Dataset) -> np.ndarray:
+    settings, labels_N = frozen.cfg.probe, np.asarray(dataset.train.labels_N)
+    return probe.few_shot_draws(
+        labels_N, dataset.num_classes, settings.few_shot_labels, settings.few_shot_draws, data.split_seed
+    )
+
+
+def _score(
+    classes: int,
+    draws_RS: np.ndarray,
+    train: tuple[Tensor, Tensor],
+    validation: tuple[Tensor, Tensor],
+    test: tuple[Tensor, Tensor],
+    epochs: int,
+    seed: int,
+) -> Evaluation:
+    train_VNF, labels = train
+    plain = train_VNF[0]
+    chosen = fit_and_choose(train_VNF, labels, validation, classes, epochs=epochs, seed=seed)
+    acc1, acc5 = accuracies(chosen.classifier, *test)
+    knn20, knn200 = (
+        100.0 * float(metrics.knn_accuracy(plain, labels, *test, min(k, len(plain)), 0.07, classes, ks=(1,))[0])
+        for k in (20, 200)
+    )
+    draws = torch.as_tensor(draws_RS, device=plain.device)
+    few_shot = probe.few_shot_accuracy(plain, labels, *test, draws, classes)
+    values = {"test_acc1": acc1, "test_acc5": acc5, "test_knn_acc1": knn20, "test_few_shot_acc1": few_shot}
+    return Evaluation(values, knn200, chosen.rate, chosen.validation_acc1, len(test[1]))
+
+
+def encode_split(frozen: Frozen, split: devices.OnDevice) -> tuple[Tensor, Tensor]:
+    """Features [N, F] and labels [N] of a split."""
+    return probe.encode(frozen.encoder, _fitting(frozen, split.images), frozen.mean, frozen.std), split.labels
+
+
+def encode_training(
+    frozen: Frozen, dataset: Dataset, views: int, device: torch.device, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Features [V, N, F] and labels [N] of the training images: the images themselves, then random crops and flips."""
+    split = devices.to_device(*dataset.train, device)
+    plain, labels = encode_split(frozen, split)
+    parts = [plain]
+    cut = TwoViews(
+        AugmentConfig.model_validate({"view1": CROPS_AND_FLIPS, "view2": CROPS_AND_FLIPS}),
+        image_size=dataset.image_size,
+        channels=frozen.channels,
+        mean=frozen.mean,
+        std=frozen.std,
+        device=device,
+    )
+    generator = torch.Generator(device).manual_seed(seed)
+    images = _fitting(frozen, split.images)
+    with torch.no_grad():
+        while len(parts) < views:  # two views a round
+            pairs = [
+                frozen.encoder(cut.both(chunk, generator)).float().unflatten(0, (2, len(chunk)))
+                for chunk in images.split(512)
+            ]
+            parts += torch.cat(pairs, dim=1).unbind()
+    return torch.stack(parts[:views]), labels
+
+
+def _fitting(frozen: Frozen, images_NCHW: Tensor) -> Tensor:
+    """Grey images repeated to the encoder's channels."""
+    return images_NCHW.expand(-1, frozen.channels, -1, -1)
