@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import sys
 import time
@@ -14,7 +15,7 @@ EXAMPLES = """examples:
   python -m analysis results/k_sweep                       redraw its report, figures and tables (also while it runs)
   python -m analysis results/k_sweep --style paper         figures at journal column width
   python -m analysis results/a results/b --out comparison  several studies together
-  python -m analysis results/k_sweep --x epoch_s           fronts against time instead of memory
+  python -m analysis results/k_sweep --x epoch_s           fronts against time instead of the study's own costs
   python -m analysis results/k_sweep --watch 60            redraw every minute until the study has ended
 """
 
@@ -31,8 +32,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--out", metavar="DIR", help="where to write (default: the results folder itself)")
     made.add_argument("--style", default="web", metavar="STYLE", help="paper, slides or web (default)")
     made.add_argument(
-        "--x", default="support_bytes", metavar="COST",
-        help="cost axis: support_bytes (default), peak_memory_bytes, epoch_s, gpu_hours",
+        "--x", metavar="COST",
+        help="fronts over accuracy and this cost instead of the study's own objectives: support_bytes, "
+        "peak_memory_bytes, epoch_s or gpu_hours",
     )  # fmt: skip
     made.add_argument("--images", default="all", metavar="WHICH", help="all (default), main or none")
     made.add_argument(
@@ -55,9 +57,10 @@ def running(folders: Sequence[str]) -> bool:
 def draw(given: argparse.Namespace) -> None:
     """The report; with --watch again and again, until after the last redraw no study runs."""
     from analysis.report.make import make_report
+    from study.schema import UserError
 
     if given.watch is not None and not 0 < given.watch < float("inf"):
-        raise ValueError(f"--watch: expected seconds above 0, got {given.watch:g}")
+        raise UserError(f"--watch: expected seconds above 0, got {given.watch:g}")
     while True:
         goes_on = given.watch is not None and running(given.results)
         path = make_report(given.results, out=given.out, style=given.style, x=given.x, images=given.images)
@@ -67,14 +70,26 @@ def draw(given: argparse.Namespace) -> None:
         time.sleep(given.watch)
 
 
+OF_THE_USER = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
+FULL_OR_READ_ONLY = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors of files that the user can put right; any other OSError is a fault of the program."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0, also after Ctrl-C while watching; 2 after one line on stderr for what the user can put right."""
+    """Exit code: 0, also after Ctrl-C while watching; 2 after one line on stderr for what the user can put right.
+
+    Any other exception is a fault of the program and keeps its traceback.
+    """
+    from study.schema import UserError
+
     given = parser().parse_args(argv)
     try:
         draw(given)
     except KeyboardInterrupt:
         return 0 if given.watch is not None else 130
-    except (ValueError, OSError) as error:
+    except (UserError, OSError) as error:
+        if isinstance(error, OSError) and not (isinstance(error, OF_THE_USER) or error.errno in FULL_OR_READ_ONLY):
+            raise
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from trainables.vocabulary import COMPLETED, OBJECTIVES, SEARCH
+from trainables.vocabulary import COMPLETED, OBJECTIVES, SEARCH, Metric
 
 Objectives = Mapping[str, str]
 
@@ -41,8 +41,7 @@ def ranks(costs_NM: np.ndarray) -> np.ndarray:
     costs_NM = np.asarray(costs_NM, dtype=float)
     if np.isnan(costs_NM).any():
         raise ValueError("ranks: costs must not be NaN; leave such points out")
-    no_worse = (costs_NM[:, None, :] <= costs_NM[None, :, :]).all(2)
-    dominates = no_worse & (costs_NM[:, None, :] < costs_NM[None, :, :]).any(2)
+    dominates = _dominates(costs_NM)
     dominators = dominates.sum(0)
     rank_N = np.full(len(costs_NM), -1)
     level = 0
@@ -52,6 +51,12 @@ def ranks(costs_NM: np.ndarray) -> np.ndarray:
         dominators = dominators - dominates[front].sum(0)
         level += 1
     return rank_N
+
+
+def _dominates(costs_NM: np.ndarray) -> np.ndarray:
+    """[N, N]: whether the point of the row dominates that of the column."""
+    no_worse = (costs_NM[:, None, :] <= costs_NM[None, :, :]).all(2)
+    return no_worse & (costs_NM[:, None, :] < costs_NM[None, :, :]).any(2)
 
 
 def on_front(costs_NM: np.ndarray) -> np.ndarray:
@@ -67,7 +72,7 @@ def on_front(costs_NM: np.ndarray) -> np.ndarray:
                 kept_N[i] = True
                 best, last = here[1], here
     elif len(valid):
-        kept_N[valid] = ranks(costs_NM[valid]) == 0
+        kept_N[valid] = ~_dominates(costs_NM[valid]).any(0)
     return kept_N
 
 
@@ -116,22 +121,26 @@ def hypervolume(costs_NM: np.ndarray, reference_M: Sequence[float]) -> float:
     return float(volume)
 
 
-def scaled_costs(values: Mapping[str, Any], objectives: Objectives) -> np.ndarray:
+def scaled_costs(
+    values: Mapping[str, Any], objectives: Objectives, metrics: Mapping[str, Metric] = OBJECTIVES
+) -> np.ndarray:
     """Costs [M] as differences count (`vocabulary.Metric.scaled`): bytes in decades."""
     signs = [-1.0 if sense == "max" else 1.0 for sense in objectives.values()]
-    return np.array([s * OBJECTIVES[n].scaled(float(values[n])) for n, s in zip(objectives, signs, strict=True)])
+    return np.array([s * metrics[n].scaled(float(values[n])) for n, s in zip(objectives, signs, strict=True)])
 
 
-def reference(points: Sequence[Mapping[str, Any]], objectives: Objectives) -> np.ndarray:
+def reference(
+    points: Sequence[Mapping[str, Any]], objectives: Objectives, metrics: Mapping[str, Metric] = OBJECTIVES
+) -> np.ndarray:
     """The corner [M], as scaled costs, that bounds the hypervolume: each objective's `worst`, or 1.1 times the worst
-    value among the points."""
+    value among the points (NaN apart)."""
     corner = []
     for name, sense in objectives.items():
-        worst = OBJECTIVES[name].worst
+        worst = metrics[name].worst
         if worst is None:
-            values = [float(p[name]) for p in points] or [1.0]
+            values = [value for p in points if np.isfinite(value := float(p[name]))] or [1.0]
             worst = 1.1 * max(values) if sense == "min" else 0.0
-        corner.append(OBJECTIVES[name].scaled(worst) * (-1.0 if sense == "max" else 1.0))
+        corner.append(metrics[name].scaled(worst) * (-1.0 if sense == "max" else 1.0))
     return np.array(corner)
 
 

@@ -9,13 +9,13 @@ import math
 import sqlite3
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from analysis.figure_data.training_info import NotEnough, ordered_methods
+from analysis.figure_data.common import NotEnough, ordered_methods
 from study import schema
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ MIN_PARAMETERS = 2
 
 
 class Importances(NamedTuple):
-    """fANOVA importances (shares of the explained variance of accuracy, 0-1, sum 1) over the completed trials of each
-    group: a method, or `all` with the parameters that every method has. n: trials in each group."""
+    """fANOVA importances (shares of the explained variance of one objective, 0-1, sum 1) over the completed trials of
+    each group: a method, or `all` with the parameters that every method has. n: trials in each group."""
 
     shares: dict[str, dict[str, float]]
     n: dict[str, int]
@@ -139,8 +139,8 @@ def shared_parameters(study: optuna.Study) -> list[str]:
 
 
 @lru_cache(maxsize=8)
-def importances(study: optuna.Study, accuracy: int = 0) -> Importances:
-    """fANOVA (seed 0) of value number `accuracy`, per group of MIN_TRIALS trials, over the parameters that vary.
+def importances(study: optuna.Study, objective: int) -> Importances:
+    """fANOVA (seed 0) of value number `objective`, per group of MIN_TRIALS trials, over the parameters that vary.
 
     In a conditional space fANOVA knows only parameters that all its trials have, hence one forest per method.
     Raises NotEnough if no group has enough trials, parameters and spread.
@@ -152,7 +152,7 @@ def importances(study: optuna.Study, accuracy: int = 0) -> Importances:
         groups = {"all": study} if len(methods) > 1 else {}
         groups |= {m: only(study, m) for m in methods}
         for group, part in groups.items():
-            found = _fanova(part, accuracy)
+            found = _fanova(part, objective)
             if found:
                 shares[group], counts[group] = found, len(done(part))
     if not shares:
@@ -164,27 +164,28 @@ def importances(study: optuna.Study, accuracy: int = 0) -> Importances:
     return Importances(shares, counts)
 
 
-def _fanova(part: optuna.Study, accuracy: int) -> dict[str, float]:
+def _fanova(part: optuna.Study, objective: int) -> dict[str, float]:
     import optuna
 
     names, trials = shared_parameters(part), done(part)
-    if len(trials) < MIN_TRIALS or len(names) < MIN_PARAMETERS or len({t.values[accuracy] for t in trials}) < 2:
+    if len(trials) < MIN_TRIALS or len(names) < MIN_PARAMETERS or len({t.values[objective] for t in trials}) < 2:
         return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     found = optuna.importance.get_param_importances(
-        part, evaluator=evaluator, params=names, target=lambda t: t.values[accuracy]
+        part, evaluator=evaluator, params=names, target=lambda t: t.values[objective]
     )
     return {name: float(share) for name, share in found.items()}
 
 
-def in_decades(study: optuna.Study, cost: int, name: str) -> optuna.Study:
-    """The completed trials with value number `cost` as log10(1 + value): the same ranks, a readable axis."""
+def renamed(study: optuna.Study, names: Sequence[str], log: Sequence[bool]) -> optuna.Study:
+    """The completed trials with other names for their values, of which those with `log` become log10(1 + value): the
+    same ranks, a readable axis."""
     import optuna
 
     with quiet():
         part = optuna.create_study(directions=study.directions)
-        part.set_metric_names([name if i == cost else n for i, n in enumerate(study.metric_names or [])])
+        part.set_metric_names(list(names))
         for trial in done(study):
-            values = [math.log10(1 + v) if i == cost else v for i, v in enumerate(trial.values)]
+            values = [math.log10(1 + v) if own else v for v, own in zip(trial.values, log, strict=True)]
             part.add_trial(_with(trial, list(trial.params), values))
     return part

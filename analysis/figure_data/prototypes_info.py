@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.figure_data.training_info import NotEnough, completed
-from analysis.results.load import ResultsError, read_lines
+from analysis.figure_data.common import NotEnough, completed
 from study import schema
+from study.schema import files
 
 FIELDS = ("epoch", "vectors", "sample", "labels")
 
@@ -43,12 +43,12 @@ class Movement(NamedTuple):
 
 
 def read_pictures(path: Path) -> tuple[Picture, ...]:
-    """Strict: a bad line is a ResultsError naming file and line; a torn last line is dropped with a warning.
+    """Strict: a bad line is a DamagedFile naming file and line; a torn last line is dropped with a warning.
 
     An epoch that is there twice (re-run after a restart) counts as written last.
     """
     found: dict[int, Picture] = {}
-    for number, line in read_lines(path):
+    for number, line in files.read_json_lines(path):
         picture = _picture(line, f"{path}:{number}")
         found[picture.epoch] = picture
     return tuple(found[epoch] for epoch in sorted(found))
@@ -57,14 +57,14 @@ def read_pictures(path: Path) -> tuple[Picture, ...]:
 def _picture(line: dict[str, Any], place: str) -> Picture:
     missing = [name for name in FIELDS if name not in line]
     if missing:
-        raise ResultsError(f"{place}: field {missing[0]!r} is missing")
+        raise files.DamagedFile(f"{place}: field {missing[0]!r} is missing")
     try:
         vectors, sample = (np.array(line[name], float).reshape(len(line[name]), 2) for name in ("vectors", "sample"))
     except (TypeError, ValueError):
-        raise ResultsError(f"{place}: vectors and sample must be lists of [x, y]") from None
+        raise files.DamagedFile(f"{place}: vectors and sample must be lists of [x, y]") from None
     labels = np.asarray(line["labels"])
     if labels.shape != (len(sample),):
-        raise ResultsError(f"{place}: {len(sample)} rows of sample need as many labels, got {labels.size}")
+        raise files.DamagedFile(f"{place}: {len(sample)} rows of sample need as many labels, got {labels.size}")
     return Picture(int(line["epoch"]), vectors, sample, labels, float(line.get("variance_shown", np.nan)))
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.figure_data.training_info import NotEnough, completed, main_stage, ordered_methods
+from analysis.figure_data.common import NotEnough, completed, main_stage, ordered_methods
+from analysis.results.front import OBJECTIVES
 from analysis.results.intervals import CONFIDENCE
+from analysis.results.load import Results
 from study import schema
+from study.schema import dominance
 
 MIN_RANKED = 5
+ALL, STORING = "all methods", "methods with a support set"
 
 
 class Rungs(NamedTuple):
@@ -34,13 +39,15 @@ class Rungs(NamedTuple):
 class HypervolumeOverTime(NamedTuple):
     """Hypervolume of the completed search trials against epochs spent by all search trials until then.
 
-    front[i]: trials on the front then; labels[i]: the trial that completed.
+    front[i]: trials on the front then; labels[i]: the trial that completed; corner: what bounds the hypervolume, as
+    scaled costs.
     """
 
     epochs_spent: np.ndarray
     hypervolume: np.ndarray
     front: np.ndarray
     labels: tuple[str, ...]
+    corner: np.ndarray
 
 
 class Agreement(NamedTuple):
@@ -96,23 +103,37 @@ def rung_flow(trials: pd.DataFrame, reports: pd.DataFrame, rungs: Sequence[int])
 
 
 def hypervolume_over_time(
-    trials: pd.DataFrame,
-    reports: pd.DataFrame,
-    volume: Callable[[pd.DataFrame], tuple[float, int]],
+    trials: pd.DataFrame, reports: pd.DataFrame, objectives: dominance.Objectives, corner_M: np.ndarray
 ) -> HypervolumeOverTime:
-    """`volume`: (completed trials so far) -> (hypervolume, size of the front). Raises NotEnough below two of them."""
-    done = completed(trials, "search").dropna(subset=[schema.ACCURACY, schema.SUPPORT_BYTES])
+    """After each completed search trial the hypervolume within the corner. Raises NotEnough below two trials."""
+    done = completed(trials, schema.SEARCH).dropna(subset=list(objectives))
     if len(done) < 2:
         raise NotEnough("fewer than two completed trials in the search stage")
-    order = done.assign(when=pd.to_datetime(done["ended"], utc=True, format="ISO8601")).sort_values(
-        "when", kind="stable"
-    )
-    times = pd.to_datetime(reports.loc[reports["stage"] == "search", "time"], utc=True, format="ISO8601").sort_values()
-    spent = np.searchsorted(times.to_numpy(), order["when"].to_numpy(), side="right")
-    found = [volume(order.iloc[: i + 1]) for i in range(len(order))]
-    return HypervolumeOverTime(
-        spent, np.array([f[0] for f in found]), np.array([f[1] for f in found]), tuple(order["label"].astype(str))
-    )
+    done = done.assign(when=_instants(done["ended"])).sort_values("when", kind="stable")
+    times = _instants(reports.loc[reports["stage"] == schema.SEARCH, "time"]).sort_values()
+    spent = np.searchsorted(times.to_numpy(), done["when"].to_numpy(), side="right")
+    rows = done[list(objectives)].to_dict("records")
+    costs_NM = np.array([dominance.scaled_costs(row, objectives, OBJECTIVES) for row in rows])
+    volumes, sizes, front = [], [], np.zeros(0, dtype=int)
+    for i in range(len(costs_NM)):
+        front = np.append(front, i)
+        front = front[dominance.on_front(costs_NM[front])]
+        volumes.append(dominance.hypervolume(costs_NM[front], corner_M))
+        sizes.append(len(front))
+    return HypervolumeOverTime(spent, np.array(volumes), np.array(sizes), tuple(done["label"].astype(str)), corner_M)
+
+
+def hypervolumes(results: Results) -> dict[str, HypervolumeOverTime]:
+    """Of all methods; and where support bytes are an objective, of those with a support set. Raises NotEnough."""
+    trials, reports, objectives = results.trials, results.reports, results.objectives
+    done = completed(trials, schema.SEARCH).dropna(subset=list(objectives))
+    corner = dominance.reference(done[list(objectives)].to_dict("records"), objectives, OBJECTIVES)
+    found = {ALL: hypervolume_over_time(trials, reports, objectives, corner)}
+    storing = trials[trials[schema.SUPPORT_BYTES] > 0]
+    if schema.SUPPORT_BYTES in objectives and len(storing) < len(trials):
+        with contextlib.suppress(NotEnough):
+            found[STORING] = hypervolume_over_time(storing, reports, objectives, corner)
+    return found
 
 
 def _instants(column: pd.Series) -> pd.Series:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import interpolate, optimize, spatial, stats
 
-from analysis.figure_data.training_info import NotEnough, completed
+from analysis.figure_data.common import NotEnough, completed
 from analysis.results.intervals import CONFIDENCE, PERCENT, Interval, mean_interval
 from study import schema
 

@@ -1,4 +1,4 @@
-"""Numbers behind the figures over training: curves by group, forgetting interval, offline bars. No drawing here.
+"""Numbers behind the figures over training: curves by group, forgetting interval. No drawing here.
 
 Accuracies are in %, shares in 0-1, sizes in bytes. Intervals of single means are those of
 `analysis.results.intervals`; bands over epochs are 95 % t-intervals, NaN for n < 2. Where a group holds several points
@@ -16,12 +16,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.figure_data.common import NotEnough, completed, main_stage, ordered_methods
 from analysis.results.intervals import CONFIDENCE, PERCENT, Interval, mean_interval
 from study import schema
-
-
-class NotEnough(ValueError):
-    """What is there does not carry the figure; the message says in one line what is missing."""
 
 
 class Curve(NamedTuple):
@@ -40,6 +37,8 @@ class Curve(NamedTuple):
 
 
 BAND_FROM = 3
+NOT_ON_RECORD = "method not on record yet"
+"""Group of trials that run and have not been interrupted or ended, whose reports alone do not name the method."""
 
 
 def banded(curve: Curve) -> np.ndarray:
@@ -70,41 +69,9 @@ class Forgetting(NamedTuple):
     dots: tuple[np.ndarray, ...]
 
 
-class Bar(NamedTuple):
-    """One confirmed point: offline accuracies on the test split over its seeds."""
-
-    point: str
-    label: str
-    method: str
-    support_bytes: float
-    acc1: Interval | None
-    acc5: Interval | None
-    published: dict[str, float] = {}
-    """acc1, acc5 (%) that the original study reports for this point, where it does."""
-
-
-def completed(trials: pd.DataFrame, stage: str | None = None) -> pd.DataFrame:
-    """Trials that ran their full budget, of one stage or of all."""
-    chosen = trials[trials["status"] == schema.COMPLETED]
-    return chosen if stage is None else chosen[chosen["stage"] == stage]
-
-
-def main_stage(trials: pd.DataFrame) -> str:
-    """The stage whose completed trials cover most methods; the confirm stage if both cover as many."""
-    covered = {stage: completed(trials, stage)["method"].nunique() for stage in schema.STAGES}
-    search, confirm = schema.STAGES
-    return confirm if covered[confirm] >= covered[search] and covered[confirm] else search
-
-
-def ordered_methods(methods: Iterable[str]) -> list[str]:
-    """Without repeats, in the schema's order."""
-    there = set(methods)
-    return [m for m in schema.METHODS if m in there]
-
-
 def limits_of(metric: str) -> tuple[float, float]:
     """What a metric can be: accuracies are percentages, the rest shares."""
-    return PERCENT if "acc" in metric else (0.0, 1.0)
+    return PERCENT if schema.METRICS[metric].unit == "%" else (0.0, 1.0)
 
 
 def curve(wide: pd.DataFrame, group: str, points: dict[str, str], limits: tuple[float, float] = PERCENT) -> Curve:
@@ -150,8 +117,8 @@ def curves(
         rows = reports[["trial_id", "epoch", metric]].merge(chosen[columns], on="trial_id")
         stage = str(chosen["stage"].iloc[0])
     else:
-        rows = reports[reports["stage"] == stage].dropna(subset=["method"])
-        rows = rows if by in rows else rows.iloc[:0]
+        rows = reports[reports["stage"] == stage]
+        rows = rows.assign(method=rows["method"].fillna(NOT_ON_RECORD)) if by in rows else rows.iloc[:0]
     rows = rows.dropna(subset=[metric])
     if rows.empty:
         raise NotEnough(f"no trial reported {metric}")
@@ -159,9 +126,11 @@ def curves(
 
 
 def _by_group(rows: pd.DataFrame, metric: str, by: str) -> Iterable[Curve]:
-    groups = ordered_methods(rows[by]) if by == "method" else sorted(rows[by].dropna().unique())
+    groups = [*ordered_methods(rows[by]), NOT_ON_RECORD] if by == "method" else sorted(rows[by].dropna().unique())
     for group in groups:
         part = rows[rows[by] == group]
+        if part.empty:
+            continue
         wide = part.pivot_table(index="epoch", columns="trial_id", values=metric, aggfunc="last")
         points = part.drop_duplicates("trial_id").set_index("trial_id")["label"].fillna("").astype(str).to_dict()
         yield curve(wide, f"{group:g}" if isinstance(group, float) else str(group), points, limits_of(metric))
@@ -205,25 +174,3 @@ def over_points(trials: pd.DataFrame) -> Interval:
     """Mean accuracy with interval over the points of these trials, over the trials themselves if there is one point."""
     means = trials.groupby("label")[schema.ACCURACY].mean()
     return mean_interval(means if len(means) > 1 else trials[schema.ACCURACY], limits=PERCENT)
-
-
-def offline_bars(trials: pd.DataFrame) -> tuple[Bar, ...]:
-    """Every confirmed point's test accuracy, by method and then by support bytes. Raises NotEnough without one."""
-    if not {"test_acc1", "test_acc5"} & set(trials):
-        raise NotEnough("no trial was evaluated on the test split (confirm stage)")
-    wanted = [m for m in ("test_acc1", "test_acc5") if m in trials]
-    done = completed(trials, "confirm").dropna(subset=wanted, how="all")
-    if done.empty:
-        raise NotEnough("no completed trial of the confirm stage was evaluated on the test split")
-    bars = [_bar(str(point), part) for point, part in done.groupby("point")]
-    order = {m: i for i, m in enumerate(schema.METHODS)}
-    return tuple(sorted(bars, key=lambda b: (order[b.method], b.support_bytes, b.label)))
-
-
-def _bar(point: str, part: pd.DataFrame) -> Bar:
-    first = part.iloc[0]
-    found = [
-        mean_interval(part[m], limits=PERCENT) if m in part and part[m].notna().any() else None
-        for m in ("test_acc1", "test_acc5")
-    ]
-    return Bar(point, str(first["label"]), str(first["method"]), float(first[schema.SUPPORT_BYTES]), *found)

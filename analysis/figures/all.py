@@ -1,4 +1,4 @@
-"""All figures, in the order of the report."""
+"""All figures of a report. A new one is named here; the order is that of the page, the front first."""
 
 from __future__ import annotations
 
@@ -6,11 +6,20 @@ from analysis.figures import headline, offline, optuna, prototypes, search, spac
 from analysis.figures.figure import Maker
 
 MAKERS: tuple[Maker, ...] = (
-    *headline.MAKERS,
-    *offline.MAKERS,
-    *optuna.MAKERS,
-    *prototypes.MAKERS,
-    *search.MAKERS,
-    *space.MAKERS,
-    *training.MAKERS,
+    headline.front,
+    headline.search_front,
+    offline.offline_accuracy,
+    optuna.parameter_importance,
+    optuna.parallel_coordinates,
+    prototypes.prototype_stills,
+    prototypes.prototype_animation,
+    search.rung_survival,
+    search.hypervolume_over_time,
+    search.rank_agreement,
+    space.accuracy_vs_k,
+    space.temperature_map,
+    training.accuracy_per_epoch,
+    training.acc5_per_epoch,
+    training.forgetting_interval,
+    training.support_diagnostics,
 )

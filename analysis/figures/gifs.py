@@ -5,6 +5,7 @@ Everything is drawn at twice the size and reduced, which smooths lines and type.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +19,10 @@ from analysis.figures import style as looks
 from analysis.figures.figure import Skipped
 from analysis.figures.panels import score_title
 from analysis.figures.prototypes import class_colours
-from analysis.figures.render import gif
 from analysis.results.load import Results
-from analysis.text import short_name
+from analysis.text import nice_ticks, short_name
 from study import schema
+from study.schema import files
 
 SCALE = 2
 MOST_FRAMES = 60
@@ -48,16 +49,6 @@ class Box(NamedTuple):
 def font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """The type that comes with Pillow, so that a GIF looks the same everywhere."""
     return ImageFont.load_default(size * SCALE)
-
-
-def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Multiples of 1, 2, 2.5 or 5 times a power of ten within the limits, at most `most` + 1 of them."""
-    raw = max(high - low, 1e-12) / most
-    power = 10.0 ** np.floor(np.log10(raw))
-    step = next(f * power for f in (1, 2, 2.5, 5, 10) if f * power >= raw * (1 - 1e-9))
-    first = np.ceil(low / step - 1e-9)
-    count = int(np.floor(high / step + 1e-9) - first) + 1
-    return [float(np.round((first + i) * step, 10)) for i in range(count)]
 
 
 def frame_epochs(epochs: Sequence[int]) -> list[int]:
@@ -232,6 +223,21 @@ def _draw_picture(
 
 # --- files ---
 
+
+def gif(frames: Sequence[Image.Image], frame_ms: int) -> bytes:
+    """An endless GIF whose last frame stays for two seconds; one palette for all frames, so that colours hold still."""
+    shown = [f.reduce(2) for f in frames[:: max(1, len(frames) // 6)]] + [frames[-1].reduce(2)]
+    together = Image.new("RGB", (max(f.width for f in shown), sum(f.height for f in shown)))
+    for number, frame in enumerate(shown):
+        together.paste(frame, (0, number * frame.height))
+    palette = together.quantize(128, method=Image.Quantize.MEDIANCUT)
+    drawn = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
+    times = [frame_ms] * (len(drawn) - 1) + [2000]
+    out = io.BytesIO()
+    drawn[0].save(out, "GIF", save_all=True, append_images=drawn[1:], duration=times, loop=0, optimize=True)
+    return out.getvalue()
+
+
 GIFS: dict[str, Callable[[Results], list[Image.Image]]] = {
     "accuracy_per_epoch": accuracy_frames,
     "prototypes": prototype_frames,
@@ -252,8 +258,6 @@ def write_gifs(results: Sequence[Results], folder: Path) -> tuple[list[Path], li
                 skipped.append(Skipped(f"{own}.gif", str(error)))
                 continue
             path = Path(folder) / f"{own}.gif"
-            partial = path.with_name(f"{path.name}.partial")
-            partial.write_bytes(gif(frames, FRAME_MS))
-            partial.replace(path)
+            files.write_atomically(path, gif(frames, FRAME_MS))
             written.append(path)
     return written, skipped

@@ -8,55 +8,55 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from analysis.figure_data.training_info import Bar, offline_bars
+from analysis.figure_data.offline_info import Bar, offline_bars
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
-from analysis.figures.gifs import nice_ticks
-from analysis.figures.panels import Panel, bars, collect, finish, frame, grid, several
+from analysis.figures.panels import Panel, bars, grid, panel_figure, several
 from analysis.figures.style import Style
-from analysis.report import tables
+from analysis.results import front, points, published
 from analysis.results.intervals import Interval
 from analysis.results.load import Results
-from analysis.text import bytes_in_words, short_name
+from analysis.text import nice_ticks, seeds_in_words, short_name
 
 COLUMNS = {"acc1": "acc@1", "acc5": "acc@5"}
 
 
 def offline_accuracy(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """Offline acc@1 and acc@5 of every confirmed point, with intervals."""
-    name, title = "offline_accuracy", "Offline linear evaluation on test"
-    panels, skipped = collect(name, results, lambda r: _with_published(r, offline_bars(r.trials)))
-    if skipped:
-        return skipped
-    fig = draw_bars(panels, style)
-    fig.update_layout(title_text=title)
+    return panel_figure(
+        "offline_accuracy", "Offline linear evaluation on test", results, style,
+        compute=lambda r: _with_published(r, offline_bars(r.trials, r.costs)),
+        draw=draw_bars, caption=_caption, rows=_rows, wide=True,
+    )  # fmt: skip
+
+
+def _caption(panels: Sequence[Panel]) -> str:
     caption = (
         f"Mean over the seeds of each confirmed point ({several(panels, lambda p: _words(p.info))}) and its "
         "95 % interval (t, from 10 seeds on bootstrap), also written beside the bars; no interval for one seed. "
-        "Points by method, then by bytes of support set."
+        f"Points by method, then by {front.names_of(panels[0].results.costs)}."
     )
     if any(bar.published for panel in panels for bar in panel.info):
-        caption += f" Diamonds: published values. {tables.PUBLISHED_SOURCE}; epochs and recipe may differ."
-    return Figure(name, title, caption, finish(fig, style, results, wide=True), frame(panels, lambda p: _rows(p.info)))
+        caption += f" Diamonds: published values. {published.SOURCE}; epochs and recipe may differ."
+    return caption
 
 
 def _with_published(results: Results, found: Sequence[Bar]) -> list[Bar]:
     """The bars with what the original study reports of the same points, where it is of the same data."""
-    table = tables.offline_table(results)
-    if table is None:
-        return list(found)
-    known = table.data.set_index("point")[["published_acc1", "published_acc5"]].rename(columns=lambda c: c[-4:])
-    values = known.apply(lambda row: row.dropna().to_dict(), axis=1).to_dict()
+    table = points.confirmed(results, "test_acc1")
+    known = published.beside(table, results)[["acc1", "acc5"]].set_axis(table["point"])
+    values = {point: row.dropna().to_dict() for point, row in known.iterrows()}
     return [bar._replace(published=values.get(bar.point, {})) for bar in found]
 
 
 def _words(found: Sequence[Bar]) -> str:
-    return tables.seeds_in_words([(bar.acc5 or bar.acc1).n for bar in found])
+    return seeds_in_words([(bar.acc5 or bar.acc1).n for bar in found])
 
 
 def _rows(found: Sequence[Bar]) -> list[dict]:
     return [
-        {"point": bar.point, "label": bar.label, "method": bar.method, "support_bytes": bar.support_bytes}
+        {"point": bar.point, "label": bar.label, "method": bar.method}
+        | bar.costs
         | {"metric": f"test_{key}", "mean": mean.mean, "low": mean.low, "high": mean.high, "n": mean.n}
         | {"published": bar.published.get(key, math.nan)}
         for bar in found
@@ -67,7 +67,13 @@ def _rows(found: Sequence[Bar]) -> list[dict]:
 
 def draw_bars(panels: Sequence[Panel], style: Style) -> go.Figure:
     """One row per study; acc@1 left, acc@5 right; a bar per point, first point on top, its value right of it."""
-    names = [[point_lines(bar.label, bar.support_bytes, name_room(style)) for bar in panel.info] for panel in panels]
+    names = [
+        [
+            point_lines(bar.label, front.costs_in_words(bar.costs, list(bar.costs)), name_room(style))
+            for bar in panel.info
+        ]
+        for panel in panels
+    ]
     lines = max(len(name) for panel in names for name in panel)
     step = (1.3 * lines + 0.7) * style.font
     needed = step * max(len(panel.info) for panel in panels) + 7 * style.font
@@ -105,10 +111,10 @@ def name_room(style: Style) -> int:
     return int(NAMES_SHARE * style.wide / (CHARACTER * style.font))
 
 
-def point_lines(label: str, support_bytes: float, room: int) -> list[str]:
-    """A point's name in lines of at most `room` characters, broken between its parameters; its bytes come last."""
+def point_lines(label: str, costs: str, room: int) -> list[str]:
+    """A point's name in lines of at most `room` characters, broken between its parameters; its costs come last."""
     lines = textwrap.wrap(short_name(label), room, break_long_words=False, break_on_hyphens=False) or [""]
-    size = bytes_in_words(support_bytes).replace(" ", "\u00a0")
+    size = costs.replace(" ", "\u00a0")
     joined = f"{lines[-1]} · {size}"
     return [*lines[:-1], joined] if len(joined) <= room else [*lines, size]
 
@@ -175,6 +181,3 @@ def _add_published(fig: go.Figure, found: Sequence[Bar], key: str, style: Style,
                     "line": {"color": looks.INK, "width": max(1.0, 0.6 * style.line)}},
             hovertemplate="published: %{x:.2f} %<extra></extra>", **where,
         )  # fmt: skip
-
-
-MAKERS = (offline_accuracy,)

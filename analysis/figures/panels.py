@@ -9,12 +9,15 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figure_data.training_info import NotEnough
+from analysis.figure_data.common import NotEnough
 from analysis.figures import style as looks
-from analysis.figures.figure import Skipped
+from analysis.figures.figure import Figure, Skipped
 from analysis.figures.style import INK, Style
 from analysis.results.intervals import Interval
 from analysis.results.load import Results
+from analysis.results.points import score_metric
+from analysis.text import heading
+from study.schema import Metric
 
 
 class Panel(NamedTuple):
@@ -80,6 +83,30 @@ def finish(fig: go.Figure, style: Style, results: Sequence[Results], *, wide: bo
     return fig
 
 
+def panel_figure(
+    name: str,
+    title: str,
+    results: Sequence[Results],
+    style: Style,
+    *,
+    compute: Callable[[Results], Any],
+    draw: Callable[[Sequence[Panel], Style], go.Figure],
+    caption: Callable[[Sequence[Panel]], str],
+    rows: Callable[[Any], Sequence[Mapping[str, Any]]],
+    wide: Callable[[Sequence[Panel]], bool] | bool = False,
+) -> Figure | Skipped:
+    """A figure with a panel per study that carries it, or the reasons why none does.
+
+    compute: the numbers of a study (may raise NotEnough), which `rows` turns into lines of the CSV file.
+    """
+    panels, skipped = collect(name, results, compute)
+    if skipped:
+        return skipped
+    fig = draw(panels, style).update_layout(title_text=title)
+    finish(fig, style, results, wide=wide(panels) if callable(wide) else wide)
+    return Figure(name, title, caption(panels), fig, frame(panels, lambda panel: rows(panel.info)))
+
+
 def frame(panels: Sequence[Panel], rows: Callable[[Panel], Sequence[Mapping[str, Any]]]) -> pd.DataFrame:
     """The numbers of all panels as one table with the study's name first."""
     return pd.DataFrame([{"study": panel.results.name, **row} for panel in panels for row in rows(panel)])
@@ -98,27 +125,14 @@ def rung_lines(fig: go.Figure, rungs: Sequence[int], row: int, column: int, styl
         fig.add_vline(x=rung, line={"color": "#8A979D", "width": 0.7 * style.line, "dash": "dot"}, row=row, col=column)
 
 
-def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Ticks at 1, 2 and 5 times powers of ten within the limits; 1 and 3 over two decades, 1 over more than three."""
-    factors = (1, 2, 5) if high / low < 100 else (1, 3) if high / low < 1000 else (1,)
-    values = [f * 10.0**d for d in range(-12, 13) for f in factors if low <= f * 10.0**d <= high]
-    return values, [f"{v:,.0f}" if v >= 1 else f"{v:g}" for v in values]
+def in_two_lines(metric: Metric) -> str:
+    """Title and unit of a metric at an axis, broken after the first comma."""
+    return heading(metric).replace(", ", ",<br>", 1)
 
 
 def score_title(results: Results) -> str:
     """Axis title of `accuracy`, which copies the metric that the study optimises."""
-    names = {
-        "probe_acc1": "Linear probe acc@1",
-        "probe_acc5": "Linear probe acc@5",
-        "knn_acc1": "kNN acc@1",
-        "few_shot_acc1": "Few-shot acc@1",
-    }
-    return f"{names.get(str(results.manifest['score']), str(results.manifest['score']))},<br>validation (%)"
-
-
-def counts(pairs: Mapping[str, int]) -> str:
-    """`kmclr n = 12, nnclr n = 6`."""
-    return ", ".join(f"{name} n = {n}" for name, n in pairs.items())
+    return in_two_lines(score_metric(results))
 
 
 def bars(means: Sequence[Interval], style: Style, colour: str) -> dict:
@@ -129,9 +143,3 @@ def bars(means: Sequence[Interval], style: Style, colour: str) -> dict:
         "arrayminus": [m.mean - m.low if m.n > 1 else None for m in means],
         "width": 0.4 * style.marker,
     }  # fmt: skip
-
-
-def rgba(code: str, opacity: float) -> str:
-    """A colour #rrggbb with an opacity, for bands."""
-    red, green, blue = (int(code[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"

@@ -211,6 +211,3 @@ def _controls(pictures: Sequence[data.Picture], style: Style) -> dict:
         "buttons": [{"label": "▶ play", "method": "animate", "args": [None, play]}],
     }  # fmt: skip
     return {"sliders": [slider], "updatemenus": [button]}
-
-
-MAKERS = (prototype_stills, prototype_animation)

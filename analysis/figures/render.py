@@ -1,4 +1,4 @@
-"""Figures to files: PNG, SVG, PDF and GIF through one browser for all of them, and stand-alone HTML without any.
+"""Figures to files: PNG, SVG and PDF through one browser for all of them, and stand-alone HTML without any.
 
 Kaleido drives Chromium; it draws with the plotly.js that comes with the plotly package, so nothing is fetched.
 """
@@ -6,36 +6,30 @@ Kaleido drives Chromium; it draws with the plotly.js that comes with the plotly 
 from __future__ import annotations
 
 import asyncio
-import copy
-import io
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
-from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from analysis.figures.svg_fonts import embed
+from study.schema import files
 
 OPEN_S, IMAGE_S = 60, 60
 """Seconds to wait for the browser to start, and for one image."""
-GIF_FRAMES = 60
-"""Most frames of a GIF; of longer animations every so many are taken, the last included."""
 SCRIPT = "plotly.min.js"
 HOW_TO = "install Chromium or Chrome (Debian: apt install chromium), then run: python -m analysis"
 
 
 class Job(NamedTuple):
-    """One file to be drawn; the suffix of `path` is its format (.png, .svg, .pdf, .gif)."""
+    """One file to be drawn; the suffix of `path` is its format (.png, .svg, .pdf)."""
 
     figure: go.Figure
     path: Path
     scale: float = 1.0
-    """PNG and GIF: pixels per CSS pixel. PDF and SVG always keep the figure's own size."""
-    frame_ms: int = 200
-    """GIF: time of a frame."""
+    """PNG: pixels per CSS pixel. PDF and SVG always keep the figure's own size."""
 
 
 def write_images(jobs: Sequence[Job], progress: Callable[[str], None] = print) -> bool:
@@ -70,7 +64,7 @@ async def _draw_all(jobs: Sequence[Job], problems: list[str]) -> None:
     try:
         for job in jobs:
             try:
-                _put(job.path, await _draw(browser, job))
+                files.write_atomically(job.path, await _draw(browser, job))
             except Exception as error:
                 problems.append(f"{job.path.name}: not drawn ({type(error).__name__}: {str(error)[:200]})")
     finally:
@@ -79,59 +73,9 @@ async def _draw_all(jobs: Sequence[Job], problems: list[str]) -> None:
 
 async def _draw(browser: Any, job: Job) -> bytes:
     kind = job.path.suffix.lstrip(".")
-    if kind != "gif":
-        scale = job.scale if kind == "png" else 1.0
-        drawn = await browser.calc_fig(job.figure.to_dict(), opts={"format": kind, "scale": scale})
-        return embed(drawn) if kind == "svg" else drawn
-    frames = []
-    for figure in frames_of(job.figure):
-        raw = await browser.calc_fig(figure.to_dict(), opts={"format": "png", "scale": job.scale})
-        frames.append(Image.open(io.BytesIO(raw)).convert("RGB"))
-    return gif(frames, job.frame_ms)
-
-
-def frames_of(figure: go.Figure) -> list[go.Figure]:
-    """Still figures of an animation, without its slider and buttons; at most GIF_FRAMES, last frame included."""
-    names = list(range(len(figure.frames)))
-    step = -(-len(names) // GIF_FRAMES) if names else 1
-    chosen = sorted({*names[::step], *names[-1:]})
-    stills = []
-    for number in chosen:
-        frame = figure.frames[number]
-        still = go.Figure(data=copy.deepcopy(figure.data), layout=figure.layout)
-        targets = frame.traces if frame.traces is not None else range(len(frame.data))
-        for target, trace in zip(targets, frame.data, strict=True):
-            still.data[target].update(trace.to_plotly_json(), overwrite=False)
-        if frame.layout is not None:
-            still.update_layout(frame.layout.to_plotly_json())
-        still.layout.sliders, still.layout.updatemenus = (), ()
-        stills.append(still)
-    return stills
-
-
-def gif(frames: Sequence[Image.Image], frame_ms: int) -> bytes:
-    """An endless GIF whose last frame stays for two seconds; one palette for all frames, so that colours hold still."""
-    shown = [f.reduce(2) for f in frames[:: max(1, len(frames) // 6)]] + [frames[-1].reduce(2)]
-    together = Image.new("RGB", (max(f.width for f in shown), sum(f.height for f in shown)))
-    for number, frame in enumerate(shown):
-        together.paste(frame, (0, number * frame.height))
-    palette = together.quantize(128, method=Image.Quantize.MEDIANCUT)
-    drawn = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
-    times = [frame_ms] * (len(drawn) - 1) + [2000]
-    out = io.BytesIO()
-    drawn[0].save(out, "GIF", save_all=True, append_images=drawn[1:], duration=times, loop=0, optimize=True)
-    return out.getvalue()
-
-
-def _put(path: Path, data: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)
-    partial.replace(path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file in one go: a reader sees the old one or the new one."""
-    _put(path, text.encode("utf-8"))
+    scale = job.scale if kind == "png" else 1.0
+    drawn = await browser.calc_fig(job.figure.to_dict(), opts={"format": kind, "scale": scale})
+    return embed(drawn) if kind == "svg" else drawn
 
 
 def write_html(figure: go.Figure, path: Path, *, alone: bool) -> None:
@@ -139,5 +83,5 @@ def write_html(figure: go.Figure, path: Path, *, alone: bool) -> None:
     script = True if alone else "directory"
     page = figure.to_html(include_plotlyjs=script, full_html=True, config={"displaylogo": False})
     if not alone and not (path.parent / SCRIPT).exists():
-        write_text(path.parent / SCRIPT, get_plotlyjs())
-    write_text(path, page)
+        files.write_atomically(path.parent / SCRIPT, get_plotlyjs())
+    files.write_atomically(path, page)

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 
-import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.figure_data import search_info as data
-from analysis.figure_data.training_info import NotEnough
-from analysis.figures import pareto
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
-from analysis.figures.panels import Panel, collect, counts, finish, frame, grid, rgba, rung_lines, several
+from analysis.figures.panels import Panel, grid, panel_figure, rung_lines, several
 from analysis.figures.style import Style
+from analysis.results import front
 from analysis.results.load import Results
+from analysis.text import counts
 
 # --- rungs ---
 
 
 def rung_survival(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """Trials that reached each rung, and epochs spent between rungs, by method."""
-    name, title = "rung_survival", "Who reached which rung, and where the epochs went"
-    panels, skipped = collect(name, results, lambda r: data.rung_flow(r.trials, r.reports, r.manifest["rungs"]))
-    if skipped:
-        return skipped
-    fig = draw_rungs(panels, style)
-    fig.update_layout(title_text=title)
-    caption = (
+    return panel_figure(
+        "rung_survival", "Who reached which rung, and where the epochs went", results, style,
+        compute=lambda r: data.rung_flow(r.trials, r.reports, r.manifest["rungs"]),
+        draw=draw_rungs, caption=_rung_caption, rows=_rung_rows, wide=True,
+    )  # fmt: skip
+
+
+def _rung_caption(panels: Sequence[Panel]) -> str:
+    return (
         f"Search trials that ended, stacked by method ({several(panels, lambda p: counts(p.info.trials))}). Left: "
         "trials that reached an epoch at which the scheduler decides, and the full budget; right: epochs trained "
         "from one to the next. Declared baselines always go on."
     )
-    table = frame(panels, lambda p: _rung_rows(p.info))
-    return Figure(name, title, caption, finish(fig, style, results, wide=True), table)
 
 
 def _rung_rows(info: data.Rungs) -> list[dict]:
@@ -88,47 +86,51 @@ def draw_rungs(panels: Sequence[Panel], style: Style) -> go.Figure:
 # --- hypervolume ---
 
 
-def _volume(done: pd.DataFrame) -> tuple[float, int]:
-    x, y = done["support_bytes"].to_numpy(), done["accuracy"].to_numpy()
-    reference = pareto.reference_for(pareto.AXES["support_bytes"], x)
-    return pareto.hypervolume(x, y, reference), int(pareto.on_front(x, y).sum())
-
-
 def hypervolume_over_time(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """Hypervolume of the completed trials against the epochs that the search had spent."""
-    name, title = "hypervolume_over_time", "Hypervolume of the search over epochs spent"
-    panels, skipped = collect(name, results, _volumes)
-    if skipped:
-        return skipped
-    fig = draw_hypervolume(panels, style)
-    fig.update_layout(title_text=title)
-    reference = pareto.reference_for(pareto.AXES["support_bytes"], [])
-    caption = (
-        "Hypervolume of validation accuracy against support bytes (higher is better) after each completed search trial "
-        f"({several(panels, lambda p: f'n = {len(p.info[ALL].hypervolume)} completed')}); {reference.words}. "
-        f"{RIGHT if len(_groups(panels)) > 1 else ''}Epochs count all trials of the search, stopped ones included. "
+    return panel_figure(
+        "hypervolume_over_time", "Hypervolume of the search over epochs spent", results, style,
+        compute=data.hypervolumes, draw=draw_hypervolume, caption=_volume_caption, rows=_volume_rows, wide=_two_groups,
+    )  # fmt: skip
+
+
+def _volume_caption(panels: Sequence[Panel]) -> str:
+    done = several(panels, lambda p: f"n = {len(p.info[data.ALL].hypervolume)} completed")
+    return (
+        f"Hypervolume (higher is better) after each completed search trial ({done}) of {_measured(panels)}. "
+        f"{RIGHT if _two_groups(panels) else ''}Epochs count all trials of the search, stopped ones included. "
         "One search: no interval."
     )
-    table = frame(panels, lambda p: _volume_rows(p.info))
-    return Figure(name, title, caption, finish(fig, style, results, wide=len(_groups(panels)) > 1), table)
 
 
-ALL, STORING = "all methods", "methods with a support set"
 RIGHT = "Right: without the methods that store nothing, whose single step hides the rest. "
 
 
-def _volumes(results: Results) -> dict[str, data.HypervolumeOverTime]:
-    trials, reports = results.trials, results.reports
-    found = {ALL: data.hypervolume_over_time(trials, reports, _volume)}
-    storing = trials[trials["support_bytes"] > 0]
-    if len(storing) < len(trials):
-        with contextlib.suppress(NotEnough):
-            found[STORING] = data.hypervolume_over_time(storing, reports, _volume)
-    return found
+def _measured(panels: Sequence[Panel]) -> str:
+    """What the hypervolume is of, once if it is the same of all studies."""
+    words = []
+    for results, found in panels:
+        reference = front.reference_in_words(found[data.ALL].corner, results.objectives)
+        words.append(f"validation accuracy against {front.names_of(results.costs)}; {reference}")
+    if len(set(words)) == 1:
+        return words[0]
+    return ". ".join(f"{panel.results.name}: {text}" for panel, text in zip(panels, words, strict=True))
+
+
+def _volume_unit(results: Results) -> str:
+    """`% × decades of bytes × s`; more than three units take two lines."""
+    metrics = [front.OBJECTIVES[name] for name in results.objectives]
+    units = ["bytes" if m.unit == "B" else m.unit for m in metrics]
+    parts = [f"decades of {unit}" if m.log else unit for m, unit in zip(metrics, units, strict=True)]
+    return " × ".join(parts) if len(parts) < 4 else f"{' × '.join(parts[:2])} ×<br>{' × '.join(parts[2:])}"
 
 
 def _groups(panels: Sequence[Panel]) -> list[str]:
-    return [group for group in (ALL, STORING) if any(group in panel.info for panel in panels)]
+    return [group for group in (data.ALL, data.STORING) if any(group in panel.info for panel in panels)]
+
+
+def _two_groups(panels: Sequence[Panel]) -> bool:
+    return len(_groups(panels)) > 1
 
 
 def _volume_rows(groups: dict[str, data.HypervolumeOverTime]) -> list[dict]:
@@ -140,11 +142,14 @@ def _volume_rows(groups: dict[str, data.HypervolumeOverTime]) -> list[dict]:
 
 
 def draw_hypervolume(panels: Sequence[Panel], style: Style) -> go.Figure:
-    """A column per group of methods and a line per study: the reference point is the same for all."""
+    """A column per group of methods; a line per study, or a row where studies differ in objectives or reference."""
     groups = _groups(panels)
-    fig = grid(panels[:1], groups if len(groups) > 1 else [""], style)
+    kinds = {(*r.objectives.items(), *found[data.ALL].corner) for r, found in panels}
+    together = len(kinds) == 1
+    fig = grid(panels[:1] if together else panels, groups if len(groups) > 1 else [""], style)
     for number, (results, found) in enumerate(panels):
-        dash = ("solid", "dash", "dot", "dashdot", "longdash")[number % 5]
+        row, dash = 1 if together else number + 1, looks.DASHES[number % 5]
+        fig.update_yaxes(title_text=f"Hypervolume<br>({_volume_unit(results)})", row=row, col=1)
         for column, group in enumerate(groups, 1):
             if group not in found:
                 continue
@@ -152,11 +157,10 @@ def draw_hypervolume(panels: Sequence[Panel], style: Style) -> go.Figure:
             fig.add_scatter(
                 x=info.epochs_spent, y=info.hypervolume, mode="lines+markers", name=results.name,
                 line={"shape": "hv", "color": looks.INK, "width": style.line, "dash": dash}, customdata=info.labels,
-                marker={"size": 0.6 * style.marker}, showlegend=len(panels) > 1 and column == 1, row=1, col=column,
+                marker={"size": 0.6 * style.marker}, showlegend=len(panels) > 1 and column == 1, row=row, col=column,
                 hovertemplate="after %{x} epochs: %{y:.2f}<br>%{customdata}<extra></extra>",
             )  # fmt: skip
     fig.update_xaxes(title_text="Epochs spent, all trials", rangemode="tozero")
-    fig.update_yaxes(title_text="Hypervolume<br>(% × decades of bytes)", col=1)
     return fig
 
 
@@ -165,21 +169,25 @@ def draw_hypervolume(panels: Sequence[Panel], style: Style) -> go.Figure:
 
 def rank_agreement(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """Does the ranking at a rung agree with the final one? Kendall's tau and Spearman's rho."""
-    name, title = "rank_agreement", "Does an early ranking agree with the final one?"
-    panels, skipped = collect(name, results, lambda r: data.rank_agreement(r.trials, r.reports, r.manifest["rungs"]))
-    if skipped:
-        return skipped
-    fig = draw_agreement(panels, style)
-    fig.update_layout(title_text=title)
-    caption = (
+    return panel_figure(
+        "rank_agreement", "Does an early ranking agree with the final one?", results, style,
+        compute=lambda r: data.rank_agreement(r.trials, r.reports, r.manifest["rungs"]),
+        draw=draw_agreement, caption=_agreement_caption, rows=_agreement_rows, wide=_within,
+    )  # fmt: skip
+
+
+def _agreement_caption(panels: Sequence[Panel]) -> str:
+    return (
         f"{several(panels, lambda p: agreement_words(p.info))} Rank correlation of accuracy at an epoch with accuracy "
         "at the last epoch over the same trials; bands: approximate 95 % intervals (Fisher's z, of one ranking). "
         "Dotted lines: rungs. Only completed trials have a final accuracy, and the scheduler chose them by these very "
         "ranks where it stopped others, so the picture holds for survivors."
     )
-    table = frame(panels, lambda p: _agreement_rows(p.info))
-    wide = any(panel.info.by_method for panel in panels)
-    return Figure(name, title, caption, finish(fig, style, results, wide=wide), table)
+
+
+def _within(panels: Sequence[Panel]) -> bool:
+    """Whether any method has enough trials for ranks of its own."""
+    return any(panel.info.by_method for panel in panels)
 
 
 def agreement_words(info: data.RankAgreement) -> str:
@@ -204,7 +212,7 @@ def _agreement_rows(info: data.RankAgreement) -> list[dict]:
 def draw_agreement(panels: Sequence[Panel], style: Style) -> go.Figure:
     """Left: tau and rho over all trials; right: tau within each method."""
     titles = ["all methods", "within a method (τ)"]
-    within = any(panel.info.by_method for panel in panels)
+    within = _within(panels)
     fig = grid(panels, titles if within else [""], style, height=0.95)
     named: set[str] = set()
     for row, panel in enumerate(panels, 1):
@@ -214,7 +222,7 @@ def draw_agreement(panels: Sequence[Panel], style: Style) -> go.Figure:
         _add_correlation(fig, info.epochs, info.overall, "rho", "Spearman ρ", "#8A979D", "dash", style, left, row == 1)
         for method, found in info.by_method.items():
             _add_correlation(
-                fig, info.epochs, found, "tau", method, looks.colour(method), looks.DASHES[method], style, right,
+                fig, info.epochs, found, "tau", method, looks.colour(method), looks.look(method).dash, style, right,
                 method not in named,
             )  # fmt: skip
             named.add(method)
@@ -233,7 +241,7 @@ def _add_correlation(
     low, high = ([getattr(a, f"{what}_{end}") for a in found] for end in ("low", "high"))
     for bound, fill in ((high, None), (low, "tonexty")):
         fig.add_scatter(
-            x=epochs, y=bound, mode="lines", line={"width": 0}, fill=fill, fillcolor=rgba(colour, 0.13),
+            x=epochs, y=bound, mode="lines", line={"width": 0}, fill=fill, fillcolor=looks.rgba(colour, 0.13),
             hoverinfo="skip", showlegend=False, legendgroup=name, **where,
         )  # fmt: skip
     fig.add_scatter(
@@ -241,6 +249,3 @@ def _add_correlation(
         line={"color": colour, "width": 1.3 * style.line, "dash": dash}, legendgroup=name, showlegend=legend,
         customdata=[a.n for a in found], hovertemplate="epoch %{x}: %{y:.2f}, n = %{customdata}", **where,
     )  # fmt: skip
-
-
-MAKERS = (rung_survival, hypervolume_over_time, rank_agreement)

@@ -8,31 +8,32 @@ import numpy as np
 import plotly.graph_objects as go
 
 from analysis.figure_data import space_info as data
-from analysis.figure_data.training_info import NotEnough
+from analysis.figure_data.common import NotEnough
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
-from analysis.figures.panels import Panel, bars, collect, finish, frame, grid, log_ticks, score_title, several
+from analysis.figures.panels import Panel, bars, grid, panel_figure, score_title, several
 from analysis.figures.style import Style
 from analysis.results.load import Results
+from analysis.text import log_ticks
 from study import schema
 
 
 def accuracy_vs_k(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """Accuracy against the number of prototypes, the fitted power law and its saturation point."""
-    name, title = "accuracy_vs_k", "Accuracy against the number of prototypes"
-    panels, skipped = collect(name, results, lambda r: data.accuracy_by_k(r.trials))
-    if skipped:
-        return skipped
-    fig = draw_by_k(panels, style)
-    fig.update_layout(title_text=title)
-    caption = several(panels, lambda p: by_k_words(p.info)) + (
+    return panel_figure(
+        "accuracy_vs_k", "Accuracy against the number of prototypes", results, style,
+        compute=lambda r: data.accuracy_by_k(r.trials), draw=draw_by_k, caption=_by_k_caption, rows=_by_k_rows,
+    )  # fmt: skip
+
+
+def _by_k_caption(panels: Sequence[Panel]) -> str:
+    return several(panels, lambda p: by_k_words(p.info)) + (
         f" Model: accuracy = a - b k^-c or a - b exp(-c k), whichever leaves the smaller sum of squares over trials; "
         "intervals from its covariance (t), not counting that choice; saturation: the k at which the curve is "
         f"{data.TOLERANCE:g} points below a. Small dots: trials; large dots: mean per k "
         "with its 95 % interval where n > 1 (that of two may be cut off); horizontal lines: means of the other methods "
         "over their trials."
     )
-    return Figure(name, title, caption, finish(fig, style, results), frame(panels, lambda p: _by_k_rows(p.info)))
 
 
 def saturation_words(found: data.Saturation) -> str:
@@ -129,7 +130,7 @@ def _draw_trials(fig: go.Figure, info: data.AccuracyByK, style: Style, where: di
     for method, mean in info.references.items():
         fig.add_scatter(
             x=ends, y=[mean.mean] * 2, mode="lines", name=method, showlegend=legend, hoverinfo="name+y",
-            line={"color": looks.colour(method), "dash": looks.DASHES[method], "width": style.line}, **where,
+            line={"color": looks.colour(method), "dash": looks.look(method).dash, "width": style.line}, **where,
         )  # fmt: skip
 
 
@@ -150,7 +151,9 @@ def _draw_saturation(fig: go.Figure, info: data.AccuracyByK, style: Style, where
         _note(fig, "saturation not reached", style, where)
         return
     low, high = max(found.k_low, info.sizes[0] / 1.25), min(found.k_high, info.sizes[-1] * 1.25)
-    fig.add_vrect(x0=low, x1=high, fillcolor=looks.faded("kmclr", 0.12), line_width=0, layer="below", **where)
+    fig.add_vrect(
+        x0=low, x1=high, fillcolor=looks.rgba(looks.colour("kmclr"), 0.12), line_width=0, layer="below", **where
+    )
     fig.add_vline(x=found.k, line={"color": looks.colour("kmclr"), "width": style.line, "dash": "dot"}, **where)
     _note(fig, f"saturates at {saturation_point(found)}", style, where)
 
@@ -174,22 +177,19 @@ SIZE_TITLES = {"kmclr": "Prototypes k (log scale)", "nnclr": "Queue size, vector
 
 def temperature_map(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """Accuracy over temperature and size of the support set, a column for prototypes and one for the queue."""
-    name, title = "temperature_map", "Accuracy over temperature and support-set size"
-    panels, skipped = collect(name, results, _maps)
-    if skipped:
-        return skipped
-    fig = draw_maps(panels, style)
-    fig.update_layout(title_text=title)
-    caption = (
+    return panel_figure(
+        "temperature_map", "Accuracy over temperature and support-set size", results, style,
+        compute=_maps, draw=draw_maps, caption=_map_caption, rows=_map_rows, wide=True,
+    )  # fmt: skip
+
+
+def _map_caption(panels: Sequence[Panel]) -> str:
+    return (
         f"Search stage ({several(panels, lambda p: _map_words(p.info))}). Filled: completed trials; hollow: trials "
         "stopped early, without colour, as their accuracy is of another budget; colours between: linear interpolation "
         "in the logarithms between completed trials, within their hull only. Trials also differ in the parameters not "
         "shown."
     )
-    table = frame(
-        panels, lambda p: [{"method": m.method, **row} for m in p.info for row in m.points.to_dict("records")]
-    )
-    return Figure(name, title, caption, finish(fig, style, results, wide=True), table)
 
 
 def _maps(results: Results) -> list[data.SpaceMap]:
@@ -202,6 +202,10 @@ def _maps(results: Results) -> list[data.SpaceMap]:
     if not found:
         raise NotEnough("; ".join(reasons))
     return found
+
+
+def _map_rows(maps: Sequence[data.SpaceMap]) -> list[dict]:
+    return [{"method": found.method, **row} for found in maps for row in found.points.to_dict("records")]
 
 
 def _map_words(maps: Sequence[data.SpaceMap]) -> str:
@@ -259,6 +263,3 @@ def _log_axis(update: Callable, values: Sequence[float], more: dict) -> None:
     low, high = min(values) / 1.2, max(values) * 1.2
     ticks, texts = log_ticks(low, high)
     update(type="log", range=[_log10(low), _log10(high)], tickvals=ticks, ticktext=texts, **more)
-
-
-MAKERS = (accuracy_vs_k, temperature_map)

@@ -4,21 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import plotly.graph_objects as go
 
 from analysis.results.load import Results
 from study import schema
 
-COLOURS = {"kmclr": "#0072B2", "nnclr": "#D55E00", "none": "#5E6A71", "simclr": "#009E73", "byol": "#AA4499"}
+
+class Look(NamedTuple):
+    """How a method is drawn, everywhere."""
+
+    colour: str
+    symbol: str
+    dash: str
+
+
+LOOKS = {
+    "kmclr": Look("#0072B2", "circle", "solid"),
+    "nnclr": Look("#D55E00", "square", "dash"),
+    "none": Look("#5E6A71", "diamond", "dot"),
+    "simclr": Look("#009E73", "triangle-up", "dashdot"),
+    "byol": Look("#AA4499", "cross", "longdash"),
+}
 """Okabe and Ito 2008 (byol: Tol's purple): told apart with any colour vision, and in print next to each other."""
-SYMBOLS = {"kmclr": "circle", "nnclr": "square", "none": "diamond", "simclr": "triangle-up", "byol": "cross"}
-DASHES = {"kmclr": "solid", "nnclr": "dash", "none": "dot", "simclr": "dashdot", "byol": "longdash"}
+FURTHER = (
+    Look("#E69F00", "star", "longdashdot"),
+    Look("#56B4E9", "hexagon", "solid"),
+    Look("#882255", "triangle-down", "dash"),
+    Look("#999933", "pentagon", "dot"),
+)
+"""Looks of methods that have none of their own yet, in the order of the vocabulary; from the fifth on they repeat."""
+LOOKS |= {m: FURTHER[i % len(FURTHER)] for i, m in enumerate(m for m in schema.METHODS if m not in LOOKS)}
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+"""Of what is told apart by number: studies, values of a parameter."""
 UNKNOWN = "#9AA5AB"
 """Colour of a running trial whose method is not on record yet."""
 WARN = "#B34700"
 INK, GRID = "#1F2A30", "#E3E8EA"
-SEQUENTIAL, DIVERGING = "Viridis", "RdBu"
+SEQUENTIAL = "Viridis"
 FONTS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 PX_PER_INCH = 96
 
@@ -38,8 +62,6 @@ class Style:
     dpi: int
     titles: bool
     """Whether a figure carries its title (in a paper its caption does)."""
-    x: str = "support_bytes"
-    """Cost that fronts are drawn against; a key of `analysis.figures.pareto.AXES`."""
 
     @property
     def scale(self) -> float:
@@ -55,21 +77,26 @@ STYLES = {
 
 
 def get_style(name: str) -> Style:
-    """Raises ValueError for an unknown name."""
+    """Raises UserError for an unknown name."""
     if name not in STYLES:
-        raise ValueError(f"--style: expected one of {', '.join(STYLES)}, got {name!r}")
+        raise schema.UserError(f"--style: expected one of {', '.join(STYLES)}, got {name!r}")
     return STYLES[name]
+
+
+def look(method: object) -> Look:
+    """Look of a method; grey where it is not known."""
+    return LOOKS.get(str(method), Look(UNKNOWN, "circle", "solid"))
 
 
 def colour(method: object) -> str:
     """Colour of a method; grey where it is not known."""
-    return COLOURS.get(str(method), UNKNOWN)
+    return look(method).colour
 
 
-def faded(method: object, opacity: float = 0.15) -> str:
-    """The method's colour as rgba, for bands and dominated points."""
-    code = colour(method).lstrip("#")
-    return f"rgba({int(code[:2], 16)},{int(code[2:4], 16)},{int(code[4:], 16)},{opacity})"
+def rgba(code: str, opacity: float) -> str:
+    """A colour #rrggbb with an opacity, for bands."""
+    red, green, blue = (int(code[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
 
 
 def order(methods: Sequence[object]) -> list[str]:
@@ -109,7 +136,7 @@ def finish(fig: go.Figure, style: Style, results: Sequence[Results], *, wide: bo
             "x": 0.01,
             "xref": "container",
         },
-        colorway=list(COLOURS.values()),
+        colorway=[found.colour for found in LOOKS.values()],
         hoverlabel={"font": {"size": font}},
     )
     fig.update_layout(title_pad={"l": 0.6 * font}, title_yref="container", title_y=1, title_yanchor="top")

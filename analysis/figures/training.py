@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,10 +10,11 @@ import plotly.graph_objects as go
 from analysis.figure_data import training_info as data
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
-from analysis.figures.panels import Panel, bars, collect, counts, finish, frame, grid, rgba, score_title, several
+from analysis.figures.panels import Panel, bars, grid, in_two_lines, panel_figure, score_title, several
 from analysis.figures.style import Style
 from analysis.results.intervals import Interval
 from analysis.results.load import Results
+from analysis.text import counts
 from study import schema
 
 SHADES = ("#8CC5E8", "#3D9BD6", "#0072B2", "#004C78", "#00263C")
@@ -42,9 +43,10 @@ def _add_curve(
         )  # fmt: skip
     banded = data.banded(curve)
     if banded.any():
+        pale = looks.rgba(colour, 0.13)
         for bound, fill in ((curve.high, None), (curve.low, "tonexty")):
             fig.add_scatter(
-                x=x[banded], y=bound[banded], mode="lines", line={"width": 0}, fill=fill, fillcolor=rgba(colour, 0.13),
+                x=x[banded], y=bound[banded], mode="lines", line={"width": 0}, fill=fill, fillcolor=pale,
                 hoverinfo="skip", legendgroup=group, showlegend=False, **where,
             )  # fmt: skip
     mode = "lines" if len(x) > 1 else "markers"
@@ -88,16 +90,15 @@ CURVES_CAPTION = (
 
 
 def _curves_figure(name: str, title: str, metric: str, results: Sequence[Results], style: Style) -> Figure | Skipped:
-    panels, skipped = collect(name, results, lambda r: data.curves(r.trials, r.reports, metric))
-    if skipped:
-        return skipped
-    fig = draw_curves(panels, style)
-    for row, panel in enumerate(panels, 1):
-        text = score_title(panel.results) if metric == schema.ACCURACY else "Linear probe acc@5,<br>validation (%)"
-        fig.update_yaxes(title_text=text, range=value_range(panel.info), row=row, col=1)
-    fig.update_layout(title_text=title)
-    caption = f"{several(panels, lambda p: curves_in_words(p.info))} {CURVES_CAPTION}"
-    return Figure(name, title, caption, finish(fig, style, results), frame(panels, lambda p: _curve_rows(p.info)))
+    return panel_figure(
+        name, title, results, style,
+        compute=lambda r: data.curves(r.trials, r.reports, metric), draw=draw_curves, caption=_curves_caption,
+        rows=_curve_rows,
+    )  # fmt: skip
+
+
+def _curves_caption(panels: Sequence[Panel]) -> str:
+    return f"{several(panels, lambda p: curves_in_words(p.info))} {CURVES_CAPTION}"
 
 
 def draw_curves(panels: Sequence[Panel], style: Style) -> go.Figure:
@@ -108,9 +109,12 @@ def draw_curves(panels: Sequence[Panel], style: Style) -> go.Figure:
         for curve in panel.info.curves:
             _add_curve(
                 fig, curve, style, {"row": row, "col": 1}, colour=looks.colour(curve.group),
-                dash=looks.DASHES.get(curve.group, "solid"), legend=curve.group not in named,
+                dash=looks.look(curve.group).dash, legend=curve.group not in named,
             )  # fmt: skip
             named.add(curve.group)
+        metric = panel.info.metric
+        text = score_title(panel.results) if metric == schema.ACCURACY else in_two_lines(schema.METRICS[metric])
+        fig.update_yaxes(title_text=text, range=value_range(panel.info), row=row, col=1)
         fig.update_xaxes(title_text="Epoch", rangemode="tozero", row=row, col=1)
     return fig
 
@@ -131,21 +135,21 @@ def acc5_per_epoch(results: Sequence[Results], style: Style) -> Figure | Skipped
 
 def forgetting_interval(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """Curves by forgetting interval, and the last accuracy against it."""
-    name, title = "forgetting_interval", "Effect of the forgetting interval"
-    panels, skipped = collect(name, results, lambda r: data.forgetting(r.trials, r.reports))
-    if skipped:
-        return skipped
-    fig = draw_forgetting(panels, style)
-    fig.update_layout(title_text=title)
-    caption = (
+    return panel_figure(
+        "forgetting_interval", "Effect of the forgetting interval", results, style,
+        compute=lambda r: data.forgetting(r.trials, r.reports),
+        draw=draw_forgetting, caption=_forgetting_caption, rows=_forgetting_rows, wide=True,
+    )  # fmt: skip
+
+
+def _forgetting_caption(panels: Sequence[Panel]) -> str:
+    return (
         f"{several(panels, lambda p: _forgetting_words(p.info))} Left: mean over points (each the mean of its seeds) "
         "with its points as thin lines or, from three points on, its 95 % t-interval, cut off where it leaves the "
         "range of the values; right: every trial's last accuracy (dots), mean over points and 95 % interval (t, from "
         "10 on bootstrap; none for n = 1; over seeds where there is one point). Points of one interval also differ in "
         "their other parameters unless the study fixes them."
     )
-    table = frame(panels, lambda p: _forgetting_rows(p.info))
-    return Figure(name, title, caption, finish(fig, style, results, wide=True), table)
 
 
 def _forgetting_words(info: data.Forgetting) -> str:
@@ -169,13 +173,12 @@ def shade(index: int, count: int) -> str:
 def draw_forgetting(panels: Sequence[Panel], style: Style) -> go.Figure:
     """Two columns: curves by f, and last accuracy by f."""
     fig = grid(panels, ["", ""], style, gap=0.13)
-    dashes = ("solid", "dash", "dot", "dashdot", "longdash")
     named: set[str] = set()
     for row, panel in enumerate(panels, 1):
         info, count = panel.info, len(panel.info.values)
         for i, curve in enumerate(info.curves.curves):
             _add_curve(
-                fig, curve, style, {"row": row, "col": 1}, colour=shade(i, count), dash=dashes[i % 5],
+                fig, curve, style, {"row": row, "col": 1}, colour=shade(i, count), dash=looks.DASHES[i % 5],
                 legend=curve.group not in named, name=f"f = {curve.group}", thin_lines=not data.banded(curve).any(),
             )  # fmt: skip
             named.add(curve.group)
@@ -207,46 +210,48 @@ def _add_mean(
 # --- diagnostics ---
 
 DIAGNOSTICS = {
-    "neighbour_purity": ("Neighbour purity", "share of positives with<br>the query's label (0-1)"),
-    "self_hit_rate": ("Self-hit rate", "share of positives from<br>the same image (0-1)"),
-    "prototypes_used": ("Prototypes in use", "share chosen in<br>the epoch (0-1)"),
+    "neighbour_purity": "share of positives with<br>the query's label (0-1)",
+    "self_hit_rate": "share of positives from<br>the same image (0-1)",
+    "prototypes_used": "share chosen in<br>the epoch (0-1)",
 }
+"""Metrics in a column each, and what stands at their axis."""
 
 
 def support_diagnostics(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """Purity, self-hits and prototypes in use over the epochs."""
-    name, title = "support_diagnostics", "Inside the support set over the epochs"
-    panels, skipped = collect(name, results, lambda r: data.diagnostics(r.trials, r.reports, tuple(DIAGNOSTICS)))
-    if skipped:
-        return skipped
-    fig = draw_diagnostics(panels, style)
-    fig.update_layout(title_text=title)
+    return panel_figure(
+        "support_diagnostics", "Inside the support set over the epochs", results, style,
+        compute=lambda r: data.diagnostics(r.trials, r.reports, tuple(DIAGNOSTICS)),
+        draw=draw_diagnostics, caption=_diagnostics_caption, rows=_diagnostics_rows, wide=True,
+    )  # fmt: skip
+
+
+def _diagnostics_caption(panels: Sequence[Panel]) -> str:
     words = several(panels, lambda p: curves_in_words(next(iter(p.info.values()))))
-    caption = (
-        f"Left: do positives carry the query's label? Middle: how often is a queue's positive the query's own image? \
-Right: how many prototypes were chosen at least once (the others are dead)? {words} {CURVES_CAPTION}"
+    return (
+        "Left: do positives carry the query's label? Middle: how often is a queue's positive the query's own image? "
+        f"Right: how many prototypes were chosen at least once (the others are dead)? {words} {CURVES_CAPTION}"
     )
-    table = frame(panels, lambda p: [row for curves in p.info.values() for row in _curve_rows(curves)])
-    return Figure(name, title, caption, finish(fig, style, results, wide=True), table)
+
+
+def _diagnostics_rows(info: Mapping[str, data.Curves]) -> list[dict]:
+    return [row for curves in info.values() for row in _curve_rows(curves)]
 
 
 def draw_diagnostics(panels: Sequence[Panel], style: Style) -> go.Figure:
     """One column per diagnostic that any study has."""
     metrics = [m for m in DIAGNOSTICS if any(m in panel.info for panel in panels)]
-    fig = grid(panels, [DIAGNOSTICS[m][0] for m in metrics], style, height=0.85, gap=0.14)
+    fig = grid(panels, [schema.METRICS[m].title for m in metrics], style, height=0.85, gap=0.14)
     named: set[str] = set()
     for row, panel in enumerate(panels, 1):
         for column, metric in enumerate(metrics, 1):
             for curve in panel.info[metric].curves if metric in panel.info else ():
                 _add_curve(
                     fig, curve, style, {"row": row, "col": column}, colour=looks.colour(curve.group),
-                    dash=looks.DASHES.get(curve.group, "solid"), legend=curve.group not in named,
+                    dash=looks.look(curve.group).dash, legend=curve.group not in named,
                 )  # fmt: skip
                 named.add(curve.group)
             top = value_range(panel.info[metric], 1.0)[1] if metric in panel.info else 1.0
-            fig.update_yaxes(title_text=DIAGNOSTICS[metric][1], range=[-0.02 * top, top], row=row, col=column)
+            fig.update_yaxes(title_text=DIAGNOSTICS[metric], range=[-0.02 * top, top], row=row, col=column)
             fig.update_xaxes(title_text="Epoch", rangemode="tozero", row=row, col=column)
     return fig
-
-
-MAKERS = (accuracy_per_epoch, acc5_per_epoch, forgetting_interval, support_diagnostics)

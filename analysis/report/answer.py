@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from analysis.figures.pareto import cost_in_words
-from analysis.report.tables import number, reference_point, seeds_in_words, whole, with_interval
+from analysis.report.tables import reference_point
 from analysis.results import points
-from analysis.results.intervals import paired_difference, paired_ratio
+from analysis.results.front import AXES, Front, costs_in_words, front_of, names_of
+from analysis.results.intervals import Interval, paired_difference, paired_ratio
 from analysis.results.load import Results
-from analysis.text import bytes_in_words
+from analysis.results.points import with_support
+from analysis.text import in_sentence, number, seeds_in_words, whole, with_interval
 from study import schema
 
 ON_PAR = 0.99
-"""Share of the reference's accuracy that counts as `on par` when the smallest such support set is named."""
+"""Share of the reference's accuracy that counts as `on par` when the cheapest such point is named."""
 
 
-def answer(results: Results, x: str = "support_bytes") -> list[str]:
+def answer(results: Results) -> list[str]:
     """Sentences, the most important first. Says so where nothing can be said."""
     sentences = [*_standing(results)]
-    front = points.front_of(results, x)
+    front = front_of(results)
     if front is None:
         return [*sentences, "No trial has finished, so there is no answer yet."]
-    if front.score.stage == points.SEARCH:
+    if front.score.stage == schema.SEARCH:
         return [*sentences, *_of_search(front)]
     table = points.confirmed(results, front.score.column)
-    return [*sentences, *_against_queue(table, front.score), *_against_none(table, front.score), _front_words(front)]
+    return [
+        *sentences,
+        *_against_queue(table, front.score, results.costs),
+        *_against_none(table),
+        _front_words(front),
+    ]
 
 
 def _standing(results: Results) -> list[str]:
@@ -45,15 +52,24 @@ def _standing(results: Results) -> list[str]:
     return sentences
 
 
-def name_of(row: pd.Series) -> str:
-    """`400 prototypes (0.41 MB)`, `the 98,304-queue (101 MB)`, `no support set`."""
-    vectors, size = whole(row["vectors"]), bytes_in_words(float(row["support_bytes"]))
-    kind = schema.METHODS[row["method"]].support if row["method"] in schema.METHODS else None
+def name_of(row: pd.Series, costs: Sequence[str]) -> str:
+    """`400 prototypes (410 kB)`, `the 98,304-queue (time per epoch 19 s)`, `no support set`."""
+    vectors, cost = whole(row["vectors"]), _costs(row, costs)
+    kind = schema.METHODS[row["method"]].support
     if not math.isfinite(row["vectors"]):
-        return f"{row['label']} ({size})"
+        return f"{row['label']} ({cost})"
     if kind == "prototypes":
-        return f"{vectors} prototypes ({size})"
-    return f"the {vectors}-queue ({size})" if kind == "queue" else "no support set"
+        return f"{vectors} prototypes ({cost})"
+    return f"the {vectors}-queue ({cost})" if kind == "queue" else "no support set"
+
+
+def _costs(row: pd.Series, costs: Sequence[str]) -> str:
+    """`410 kB`, `410 kB, time per epoch 19 s`: bytes of a support set stand alone, as its size."""
+    parts = []
+    for name in costs:
+        title = "" if name == schema.SUPPORT_BYTES else f"{in_sentence(AXES[name].title)} "
+        parts.append(title + costs_in_words(row, [name]))
+    return ", ".join(parts)
 
 
 def _percent(mean: float, low: float, high: float, digits: int, factor: float = 1.0) -> str:
@@ -71,10 +87,10 @@ def _n(n: int) -> str:
     return seeds_in_words([n]) + (", no interval" if n == 1 else "")
 
 
-def _against_queue(table: pd.DataFrame, score: points.Score) -> list[str]:
-    """Prototypes against the largest queue: the best ones, then the fewest that are on par."""
-    prototypes, queues = table[table["method"] == "kmclr"], table[table["method"] == "nnclr"]
-    if prototypes.empty or queues.empty:
+def _against_queue(table: pd.DataFrame, score: points.Score, costs: Sequence[str]) -> list[str]:
+    """Prototypes against the largest queue: the best ones, then the cheapest that are on par."""
+    prototypes = with_support(table, "prototypes")
+    if prototypes.empty or with_support(table, "queue").empty:
         return []
     queue = reference_point(table)
     ratios = {row.point: paired_ratio(row.values, queue["values"]) for row in prototypes.itertuples()}
@@ -84,35 +100,47 @@ def _against_queue(table: pd.DataFrame, score: points.Score) -> list[str]:
     ratio = ratios[best["point"]]
     share = _percent(*ratio[:3], 1, 100)
     values = f"{number(best['y'])} % against {number(queue['y'])} %"
-    sentences = [
-        f"{name_of(best)}{_chosen(prototypes)} reach {share} of the accuracy of {name_of(queue)}: {values} "
-        f"({score.title.removesuffix(' (%)')}; {_n(ratio.n)}, paired)."
-    ]
+    first = (
+        f"{name_of(best, costs)}{_chosen(prototypes)} reach {share} of the accuracy of {name_of(queue, costs)}: "
+        f"{values} ({score.title.removesuffix(' (%)')}; {_n(ratio.n)}, paired)."
+    )
     enough = prototypes[[ratios[p].n > 0 and ratios[p].mean >= ON_PAR for p in prototypes["point"]]]
     if not len(enough):
-        return [*sentences, f"No number of prototypes tried reaches {100 * ON_PAR:g} % of it in the mean."]
-    fewest = enough.sort_values(["support_bytes", "vectors"]).iloc[0]
-    if fewest["support_bytes"] < best["support_bytes"]:
-        ratio = ratios[fewest["point"]]
-        sentences.append(
-            f"The smallest set with at least {100 * ON_PAR:g} % of it holds {name_of(fewest)}: "
-            f"{_percent(*ratio[:3], 1, 100)} ({_n(ratio.n)}, paired)."
-        )
+        return [first, f"No number of prototypes tried reaches {100 * ON_PAR:g} % of it in the mean."]
+    return [first, *_cheapest(enough, best, ratios, costs)]
+
+
+def _cheapest(enough: pd.DataFrame, best: pd.Series, ratios: Mapping[str, Interval], costs: Sequence[str]) -> list[str]:
+    """For each cost the point on par that takes least of it, where it takes less than the best point."""
+    sentences = []
+    for name in costs:
+        fewest = enough.sort_values([name, "vectors"]).iloc[0]
+        if not fewest[name] < best[name]:
+            continue
+        ratio, share = ratios[fewest["point"]], f"at least {100 * ON_PAR:g} % of it"
+        what = f"The lowest {in_sentence(AXES[name].title)} with {share} is that of"
+        if name == schema.SUPPORT_BYTES:
+            what = f"The smallest set with {share} holds"
+        text = f"{what} {name_of(fewest, costs)}: {_percent(*ratio[:3], 1, 100)} ({_n(ratio.n)}, paired)."
+        sentences.append(text)
     return sentences
 
 
-def _against_none(table: pd.DataFrame, score: points.Score) -> list[str]:
+def _against_none(table: pd.DataFrame) -> list[str]:
     """What a support set adds: the best point of each arm over the arm without one."""
     bare = table[table["method"] == "none"]
     if bare.empty:
         return []
     bare = bare.loc[bare["y"].idxmax()]
     parts, counts = [], []
-    for method, group in table[table["method"].isin(["kmclr", "nnclr"])].groupby("method"):
+    for kind in ("prototypes", "queue"):
+        group = with_support(table, kind)
+        if group.empty:
+            continue
         best = group.loc[group["y"].idxmax()]
         gain = paired_difference(best["values"], bare["values"])
         if gain.n:
-            what = "prototypes add" if method == "kmclr" else "a queue adds"
+            what = "prototypes add" if kind == "prototypes" else "a queue adds"
             parts.append(f"{what} at best {with_interval(gain.mean, gain.low, gain.high)} percentage points")
             counts.append(gain.n)
     value = _percent(bare["y"], bare["low"], bare["high"], 2)
@@ -120,21 +148,23 @@ def _against_none(table: pd.DataFrame, score: points.Score) -> list[str]:
     return [f"{text}; {', '.join(parts)} ({seeds_in_words(counts)}, paired)." if parts else f"{text}."]
 
 
-def _front_words(front: points.Front) -> str:
+def _front_words(front: Front) -> str:
+    costs = [name for name in front.objectives if name != schema.ACCURACY]
     on = front.points[front.points["on_front"]]
     named = []
-    for row in on.itertuples():
-        sure = f", {100 * row.p_front:.0f} %" if math.isfinite(row.p_front) else ""
-        named.append(f"{row.label} ({cost_in_words(getattr(row, front.axis.column), front.axis)}{sure})")
-    note = "" if on["p_front"].isna().all() else "; in brackets cost and share of resamples in which it stays there"
+    for row in on.to_dict("records"):
+        sure = f", {100 * row['p_front']:.0f} %" if math.isfinite(row["p_front"]) else ""
+        named.append(f"{row['label']} ({costs_in_words(row, costs)}{sure})")
+    what = "cost" if len(costs) == 1 else names_of(costs)
+    note = "" if on["p_front"].isna().all() else f"; in brackets {what} and share of resamples in which it stays there"
     return f"Front of means, {len(on)} of {len(front.points)} points{note}: {'; '.join(named)}."
 
 
-def _of_search(front: points.Front) -> list[str]:
+def _of_search(front: Front) -> list[str]:
     """Without confirm stage: the front of single runs, with the warning that goes with it."""
     on = front.points[front.points["on_front"]].sort_values("y")
     best = on.iloc[-1]
-    cost = cost_in_words(float(best[front.axis.column]), front.axis)
+    cost = costs_in_words(best, [name for name in front.objectives if name != schema.ACCURACY])
     return [
         f"Search only, so one run per point and no intervals. The best of {len(front.points)} finished trials is "
         f"{best['label']} with {number(best['y'])} % ({front.score.title.removesuffix(' (%)')}) at {cost}; it was "

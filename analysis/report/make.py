@@ -19,11 +19,12 @@ from analysis.figures.style import Style, get_style, rehearsal_label
 from analysis.report import answer as words
 from analysis.report import page, table_formats, tables
 from analysis.report.page import esc
-from analysis.results import points
+from analysis.results.front import against
 from analysis.results.load import Results, load
 from study import schema
+from study.schema import UserError, files
 
-MAIN = ("pareto", "curves")
+MAIN = ("pareto", "accuracy_per_epoch")
 """Figures that always become images; the others do with images='all'."""
 FORMATS = (".svg", ".png", ".pdf")
 MOST_NAMES = 6
@@ -35,39 +36,39 @@ def make_report(
     *,
     out: Path | str | None = None,
     style: str = "web",
-    x: str = "support_bytes",
+    x: str | None = None,
     images: str = "main",
     progress: Callable[[str], None] = print,
 ) -> Path:
     """Write figures/, tables/ and report.html for these results folders; returns the page's path.
 
     out: where to (default: the folder itself; `comparison` beside the first of several). style: paper | slides | web,
-    for the files in figures/. x: cost axis of the fronts. images: `main` draws the main figures as SVG, PNG and PDF
-    and the animations as GIF (seconds), `all` every figure; `none` makes HTML alone. Raises ValueError for what the
+    for the files in figures/. x: a cost, or `gpu_hours`, that fronts are over instead of the
+    studies' own objectives. images: `main` draws the main figures as SVG, PNG and PDF
+    and the animations as GIF (seconds), `all` every figure; `none` makes HTML alone. Raises UserError for what the
     user can put right: a folder that is none, a broken line, an unknown style or axis.
     """
     if images not in ("main", "all", "none"):
-        raise ValueError(f"images: expected main, all or none, got {images!r}")
+        raise UserError(f"images: expected main, all or none, got {images!r}")
     folders = [folders] if isinstance(folders, (str, Path)) else list(folders)
     if not folders:
-        raise ValueError("no results folder given; for example: python -m analysis results/k_sweep")
-    look = dataclasses.replace(get_style(style), x=x)
-    results = _distinct([load_with_notes(Path(f), progress) for f in folders])
-    points.check_axis(results, x)
+        raise UserError("no results folder given; for example: python -m analysis results/k_sweep")
+    look = get_style(style)
+    results = _distinct([against(load_with_notes(Path(f), progress), x) for f in folders])
     target = Path(out) if out else (folders_home(results))
     for name in (schema.FIGURES_DIR, schema.TABLES_DIR):
         (target / name).mkdir(parents=True, exist_ok=True)
     made, skipped = draw_all(results, look, progress)
-    page_made = made if style == "web" else draw_all(results, dataclasses.replace(get_style("web"), x=x), progress)[0]
+    page_made = made if style == "web" else draw_all(results, get_style("web"), progress)[0]
     _write_figures(made, target / schema.FIGURES_DIR, look, images, progress)
     if images != "none":
         write_gifs(results, target / schema.FIGURES_DIR)
-    found = [(r, t) for r in results for t in _tables(r, x)]
+    found = [(r, t) for r in results for t in _tables(r)]
     for one, table in found:
         table_formats.write(table, target / schema.TABLES_DIR, f"{one.name}-" if len(results) > 1 else "")
     path = target / schema.REPORT_HTML
     stills = target / schema.FIGURES_DIR if images != "none" and style == "web" else None
-    render.write_text(path, _page(results, page_made, skipped, found, stills, x))
+    files.write_atomically(path, _page(results, page_made, skipped, found, stills))
     return path
 
 
@@ -87,10 +88,10 @@ def folders_home(results: Sequence[Results]) -> Path:
 
 
 def _distinct(results: list[Results]) -> list[Results]:
-    """Studies of the same name are told apart by their parent folders. Raises ValueError for the same folder twice."""
+    """Studies of the same name are told apart by their parent folders. Raises UserError for the same folder twice."""
     places = [r.folder.resolve() for r in results]
     if len(set(places)) < len(places):
-        raise ValueError(f"{max(places, key=places.count)}: given twice")
+        raise UserError(f"{max(places, key=places.count)}: given twice")
     names = [r.name for r in results]
     return [
         dataclasses.replace(r, name=f"{r.folder.resolve().parent.name}_{r.name}") if names.count(r.name) > 1 else r
@@ -120,8 +121,8 @@ def is_wide(live: go.Figure) -> bool:
     return "xaxis2" in live.layout or (axis.type != "log" and len(axis.ticktext or ()) > MOST_NAMES)
 
 
-def _tables(results: Results, x: str) -> list[tables.Table]:
-    found = (tables.front_table(results, x), tables.offline_table(results), tables.paired_table(results),
+def _tables(results: Results) -> list[tables.Table]:
+    found = (tables.front_table(results), tables.offline_table(results), tables.paired_table(results),
              tables.failed_table(results))  # fmt: skip
     return [t for t in found if t is not None]
 
@@ -135,7 +136,7 @@ def _write_figures(
     """NAME.html and NAME.csv of every figure, and its images."""
     jobs: list[render.Job] = []
     for figure in made:
-        render.write_text(folder / f"{figure.name}.csv", figure.data.to_csv(index=False))
+        files.write_atomically(folder / f"{figure.name}.csv", figure.data.to_csv(index=False))
         render.write_html(figure.figure, folder / f"{figure.name}.html", alone=figure.name in MAIN)
         if images == "all" or (images == "main" and figure.name in MAIN):
             jobs += [render.Job(figure.figure, folder / f"{figure.name}{s}", style.scale) for s in FORMATS]
@@ -177,10 +178,9 @@ def _page(
     skipped: Sequence[Skipped],
     found: Sequence[tuple[Results, tables.Table]],
     stills: Path | None,
-    x: str,
 ) -> str:
     names = ", ".join(r.name for r in results)
-    body = [_head(results), *_answers(results, x)]
+    body = [_head(results), *_answers(results)]
     figures = {f.name: _embedded(f, i, stills) for i, f in enumerate(made)}
     body.append('<h2 id="front">The front</h2>')
     body += [figures[n] for n in ("pareto",) if n in figures]
@@ -189,8 +189,7 @@ def _page(
         body.append('<h2 id="tables">Tables</h2>')
         body += _shown(results, found, ("offline", "paired"))
     body.append('<h2 id="figures">Figures</h2>')
-    doubled = {"curves"} if "accuracy_per_epoch" in figures else set()
-    body += [code for name, code in figures.items() if name not in {"pareto", *doubled}]
+    body += [code for name, code in figures.items() if name != "pareto"]
     if skipped:
         items = "".join(f"<li>{esc(s.name)}: {esc(s.reason)}</li>" for s in skipped)
         body.append(f'<p class="note">Figures that these results do not allow:</p><ul class="note">{items}</ul>')
@@ -211,11 +210,11 @@ def _head(results: Sequence[Results]) -> str:
     return f"{banner}<h1>{esc(', '.join(r.name for r in results))}</h1>{asked}<nav>{nav}</nav>"
 
 
-def _answers(results: Sequence[Results], x: str) -> list[str]:
+def _answers(results: Sequence[Results]) -> list[str]:
     parts = ['<h2 id="answer">Answer</h2>']
     for one in results:
         name = f"<h3>{esc(one.name)}</h3>" if len(results) > 1 else ""
-        said = "".join(f"<p>{esc(sentence)}</p>" for sentence in words.answer(one, x))
+        said = "".join(f"<p>{esc(sentence)}</p>" for sentence in words.answer(one))
         parts.append(f'{name}<div class="answer">{said}</div>')
     parts.append(
         '<p class="note">Brackets are 95 % intervals over seeds; they say how other seeds would move the numbers on '

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from analysis.results.load import Results
-from analysis.text import bytes_in_words
+from study.schema import wording
 
 CSS = """
 :root { --ink:#1f2a30; --soft:#56646c; --line:#dfe5e8; --accent:#0072b2; --warn:#b34700; --tint:#f5f7f8; }
@@ -119,8 +118,11 @@ def _seeds(seeds: Mapping[str, Any] | None) -> str:
 
 def _hardware(found: Mapping[str, Any] | None) -> str:
     found = found or {}
-    gpus = ", ".join(f"{g['name']} ({bytes_in_words(g['memory_bytes'])})" for g in found.get("gpus") or []) or "no GPU"
-    memory = bytes_in_words(float(found.get("memory_bytes") or "nan"))
+    gpus = (
+        ", ".join(f"{g['name']} ({wording.bytes_in_words(g['memory_bytes'])})" for g in found.get("gpus") or [])
+        or "no GPU"
+    )
+    memory = wording.bytes_in_words(float(found.get("memory_bytes") or "nan"))
     return f"{found.get('cpu')}, {found.get('cores')} cores, {memory} memory; {gpus}"
 
 
@@ -149,8 +151,3 @@ def reproduce(results: Results) -> str:
     lines += [command if command.startswith(("python", "uv ")) else f"uv run {command}"]
     lines += [f"uv run python -m analysis results/{results.name}   # redraws this report from the folder alone"]
     return f"<pre>{esc(chr(10).join(lines))}</pre>"
-
-
-def json_for_script(value: Any) -> str:
-    """JSON that may stand inside a script element."""
-    return json.dumps(value).replace("</", "<\\/")

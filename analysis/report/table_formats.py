@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.figures.render import write_text
 from analysis.report.tables import Table
+from study.schema import files
 
 
 def _one_line(cell: object) -> str:
@@ -131,7 +131,7 @@ def to_html(table: Table) -> str:
 def write(table: Table, folder: Path, prefix: str = "") -> None:
     """NAME.md, NAME.csv and NAME.tex; the CSV holds the numbers and, in a rehearsal, a column that says so."""
     name = prefix + table.name
-    write_text(folder / f"{name}.md", to_markdown(table))
-    write_text(folder / f"{name}.tex", to_latex(table))
+    files.write_atomically(folder / f"{name}.md", to_markdown(table))
+    files.write_atomically(folder / f"{name}.tex", to_latex(table))
     data = table.data.assign(rehearsal=True) if table.label else table.data
-    write_text(folder / f"{name}.csv", data.to_csv(index=False))
+    files.write_atomically(folder / f"{name}.csv", data.to_csv(index=False))

@@ -1,4 +1,4 @@
-"""Intervals for means, ratios and fronts of few repeated runs. Numbers in, numbers out; every random draw is seeded.
+"""Intervals for means and ratios of few repeated runs. Numbers in, numbers out; every random draw is seeded.
 
 Shape legend: N points, S seeds, R draws. Accuracies are percentages, higher is better; costs are bytes or seconds.
 """
@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
-
-from analysis.figures import pareto
 
 CONFIDENCE = 0.95
 BOOTSTRAP_FROM = 10
@@ -130,35 +128,3 @@ def resampled_costs(costs: Sequence[Sequence[float]], draws: int = DRAWS, seed: 
     logs_RN = resampled_means([np.log(c) for c in costs], draws, seed)
     centre_N = np.array([np.log(c).mean() if len(c) else np.nan for c in costs])
     return means_N * np.exp(logs_RN - centre_N)
-
-
-class FrontStatistics(NamedTuple):
-    """What resampling says about a front."""
-
-    probability_N: np.ndarray
-    """Of each point to be on the front (NaN if nothing is repeated)."""
-    hypervolume: float
-    """Of the front of means."""
-    low: float
-    high: float
-
-
-def front_statistics(
-    costs: Sequence[Sequence[float]], samples: Sequence[Sequence[float]], reference: pareto.Reference,
-    draws: int = DRAWS,
-) -> FrontStatistics:  # fmt: skip
-    """Probability of each point to be on the front, and the hypervolume with its 95 % percentile interval.
-
-    costs, samples: costs and accuracies (%) of each point, one per seed (NaN excluded beforehand). A draw above 100 %
-    ranks as it is, but adds no more than 100 % to the hypervolume.
-    """
-    x_N, means_N = (np.array([np.mean(s) if len(s) else np.nan for s in part], float) for part in (costs, samples))
-    value = pareto.hypervolume(x_N, means_N, reference)
-    drawn_RN = resampled_means(samples, draws)
-    if len(x_N) == 0 or np.isnan(drawn_RN).all():
-        return FrontStatistics(np.full(len(x_N), np.nan), value, math.nan, math.nan)
-    pairs = list(zip(resampled_costs(costs, draws), drawn_RN, strict=True))
-    on_RN = np.array([pareto.on_front(x, y) for x, y in pairs])
-    volumes = [pareto.hypervolume(x, np.clip(y, *PERCENT), reference) for x, y in pairs]
-    low, high = np.quantile(volumes, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return FrontStatistics(on_RN.mean(0), value, float(low), float(high))

@@ -8,7 +8,6 @@ and line.
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,16 +18,13 @@ import pandas as pd
 import yaml
 
 from study import schema
+from study.schema import ACCURACY, SUPPORT_BYTES, UserError, files
 
-METRICS = (*schema.REPORT_METRICS, *schema.TEST_METRICS)
 NESTED = ("params", "metrics")
 PARAM_PREFIX = "p_"
+GPU_HOURS = "gpu_hours"
 FROM_TRIAL = ("method", "label", "point", "baseline", "status", "max_epochs")
 """Columns of a trial that its reports get too, where the trial has ended or was interrupted."""
-
-
-class ResultsError(ValueError):
-    """A results folder that cannot be read; names file and line."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +44,14 @@ class Results:
     rehearsal: bool
     name: str
     running: bool
+    objectives: dict[str, str]
+    """What fronts are over, name -> max | min, accuracy first: the study's own objectives, unless a report is asked
+    for another cost (`front.against`). A study with accuracy alone is drawn against the bytes of its support sets."""
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The objectives beside accuracy."""
+        return tuple(name for name in self.objectives if name != ACCURACY)
 
     def stage(self, name: str) -> pd.DataFrame:
         """Trials of one stage."""
@@ -55,17 +59,18 @@ class Results:
 
 
 def load(folder: Path | str) -> Results:
-    """Read a results folder. Raises ResultsError (a ValueError) with file, line and rule."""
+    """Read a results folder. Raises UserError (files.DamagedFile with file, line and rule) if it cannot be read."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise ResultsError(f"{folder}: not a folder; give the results folder of a study, for example results/k_sweep")
+        raise UserError(f"{folder}: not a folder; give the results folder of a study, for example results/k_sweep")
     manifest = _read_manifest(folder / schema.MANIFEST_FILE)
     study = _read_study(folder / schema.STUDY_FILE)
     ends = _trial_ends(folder / schema.TRIALS_FILE, manifest["objectives"])
     lines = _report_lines(folder / schema.REPORTS_FILE)
     trials, reports = _trial_table(ends), _report_table(lines)
     reports = _join(reports, trials)
-    trials["gpu_hours"] = _gpu_hours(trials, reports, manifest, study)
+    trials[GPU_HOURS] = _gpu_hours(trials, reports, manifest, study)
+    own = manifest["objectives"]
     return Results(
         folder=folder,
         study=study,
@@ -75,6 +80,7 @@ def load(folder: Path | str) -> Results:
         rehearsal=bool(manifest["rehearsal"]),
         name=folder.resolve().name,
         running=manifest["status"] == "running",
+        objectives=own if len(own) > 1 else {**own, SUPPORT_BYTES: "min"},
     )
 
 
@@ -85,38 +91,36 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ResultsError(f"{path}: missing, so {path.parent} is not the results folder of a study") from None
+        raise UserError(f"{path}: missing, so {path.parent} is not the results folder of a study") from None
     except UnicodeDecodeError as error:
-        raise ResultsError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
-
-
-def _check_schema(found: Any, place: str) -> dict[str, Any]:
-    if not isinstance(found, dict):
-        raise ResultsError(f"{place}: expected an object, got {type(found).__name__}")
-    if found.get("schema") != schema.SCHEMA_VERSION:
-        raise ResultsError(
-            f"{place}: expected schema version {schema.SCHEMA_VERSION}, got {found.get('schema')!r}; "
-            f"analyse it with the version of this program that wrote it"
-        )
-    return found
+        raise files.DamagedFile(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(_text(path))
     except json.JSONDecodeError as error:
-        raise ResultsError(f"{path}:{error.lineno}: not JSON ({error.msg})") from None
-    _check_schema(found, str(path))
+        raise files.DamagedFile(f"{path}:{error.lineno}: not JSON ({error.msg})") from None
+    files.checked(found, str(path))
     missing = [name for name in schema.MANIFEST_FIELDS if name not in found]
     if missing:
-        raise ResultsError(f"{path}: field {missing[0]!r} is missing")
-    if not isinstance(found["objectives"], dict) or not found["objectives"]:
-        raise ResultsError(f"{path}: objectives must map metrics to max or min, got {found['objectives']!r}")
+        raise files.DamagedFile(f"{path}: field {missing[0]!r} is missing")
+    _check_objectives(found["objectives"], path)
     if not isinstance(found["rungs"], list) or any(
         isinstance(r, bool) or not isinstance(r, int) for r in found["rungs"]
     ):
-        raise ResultsError(f"{path}: rungs must be a list of epochs, got {found['rungs']!r}")
+        raise files.DamagedFile(f"{path}: rungs must be a list of epochs, got {found['rungs']!r}")
     return found
+
+
+def _check_objectives(objectives: Any, path: Path) -> None:
+    if not isinstance(objectives, dict) or next(iter(objectives.items()), None) != (ACCURACY, "max"):
+        raise files.DamagedFile(f"{path}: objectives must begin with accuracy: max, got {objectives!r}")
+    for name, sense in objectives.items():
+        if name not in schema.OBJECTIVES or sense not in ("max", "min"):
+            raise files.DamagedFile(
+                f"{path}: objectives.{name}: {sense} is not known; known: {', '.join(schema.OBJECTIVES)}, max or min"
+            )
 
 
 def _read_study(path: Path) -> dict[str, Any]:
@@ -125,30 +129,8 @@ def _read_study(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise ResultsError(f"{path}{line}: not YAML ({getattr(error, 'problem', None) or error})") from None
-    return _check_schema(found, str(path))
-
-
-def read_lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    """(line number, object) of a JSON-lines file; [] if it is missing. A torn last line is dropped with a warning."""
-    if not path.exists():
-        return []
-    raw = path.read_bytes()
-    whole = raw[: raw.rfind(b"\n") + 1]
-    if len(whole) < len(raw):
-        warnings.warn(f"{path}: dropped a torn last line of {len(raw) - len(whole)} bytes", stacklevel=3)
-    rows = whole.split(b"\n")
-    return [(number, _parse_line(path, number, row)) for number, row in enumerate(rows, 1) if row.strip()]
-
-
-def _parse_line(path: Path, number: int, row: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(row.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise ResultsError(f"{path}:{number}: not UTF-8 text ({error.reason}); restore the file") from None
-    except json.JSONDecodeError as error:
-        raise ResultsError(f"{path}:{number}: not JSON ({error.msg}); restore the file or remove that line") from None
-    return _check_schema(found, f"{path}:{number}")
+        raise files.DamagedFile(f"{path}{line}: not YAML ({getattr(error, 'problem', None) or error})") from None
+    return files.checked(found, str(path))
 
 
 # --- lines ---
@@ -157,49 +139,49 @@ def _parse_line(path: Path, number: int, row: bytes) -> dict[str, Any]:
 def _require(line: Mapping[str, Any], fields: Iterable[str], place: str) -> None:
     for name in fields:
         if name not in line:
-            raise ResultsError(f"{place}: field {name!r} is missing")
+            raise files.DamagedFile(f"{place}: field {name!r} is missing")
     _one_of(line, "stage", schema.STAGES, place)
     _text_of(line, "trial_id", place)
 
 
 def _one_of(line: Mapping[str, Any], name: str, allowed: Sequence[str], place: str) -> None:
     if line[name] not in allowed:
-        raise ResultsError(f"{place}: {name} must be one of {', '.join(allowed)}, got {line[name]!r}")
+        raise files.DamagedFile(f"{place}: {name} must be one of {', '.join(allowed)}, got {line[name]!r}")
 
 
 def _text_of(line: Mapping[str, Any], name: str, place: str) -> None:
     if not isinstance(line[name], str):
-        raise ResultsError(f"{place}: {name} must be text, got {line[name]!r}")
+        raise files.DamagedFile(f"{place}: {name} must be text, got {line[name]!r}")
 
 
 def _instant(line: Mapping[str, Any], name: str, place: str) -> None:
     try:
         datetime.fromisoformat(line[name])
     except (TypeError, ValueError):
-        raise ResultsError(f"{place}: {name} must be a time as in ISO 8601, got {line[name]!r}") from None
+        raise files.DamagedFile(f"{place}: {name} must be a time as in ISO 8601, got {line[name]!r}") from None
 
 
 def _numbers(values: Mapping[str, Any], place: str) -> None:
-    for name in METRICS:
+    for name in schema.METRICS:
         value = values.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise ResultsError(f"{place}: {name} must be a number or null, got {value!r}")
+            raise files.DamagedFile(f"{place}: {name} must be a number or null, got {value!r}")
 
 
 def _whole_number(line: Mapping[str, Any], name: str, place: str) -> None:
     if isinstance(line[name], bool) or not isinstance(line[name], int):
-        raise ResultsError(f"{place}: {name} must be a whole number, got {line[name]!r}")
+        raise files.DamagedFile(f"{place}: {name} must be a whole number, got {line[name]!r}")
 
 
 def _trial_ends(path: Path, objectives: Mapping[str, str]) -> list[dict[str, Any]]:
     """The last end of each trial; only an `interrupted` end may be followed by another."""
     ends: dict[str, dict[str, Any]] = {}
-    for number, line in read_lines(path):
+    for number, line in files.read_json_lines(path):
         place = f"{path}:{number}"
         _check_end(line, objectives, place)
         earlier = ends.get(line["trial_id"])
         if earlier is not None and earlier["status"] != schema.INTERRUPTED:
-            raise ResultsError(f"{place}: trial {line['trial_id']} has ended before ({earlier['status']})")
+            raise files.DamagedFile(f"{place}: trial {line['trial_id']} has ended before ({earlier['status']})")
         ends[line["trial_id"]] = line
     return sorted(ends.values(), key=lambda end: (schema.STAGES.index(end["stage"]), end["number"]))
 
@@ -212,23 +194,24 @@ def _check_end(line: Mapping[str, Any], objectives: Mapping[str, str], place: st
         _text_of(line, name, place)
     _instant(line, "ended", place)
     if not isinstance(line["baseline"], bool):
-        raise ResultsError(f"{place}: baseline must be true or false, got {line['baseline']!r}")
+        raise files.DamagedFile(f"{place}: baseline must be true or false, got {line['baseline']!r}")
     for name in NESTED:
         if not isinstance(line[name], dict):
-            raise ResultsError(f"{place}: {name} must be an object, got {line[name]!r}")
+            raise files.DamagedFile(f"{place}: {name} must be an object, got {line[name]!r}")
     for name in ("number", "seed", "epochs", "max_epochs"):
         _whole_number(line, name, place)
     _numbers(line["metrics"], place)
-    if line["status"] == schema.COMPLETED:
-        for name in objectives:
-            if line["metrics"].get(name) is None:
-                raise ResultsError(f"{place}: completed trial {line['trial_id']} has no metrics.{name}, an objective")
+    missing = [name for name in objectives if line["metrics"].get(name) is None]
+    if line["status"] == schema.COMPLETED and missing:
+        raise files.DamagedFile(
+            f"{place}: completed trial {line['trial_id']} has no metrics.{missing[0]}, an objective"
+        )
 
 
 def _report_lines(path: Path) -> list[dict[str, Any]]:
     seen: dict[tuple[str, int], int] = {}
     lines = []
-    for number, line in read_lines(path):
+    for number, line in files.read_json_lines(path):
         place = f"{path}:{number}"
         _require(line, schema.REPORT_IDENTITY, place)
         for name in ("number", "seed", "epoch"):
@@ -237,7 +220,7 @@ def _report_lines(path: Path) -> list[dict[str, Any]]:
         _instant(line, "time", place)
         key = (line["trial_id"], line["epoch"])
         if key in seen:
-            raise ResultsError(f"{place}: epoch {key[1]} of trial {key[0]} is there before, in line {seen[key]}")
+            raise files.DamagedFile(f"{place}: epoch {key[1]} of trial {key[0]} is there before, in line {seen[key]}")
         seen[key] = number
         lines.append(line)
     return lines
@@ -266,7 +249,7 @@ def _trial_table(ends: list[dict[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
     table = table[columns + [name for name in table.columns if name not in columns]]
     table["baseline"] = table["baseline"].astype(bool)
-    return _floats(table.copy(), ("wall_s", *METRICS))
+    return _floats(table.copy(), ("wall_s", *schema.METRICS))
 
 
 def _report_table(lines: list[dict[str, Any]]) -> pd.DataFrame:

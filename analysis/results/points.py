@@ -1,35 +1,22 @@
 """Points: what was measured at one place of the search space, over its seeds, with intervals.
 
 The confirm stage gives one point per `point` id, with a value per seed; its score is the offline evaluation on test
-that matches the study's score. The search stage gives one point per trial, on validation.
+that matches the study's score. The search stage gives one point per trial, on validation. Every table of points has a
+column for each cost of the report (`Results.costs`), and `y` for the accuracy.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from analysis.figures import pareto
-from analysis.results.intervals import PERCENT, FrontStatistics, front_statistics, mean_interval
-from analysis.results.load import Results
+from analysis.results.intervals import PERCENT, mean_interval
+from analysis.results.load import PARAM_PREFIX, Results
+from analysis.text import heading
 from study import schema
-
-TEST_OF = {"probe_acc1": "test_acc1", "knn_acc1": "test_knn_acc1", "few_shot_acc1": "test_few_shot_acc1"}
-TITLES = {
-    "accuracy": "Validation accuracy (%)",
-    "probe_acc1": "Validation acc@1, online linear probe (%)",
-    "knn_acc1": "Validation acc@1, kNN (%)",
-    "few_shot_acc1": "Validation acc@1, few-shot probe (%)",
-    "test_acc1": "Test acc@1, offline linear (%)",
-    "test_acc5": "Test acc@5, offline linear (%)",
-    "test_knn_acc1": "Test acc@1, kNN (%)",
-    "test_few_shot_acc1": "Test acc@1, few-shot probe (%)",
-}
-SEARCH, CONFIRM = schema.STAGES
+from study.schema import ACCURACY, CONFIRM, SEARCH, Metric
 
 
 class Score(NamedTuple):
@@ -43,7 +30,12 @@ class Score(NamedTuple):
 def finished(results: Results, stage: str) -> pd.DataFrame:
     """Trials of a stage that ran their full budget and have the study's objectives."""
     trials = results.stage(stage)
-    return trials[(trials["status"] == schema.COMPLETED) & trials["accuracy"].notna()]
+    return trials[(trials["status"] == schema.COMPLETED) & trials[ACCURACY].notna()]
+
+
+def score_metric(results: Results) -> Metric:
+    """The metric that the study optimises, which `accuracy` copies."""
+    return schema.METRICS.get(str(results.manifest["score"]), schema.METRICS[ACCURACY])
 
 
 def confirm_score(results: Results) -> Score | None:
@@ -51,16 +43,15 @@ def confirm_score(results: Results) -> Score | None:
     done = finished(results, CONFIRM)
     if not len(done):
         return None
-    score = str(results.manifest["score"])
-    column = TEST_OF.get(score, "test_acc1")
+    column = schema.SCORES.get(str(results.manifest["score"]), "test_acc1")
     if done[column].isna().any():
-        return Score("accuracy", TITLES.get(score, TITLES["accuracy"]), CONFIRM)
-    return Score(column, TITLES[column], CONFIRM)
+        return Score(ACCURACY, heading(score_metric(results)), CONFIRM)
+    return Score(column, heading(schema.METRICS[column]), CONFIRM)
 
 
 def search_score(results: Results) -> Score:
     """The search stage's score: validation accuracy."""
-    return Score("accuracy", TITLES.get(str(results.manifest["score"]), TITLES["accuracy"]), SEARCH)
+    return Score(ACCURACY, heading(score_metric(results)), SEARCH)
 
 
 def by_seed(trials: pd.DataFrame, column: str) -> dict[int, float]:
@@ -68,75 +59,75 @@ def by_seed(trials: pd.DataFrame, column: str) -> dict[int, float]:
     return {int(s): float(v) for s, v in zip(trials["seed"], trials[column], strict=True) if math.isfinite(v)}
 
 
-def confirmed(results: Results, column: str, x: str = "support_bytes") -> pd.DataFrame:
-    """One row per confirmed point, in the order of costs.
+def confirmed(results: Results, column: str) -> pd.DataFrame:
+    """One row per confirmed point, of which there must be one, in the order of costs.
 
-    Columns: study, point, method, label, baseline, x (named by `x`, mean over seeds), x_low, x_high (its interval),
-    x_values, vectors, y, low, high, n, how, values (seed -> value), trials (their ids), and the point's parameters
-    `p_*`.
+    Columns: study, point, method, label, baseline; of each cost its mean over seeds (under its own name), `_low` and
+    `_high` (its interval) and `_values`; vectors, y, low, high, n, how, values (seed -> value), trials (their ids), and
+    the point's parameters `p_*`.
     """
-    done = finished(results, CONFIRM)
-    rows = []
-    for point, group in done.groupby("point", sort=False):
-        values = by_seed(group, column)
-        interval = mean_interval(list(values.values()), limits=PERCENT)
-        cost = mean_interval(group[x], limits=(0.0, math.inf))
-        first = group.iloc[0]
-        rows.append(
-            {
-                "study": results.name,
-                "point": point,
-                "method": first["method"],
-                "label": first["label"],
-                "baseline": bool(first["baseline"]),
-                x: cost.mean,
-                "x_low": cost.low,
-                "x_high": cost.high,
-                "x_values": [v for v in group[x].tolist() if math.isfinite(v)],
-                "vectors": float(first["support_vectors"]),
-                "y": interval.mean,
-                "low": interval.low,
-                "high": interval.high,
-                "n": interval.n,
-                "how": interval.how,
-                "values": values,
-                "trials": " ".join(group["trial_id"].astype(str)),
-                **{name: first[name] for name in group.columns if name.startswith("p_") and name != "p_method"},
-            }
-        )
-    columns = ["study", "point", "method", "label", "baseline", x, "x_low", "x_high", "x_values", "vectors", "y", "low",
-               "high", "n", "how", "values", "trials"]  # fmt: skip
-    table = pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
-    return table.sort_values([x, "y"], ignore_index=True)
+    groups = finished(results, CONFIRM).groupby("point", sort=False)
+    table = pd.DataFrame([_confirmed_point(results, point, group, column) for point, group in groups])
+    return table.sort_values([*results.costs, "y"], ignore_index=True)
+
+
+def _confirmed_point(results: Results, point: str, group: pd.DataFrame, column: str) -> dict[str, Any]:
+    values, first = by_seed(group, column), group.iloc[0]
+    interval = mean_interval(list(values.values()), limits=PERCENT)
+    costs: dict[str, Any] = {}
+    for name in results.costs:
+        cost = mean_interval(group[name], limits=(0.0, math.inf))
+        costs |= {name: cost.mean, f"{name}_low": cost.low, f"{name}_high": cost.high}
+        costs[f"{name}_values"] = [v for v in group[name].tolist() if math.isfinite(v)]
+    return {
+        "study": results.name,
+        "point": point,
+        "method": first["method"],
+        "label": first["label"],
+        "baseline": bool(first["baseline"]),
+        **costs,
+        "vectors": float(first["support_vectors"]),
+        "y": interval.mean,
+        "low": interval.low,
+        "high": interval.high,
+        "n": interval.n,
+        "how": interval.how,
+        "values": values,
+        "trials": " ".join(group["trial_id"].astype(str)),
+        **{n: first[n] for n in group.columns if n.startswith(PARAM_PREFIX) and n != f"{PARAM_PREFIX}method"},
+    }
+
+
+def with_support(points: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """The points of methods whose support set is of one kind: `queue` or `prototypes`."""
+    return points[points["method"].isin([m for m, method in schema.METHODS.items() if method.support == kind])]
 
 
 def for_csv(points: pd.DataFrame) -> pd.DataFrame:
     """Points with `values` as text, `1: 57.2; 2: 57.9` (seed: value), and without what only a computation needs."""
-    table = points.drop(columns="x_values", errors="ignore")
+    table = points.drop(columns=[name for name in points if name.endswith("_values")])
     if "values" in table:
         table["values"] = ["; ".join(f"{s}: {v:.10g}" for s, v in one.items()) for one in table["values"]]
     return table
 
 
-def searched(results: Results, x: str = "support_bytes") -> pd.DataFrame:
-    """One row per search trial with an accuracy: study, trial_id, method, label, x, y, n, hollow (stopped early)."""
+def searched(results: Results) -> pd.DataFrame:
+    """One row per search trial with an accuracy: study, trial_id, method, label, status, epochs, baseline, each cost,
+    y, n, hollow (stopped early)."""
     trials = results.stage(SEARCH)
-    trials = trials[trials["accuracy"].notna() & trials["status"].isin([schema.COMPLETED, schema.STOPPED])]
-    table = trials[["trial_id", "method", "label", "status", "epochs", "baseline"]].copy()
-    if x not in table:
-        table[x] = trials[x]
+    trials = trials[trials[ACCURACY].notna() & trials["status"].isin([schema.COMPLETED, schema.STOPPED])]
+    columns = ["trial_id", "method", "label", "status", "epochs", "baseline", *results.costs]
+    table = trials[columns].assign(y=trials[ACCURACY], n=1, hollow=trials["status"] == schema.STOPPED)
     table.insert(0, "study", results.name)
-    table["y"], table["n"] = trials["accuracy"], 1
-    table["hollow"] = trials["status"] == schema.STOPPED
-    return table.sort_values([x, "y"], ignore_index=True)
+    return table.sort_values([*results.costs, "y"], ignore_index=True)
 
 
-def running(results: Results, x: str = "support_bytes") -> pd.DataFrame:
-    """Last reports of trials that have not ended, as rows like those of `searched` (hollow)."""
+def running(results: Results) -> pd.DataFrame:
+    """Last reports of search trials that have not ended, as rows like those of `searched` (hollow)."""
     rest = results.reports[~results.reports["trial_id"].isin(results.trials["trial_id"])]
-    rest = rest[rest["accuracy"].notna() & (rest["stage"] == SEARCH)]
+    rest = rest[rest[ACCURACY].notna() & (rest["stage"] == SEARCH)]
     last = rest.loc[rest.groupby("trial_id")["epoch"].idxmax()] if len(rest) else rest
-    x_values = last[x] if x in last else pd.Series(np.nan, index=last.index)
+    costs = {name: last.get(name, math.nan) for name in results.costs}
     return pd.DataFrame(
         {
             "study": results.name,
@@ -146,54 +137,9 @@ def running(results: Results, x: str = "support_bytes") -> pd.DataFrame:
             "status": "running",
             "epochs": last["epoch"],
             "baseline": False,
-            x: x_values,
-            "y": last["accuracy"],
+            **costs,
+            "y": last[ACCURACY],
             "n": 1,
             "hollow": True,
         }
     )
-
-
-class Front(NamedTuple):
-    """A study's points with what resampling says of them."""
-
-    points: pd.DataFrame
-    """As `confirmed` (or `searched`), plus on_front (bool) and p_front (NaN where nothing is repeated)."""
-    score: Score
-    axis: pareto.Axis
-    reference: pareto.Reference
-    statistics: FrontStatistics
-
-
-def check_axis(results: Sequence[Results], x: str) -> None:
-    """Raises ValueError if a study cannot be drawn against `x`."""
-    if x not in pareto.AXES:
-        raise ValueError(f"--x: expected one of {', '.join(pareto.AXES)}, got {x!r}")
-    for one in results:
-        with_result = one.trials[one.trials["accuracy"].notna()]
-        if len(with_result) and with_result[x].isna().all():
-            why = "it ran on a CPU" if x == "gpu_hours" else "no trial reports it"
-            raise ValueError(
-                f"--x {x}: {one.folder} has no value of it ({why}); choose another of {', '.join(pareto.AXES)}"
-            )
-
-
-def front_of(results: Results, x: str = "support_bytes") -> Front | None:
-    """The study's best-founded front: of confirmed points, else of finished search trials; None without either."""
-    score = confirm_score(results)
-    if score is not None:
-        points = confirmed(results, score.column, x)
-        samples = [list(v.values()) for v in points["values"]]
-        costs = points["x_values"].tolist()
-    else:
-        score = search_score(results)
-        points = searched(results, x)
-        points = points[~points["hollow"].astype(bool)].reset_index(drop=True)
-        samples, costs = ([[v] for v in points[name]] for name in ("y", x))
-    if not len(points):
-        return None
-    axis = pareto.AXES[x]
-    reference = pareto.reference_for(axis, points[x].tolist())
-    found = front_statistics(costs, samples, reference)
-    points = points.assign(on_front=pareto.on_front(points[x], points["y"]), p_front=found.probability_N)
-    return Front(points, score, axis, reference, found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +50,29 @@ def test_user_errors_are_one_line_and_exit_2(folder, capsys, arguments, message)
     assert message in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(folder, monkeypatch, capsys):
+    def broken(*_, **__):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("analysis.report.make.make_report", broken)
+    with pytest.raises(ValueError, match="a bug"):
+        main([str(folder)])
+    monkeypatch.setattr("analysis.report.make.make_report", lambda *_, **__: os.close(-1))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        main([str(folder)])
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "no", "a"), OSError(errno.ENOSPC, "No space left on device")])
+def test_what_the_file_system_refuses_is_one_line(folder, monkeypatch, capsys, error):
+    def refused(*_, **__):
+        raise error
+
+    monkeypatch.setattr("analysis.report.make.make_report", refused)
+    assert main([str(folder)]) == 2
+    assert capsys.readouterr().err == f"error: {error}\n"
 
 
 def test_a_broken_line_is_named(folder, capsys):

@@ -47,16 +47,19 @@ def tables(*pairs: tuple[dict, list[float]]) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def write_optuna(folder: Path) -> None:
-    """optuna.db as the engine writes it: one conditional study with two objectives."""
+    """optuna.db as the engine writes it: one conditional study with the objectives of the manifest."""
+    objectives = json.loads((folder / schema.MANIFEST_FILE).read_text())["objectives"]
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = optuna.storages.RDBStorage(f"sqlite:///{folder / schema.OPTUNA_FILE}")
-    study = optuna.create_study(storage=storage, study_name=folder.name, directions=["maximize", "minimize"])
+    study = optuna.create_study(
+        storage=storage, study_name=folder.name, directions=[f"{sense}imize" for sense in objectives.values()]
+    )
     for row in (folder / schema.TRIALS_FILE).read_text().splitlines():
         line = json.loads(row)
         if line["stage"] != "search":
             continue
         state = STATES.get(line["status"], optuna.trial.TrialState.FAIL)
-        values = [line["metrics"]["accuracy"], line["metrics"]["support_bytes"]]
+        values = [line["metrics"].get(name) for name in objectives]
         study.add_trial(
             optuna.trial.create_trial(
                 state=state,

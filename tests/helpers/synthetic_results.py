@@ -20,6 +20,7 @@ from study import schema
 
 START = datetime(2025, 3, 1, 8, 0, tzinfo=UTC)
 DIM = 256
+OBJECTIVES = {"accuracy": "max", "support_bytes": "min"}
 
 
 def support_bytes(params: Mapping[str, Any]) -> int:
@@ -179,7 +180,7 @@ def _confirm(writer: _Writer, seeds: Sequence[int], max_points: int = 6) -> None
 
 
 def make_manifest(name: str, *, rehearsal: bool, status: str, seeds: Sequence[int], rungs: Sequence[int], ended: str,
-                  device: str) -> dict[str, Any]:  # fmt: skip
+                  device: str, objectives: Mapping[str, str]) -> dict[str, Any]:  # fmt: skip
     """Every field of schema.MANIFEST_FIELDS."""
     gpus = [] if device == "cpu" else [{"name": "NVIDIA A100", "memory_bytes": 40 * 2**30}]
     return {
@@ -197,7 +198,7 @@ def make_manifest(name: str, *, rehearsal: bool, status: str, seeds: Sequence[in
         "data": {"name": "digits" if rehearsal else "cifar100", "fingerprint": "abc123", "classes": 100,
                  "train": 45000, "validation": 5000, "test": 10000, "channels": 3, "image_size": 32},
         "score": "few_shot_acc1" if rehearsal else "probe_acc1",
-        "objectives": {"accuracy": "max", "support_bytes": "min"},
+        "objectives": dict(objectives),
         "rungs": list(rungs),
         "started": START.isoformat(timespec="milliseconds"),
         "ended": None if status == "running" else ended,
@@ -205,7 +206,9 @@ def make_manifest(name: str, *, rehearsal: bool, status: str, seeds: Sequence[in
     }  # fmt: skip
 
 
-def make_study(name: str, seeds: Sequence[int], epochs: int, trials: int) -> dict[str, Any]:
+def make_study(
+    name: str, seeds: Sequence[int], epochs: int, trials: int, objectives: Mapping[str, str]
+) -> dict[str, Any]:
     """A resolved study, as far as an analysis looks at it."""
     return {
         "schema": schema.SCHEMA_VERSION,
@@ -224,7 +227,7 @@ def make_study(name: str, seeds: Sequence[int], epochs: int, trials: int) -> dic
             "queue_size": {"low": 256, "high": 98304, "log": True, "step": None, "grid": 4},
         },
         "baselines": [dict(p) for p in BASELINES],
-        "objectives": {"accuracy": "max", "support_bytes": "min"},
+        "objectives": dict(objectives),
         "search": {"sampler": "tpe", "trials": trials, "startup_trials": 10, "seed": 0},
         "scheduler": {"name": "pareto_asha", "grace_period": max(1, epochs // 9), "reduction_factor": 3},
         "confirm": {"enabled": bool(seeds), "seeds": list(seeds), "epochs": None, "max_points": 8, "linear_epochs": 90},
@@ -248,12 +251,13 @@ def write_results(
     rehearsal: bool = False,
     running: int = 0,
     device: str = "cuda",
+    objectives: Mapping[str, str] = OBJECTIVES,
 ) -> Path:
     """Write a results folder and return it.
 
     trials: of the search stage (the first are the baselines; afterwards one diverges, one fails and about half are
     stopped at a rung). confirm_seeds: () for a study without confirm stage. running: so many trials have reports but no
-    end, and the manifest says `running`.
+    end, and the manifest says `running`. objectives: what the study optimises.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -274,10 +278,11 @@ def write_results(
         rungs=rungs,
         ended=writer.tick(0),
         device=device,
+        objectives=objectives,
     )
     (folder / schema.MANIFEST_FILE).write_text(json.dumps(manifest, indent=2))
     (folder / schema.STUDY_FILE).write_text(
-        yaml.safe_dump(make_study(name, confirm_seeds, epochs, trials), sort_keys=False)
+        yaml.safe_dump(make_study(name, confirm_seeds, epochs, trials, objectives), sort_keys=False)
     )
     write_lines(folder / schema.TRIALS_FILE, writer.trials)
     write_lines(folder / schema.REPORTS_FILE, writer.reports)

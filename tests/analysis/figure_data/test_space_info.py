@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.figure_data import space_info as space
-from analysis.figure_data.training_info import NotEnough
+from analysis.figure_data.common import NotEnough
 from tests.helpers.figure_inputs import trial_row
 
 

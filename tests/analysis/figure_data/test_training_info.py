@@ -12,9 +12,11 @@ from scipy import stats
 from analysis.figure_data import prototypes_info as prototypes
 from analysis.figure_data import search_info as search
 from analysis.figure_data import training_info as training
-from analysis.figure_data.training_info import NotEnough
-from analysis.results.load import ResultsError, load
+from analysis.figure_data.common import NotEnough
+from analysis.figure_data.offline_info import offline_bars
+from analysis.results.load import load
 from study import schema
+from study.schema import files
 from tests.helpers.figure_inputs import tables, trial_row, write_pictures
 from tests.helpers.synthetic_results import write_results
 
@@ -118,14 +120,14 @@ def test_bars_average_seeds_and_come_by_method_then_bytes() -> None:
             trial_row("4", **confirm, point="small", support_bytes=1e3, test_acc1=45.0, test_acc5=75.0),
         ]
     )
-    bars = training.offline_bars(trials)
+    bars = offline_bars(trials, ["support_bytes"])
     assert [bar.point for bar in bars] == ["small", "big", "none"]
     assert bars[1].acc5.mean == pytest.approx(82)
     assert 82 - bars[1].acc5.low == pytest.approx(stats.t.ppf(0.975, 1) * 2)
     assert bars[1].acc5.high == 100  # the t interval reaches 107
     assert math.isnan(bars[0].acc1.low)
     with pytest.raises(NotEnough, match="test split"):
-        training.offline_bars(trials.assign(test_acc1=np.nan, test_acc5=np.nan))
+        offline_bars(trials.assign(test_acc1=np.nan, test_acc5=np.nan), ["support_bytes"])
 
 
 # --- search ---
@@ -151,16 +153,19 @@ def test_rungs_count_survivors_and_epochs() -> None:
 def test_hypervolume_counts_epochs_of_all_trials_and_completed_points_only() -> None:
     early, late = "2025-01-01T00:00:10.000+00:00", "2025-01-01T01:00:00.000+00:00"
     trials, reports = tables(
-        (trial_row("late", ended=late, began="2025-01-01T00:30:00Z"), [1.0, 2.0]),
+        (trial_row("late", accuracy=60.0, ended=late, began="2025-01-01T00:30:00Z"), [1.0, 2.0]),
         (trial_row("early", ended=early), [1.0, 2.0]),
         (trial_row("stopped", status="stopped", ended=early), [9.0]),
     )
-    found = search.hypervolume_over_time(trials, reports, lambda done: (float(len(done)), 1))
+    objectives, corner = {"accuracy": "max", "epoch_s": "min"}, np.array([0.0, 10.0])
+    trials["epoch_s"] = [4.0, 2.0, 1.0]
+    found = search.hypervolume_over_time(trials, reports, objectives, corner)
     np.testing.assert_array_equal(found.epochs_spent, [3, 5])
-    np.testing.assert_array_equal(found.hypervolume, [1, 2])
+    np.testing.assert_array_equal(found.hypervolume, [50 * 8, 50 * 8 + 10 * 6])
+    np.testing.assert_array_equal(found.front, [1, 2])
     assert found.labels == ("early", "late")
     with pytest.raises(NotEnough, match="fewer than two completed"):
-        search.hypervolume_over_time(trials.iloc[:1], reports, lambda done: (1.0, 1))
+        search.hypervolume_over_time(trials.iloc[:1], reports, objectives, corner)
 
 
 def test_agreement_matches_scipy_and_its_edges() -> None:
@@ -240,5 +245,5 @@ def test_a_bad_picture_names_file_and_line(tmp_path, line: str, message: str) ->
     path = tmp_path / "trial.jsonl"
     good = '{"schema": 1, "epoch": 1, "vectors": [], "sample": [[0, 1]], "labels": [3]}'
     path.write_text(f"{good}\n{line}\n")
-    with pytest.raises(ResultsError, match=rf"trial.jsonl:{message}"):
+    with pytest.raises(files.DamagedFile, match=rf"trial.jsonl:{message}"):
         prototypes.read_pictures(path)

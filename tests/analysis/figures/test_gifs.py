@@ -53,7 +53,9 @@ def test_a_title_that_is_too_long_ends_at_a_word() -> None:
     assert 0.3 * type_.getlength(text) < type_.getlength(short) <= 0.6 * type_.getlength(text)
 
 
-def test_ticks_are_round_and_inside() -> None:
-    assert gifs.nice_ticks(0, 18) == [0, 5, 10, 15]
-    assert gifs.nice_ticks(9.7, 61.2) == [10, 20, 30, 40, 50, 60]
-    assert gifs.nice_ticks(-0.3, 0.3) == [-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3]
+def test_gif_has_all_frames_and_rests_at_the_end():
+    frames = [Image.new("RGB", (20, 10), (40 * i, 0, 0)) for i in range(4)]
+    read = Image.open(io.BytesIO(gifs.gif(frames, 100)))
+    assert read.n_frames == 4
+    read.seek(3)
+    assert read.info["duration"] == 2000

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import plotly.graph_objects as go
 import pytest
 from fontTools.ttLib import TTFont
+from PIL import Image
 
 from analysis.figures import render, svg_fonts
 from analysis.figures.style import FONTS, PX_PER_INCH, STYLES
@@ -64,5 +65,5 @@ def test_vector_files_have_the_width_of_a_journal_column(tmp_path):
     assert float(page[1]) == pytest.approx(style.width * 72 / PX_PER_INCH, abs=1)  # 89 mm in points
     root = ElementTree.fromstring((tmp_path / "a.svg").read_text())
     assert (root.attrib["width"], root.attrib["height"]) == (str(style.width), str(style.height))
-    with render.Image.open(tmp_path / "a.png") as image:
+    with Image.open(tmp_path / "a.png") as image:
         assert image.size == (round(style.width * style.scale), round(style.height * style.scale))

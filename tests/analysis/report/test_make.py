@@ -8,10 +8,8 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
-from PIL import Image
 
 from analysis.figures import all as all_figures
-from analysis.figures import render
 from analysis.figures.style import STYLES
 from analysis.report.make import draw_all, is_wide, make_report
 from analysis.results.load import load
@@ -35,7 +33,7 @@ def reported(tmp_path_factory) -> tuple[Path, str, list[str]]:
 def test_everything_is_written(reported):
     folder, _, lines = reported
     assert lines == []
-    for name in ("pareto", "pareto_search", "curves"):
+    for name in ("pareto", "pareto_search", "accuracy_per_epoch"):
         assert (folder / schema.FIGURES_DIR / f"{name}.html").is_file()
         assert (folder / schema.FIGURES_DIR / f"{name}.csv").is_file()
     for name in ("front", "offline", "paired"):
@@ -176,74 +174,6 @@ def test_registry_puts_the_front_first():
     made = all_figures.MAKERS
     assert made[0].__name__ == "front"
     assert len(made) == len(set(made))
-
-
-# --- images ---
-
-
-def animation() -> go.Figure:
-    fig = go.Figure(go.Scatter(x=[0], y=[0]), layout={"width": 120, "height": 90, "xaxis": {"range": [0, 5]}})
-    fig.frames = [go.Frame(data=[go.Scatter(x=[i], y=[i])], name=str(i)) for i in range(5)]
-    return fig
-
-
-def test_frames_of_an_animation_hold_their_data():
-    stills = render.frames_of(animation())
-    assert [list(s.data[0].x) for s in stills] == [[0], [1], [2], [3], [4]]
-    assert stills[0].layout.xaxis.range == (0, 5)
-
-
-def test_long_animations_are_thinned_and_keep_the_last_frame(monkeypatch):
-    monkeypatch.setattr(render, "GIF_FRAMES", 3)
-    assert [s.data[0].x[0] for s in render.frames_of(animation())] == [0, 2, 4]
-
-
-def test_gif_has_all_frames_and_rests_at_the_end():
-    import io
-
-    frames = [Image.new("RGB", (20, 10), (40 * i, 0, 0)) for i in range(4)]
-    read = Image.open(io.BytesIO(render.gif(frames, 100)))
-    assert read.n_frames == 4
-    read.seek(3)
-    assert read.info["duration"] == 2000
-
-
-def test_without_a_browser_one_line_says_how_to_get_images(tmp_path, monkeypatch):
-    import kaleido
-
-    def missing(*_, **__):
-        raise RuntimeError("Chrome not found\nlong advice")
-
-    monkeypatch.setattr(kaleido, "Kaleido", missing)
-    lines: list[str] = []
-    assert not render.write_images([render.Job(animation(), tmp_path / "a.png")], lines.append)
-    assert len(lines) == 1
-    assert re.search(r"HTML only, no PNG, SVG, PDF: .*Chrome not found.*install Chromium", lines[0])
-    assert list(tmp_path.iterdir()) == []
-
-
-def _browser() -> bool:
-    from choreographer.browsers.chromium import Chromium
-
-    return bool(Chromium.find_browser(skip_local=False))
-
-
-@pytest.mark.skipif(not _browser(), reason="needs Chromium or Chrome")
-@pytest.mark.filterwarnings("ignore")
-def test_images_of_all_formats(tmp_path):
-    """One browser draws them all; the PDF embeds its fonts; nothing is left half done."""
-    fig = animation().update_layout(title_text="Accuracy (%)", width=300, height=200)
-    jobs = [
-        render.Job(fig, tmp_path / f"a.{kind}", 2.0 if kind == "png" else 1.0) for kind in ("png", "svg", "pdf", "gif")
-    ]
-    assert render.write_images(jobs)
-    assert Image.open(tmp_path / "a.png").size == (600, 400)
-    assert (tmp_path / "a.svg").read_text().startswith("<svg")
-    pdf = (tmp_path / "a.pdf").read_bytes()
-    assert pdf.startswith(b"%PDF")
-    assert b"FontFile" in pdf
-    assert Image.open(tmp_path / "a.gif").n_frames == 5
-    assert {p.name for p in tmp_path.iterdir()} == {"a.png", "a.svg", "a.pdf", "a.gif"}
 
 
 def test_drawings_of_several_panels_or_many_names_are_scrolled_on_a_phone():

@@ -12,7 +12,7 @@ import pytest
 
 from analysis.report import answer as words
 from analysis.report import table_formats, tables
-from analysis.results import points
+from analysis.results import points, published
 from analysis.results.intervals import mean_interval
 from analysis.results.load import load
 from tests.helpers.synthetic_results import write_results
@@ -92,7 +92,7 @@ def test_published_values_are_left_out_where_data_differ(rehearsal):
 
 
 def test_published_table_is_the_sources(results):
-    table = tables.published()
+    table = published.published()
     assert table.loc[table["model"] == "kmclr-600", ["acc1", "acc5", "vectors"]].to_numpy().tolist() == [
         [56.52, 84.48, 600]
     ]

@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.figures.pareto import Reference, hypervolume
 from analysis.results.intervals import (
     PERCENT,
-    front_statistics,
     mean_interval,
     paired_difference,
     paired_ratio,
@@ -19,8 +17,6 @@ from analysis.results.intervals import (
     resampled_costs,
     resampled_means,
 )
-
-REFERENCE = Reference(100.0, 0.0, False)
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 9])
@@ -96,41 +92,10 @@ def test_resampled_means_have_the_spread_of_a_mean():
     assert (drawn == resampled_means(samples, draws=4000)).all()
 
 
-def test_a_point_far_ahead_is_surely_on_the_front_and_one_far_behind_surely_not():
-    found = front_statistics([[1], [2], [3]], [[50, 51, 50.5], [60, 60.5, 59.5], [40, 41, 40.5]], REFERENCE)
-    assert found.probability_N.tolist() == [1.0, 1.0, 0.0]
-    assert found.low < found.hypervolume < found.high
-
-
-def test_two_equal_points_share_the_front_evenly():
-    samples = [[50.0, 51.0, 52.0], [51.0, 52.0, 50.0]]
-    found = front_statistics([[1], [2]], samples, REFERENCE, draws=4000)
-    assert found.probability_N[0] == 1.0  # the cheapest is always on it
-    assert found.probability_N[1] == pytest.approx(0.5, abs=0.03)
-
-
 def test_many_seeds_are_resampled_from_the_values():
     values = [50.0] * 19 + [70.0]
     drawn = resampled_means([values, values])
     assert set(np.round(drawn.ravel() - 50, 6)) <= {float(k) for k in range(21)}
-
-
-def test_single_runs_have_a_hypervolume_but_no_probability():
-    found = front_statistics([[1], [2]], [[50.0], [60.0]], REFERENCE)
-    assert np.isnan(found.probability_N).all()
-    assert found.hypervolume == hypervolume([1, 2], [50, 60], REFERENCE)
-    assert math.isnan(found.low)
-
-
-def test_a_single_run_borrows_the_pooled_deviation():
-    found = front_statistics([[1], [2]], [[50.0, 50.2, 49.8], [50.05]], REFERENCE)
-    assert 0.2 < found.probability_N[1] < 0.9
-
-
-def test_no_points():
-    found = front_statistics([], [], REFERENCE)
-    assert found.probability_N.size == 0
-    assert found.hypervolume == 0.0
 
 
 def test_a_limited_interval_is_the_t_interval_cut_off():
@@ -140,11 +105,6 @@ def test_a_limited_interval_is_the_t_interval_cut_off():
     assert (found.mean, found.low, found.high) == (pytest.approx(99.4), pytest.approx(low), 100.0)
     assert mean_interval(values).high > 100
     assert math.isnan(mean_interval([99.0], limits=PERCENT).high)
-
-
-def test_no_hypervolume_is_made_of_more_than_a_hundred_percent():
-    found = front_statistics([[0.0]], [[99.0, 100.0]], REFERENCE)
-    assert found.high == 100.0 * 100.0
 
 
 def test_counted_costs_are_exact_and_measured_ones_vary_with_their_means():

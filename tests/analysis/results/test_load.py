@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from analysis.results.load import ResultsError, load
+from analysis.results.load import load
 from study import schema
+from study.schema import UserError, files
 from tests.helpers.synthetic_results import write_results
 
 
@@ -97,7 +98,7 @@ def test_broken_line_is_named(folder):
     rows = path.read_text().splitlines()
     rows[4] = rows[4][:-5]
     path.write_text("\n".join(rows) + "\n")
-    with pytest.raises(ResultsError, match=r"reports\.jsonl:5: not JSON"):
+    with pytest.raises(files.DamagedFile, match=r"reports\.jsonl:5: not JSON"):
         load(folder)
 
 
@@ -119,7 +120,7 @@ def test_broken_line_is_named(folder):
 )
 def test_bad_lines(folder, file, number, change, message):
     rewrite(folder / f"{file}.jsonl", change, number)
-    with pytest.raises(ResultsError, match=message):
+    with pytest.raises(files.DamagedFile, match=message):
         load(folder)
 
 
@@ -137,25 +138,25 @@ def test_manifest_and_study_are_checked(folder):
     manifest = folder / schema.MANIFEST_FILE
     good = manifest.read_text()
     manifest.write_text(good[:-20])
-    with pytest.raises(ResultsError, match=r"manifest\.json:\d+: not JSON"):
+    with pytest.raises(files.DamagedFile, match=r"manifest\.json:\d+: not JSON"):
         load(folder)
     manifest.write_text(json.dumps({k: v for k, v in json.loads(good).items() if k != "rungs"}))
-    with pytest.raises(ResultsError, match=r"manifest\.json: field 'rungs' is missing"):
+    with pytest.raises(files.DamagedFile, match=r"manifest\.json: field 'rungs' is missing"):
         load(folder)
     manifest.unlink()
-    with pytest.raises(ResultsError, match=r"manifest\.json: missing, so .* is not the results folder of a study"):
+    with pytest.raises(UserError, match=r"manifest\.json: missing, so .* is not the results folder of a study"):
         load(folder)
     manifest.write_text(good)
     (folder / schema.STUDY_FILE).write_text("schema: 1\nname: [broken\n")
-    with pytest.raises(ResultsError, match=r"study\.yaml:\d+: not YAML"):
+    with pytest.raises(files.DamagedFile, match=r"study\.yaml:\d+: not YAML"):
         load(folder)
     (folder / schema.STUDY_FILE).write_text(yaml.safe_dump({"schema": 2}))
-    with pytest.raises(ResultsError, match=r"study\.yaml: expected schema version 1, got 2"):
+    with pytest.raises(files.DamagedFile, match=r"study\.yaml: expected schema version 1, got 2"):
         load(folder)
 
 
 def test_not_a_folder(tmp_path):
-    with pytest.raises(ResultsError, match=r"nowhere: not a folder; give the results folder"):
+    with pytest.raises(UserError, match=r"nowhere: not a folder; give the results folder"):
         load(tmp_path / "nowhere")
 
 
@@ -182,7 +183,7 @@ def test_files_without_lines_give_empty_tables(folder, how):
 )
 def test_values_that_figures_would_stumble_over_are_named(folder, name, change, message):
     rewrite(folder / name, lambda line: line.update(change), 2)
-    with pytest.raises(ResultsError, match=rf"{name}:2: {message}"):
+    with pytest.raises(files.DamagedFile, match=rf"{name}:2: {message}"):
         load(folder)
 
 
@@ -193,12 +194,34 @@ def test_bytes_that_are_no_text_are_named(folder):
         rows[2].replace(b"kmclr", b"kmcl\xff", 1).replace(b"nnclr", b"nncl\xff", 1).replace(b"none", b"non\xff", 1)
     )
     path.write_bytes(b"\n".join(rows))
-    with pytest.raises(ResultsError, match=r"trials\.jsonl:3: not UTF-8 text"):
+    with pytest.raises(files.DamagedFile, match=r"trials\.jsonl:3: not UTF-8 text"):
         load(folder)
 
 
 def test_rungs_must_be_epochs(folder):
     path = folder / schema.MANIFEST_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), "rungs": "3, 9"}))
-    with pytest.raises(ResultsError, match=r"manifest\.json: rungs must be a list of epochs, got '3, 9'"):
+    with pytest.raises(files.DamagedFile, match=r"manifest\.json: rungs must be a list of epochs, got '3, 9'"):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("objectives", "message"),
+    [
+        (["accuracy"], r"objectives must begin with accuracy: max, got \['accuracy'\]"),
+        ({"support_bytes": "min"}, "objectives must begin with accuracy: max"),
+        ({"accuracy": "max", "price": "min"}, "objectives.price: min is not known; known: accuracy, support_bytes"),
+        ({"accuracy": "max", "epoch_s": "low"}, "objectives.epoch_s: low is not known"),
+    ],
+)
+def test_objectives_are_checked(folder, objectives, message):
+    path = folder / schema.MANIFEST_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "objectives": objectives}))
+    with pytest.raises(files.DamagedFile, match=message):
+        load(folder)
+
+
+def test_accuracy_alone_is_drawn_against_the_support_set(folder):
+    path = folder / schema.MANIFEST_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "objectives": {"accuracy": "max"}}))
+    assert load(folder).costs == (schema.SUPPORT_BYTES,)

@@ -1,0 +1,50 @@
+"""Figures as files, through a browser where there is one."""
+
+from __future__ import annotations
+
+import re
+
+import plotly.graph_objects as go
+import pytest
+from PIL import Image
+
+from analysis.figures import render
+
+
+def drawing() -> go.Figure:
+    return go.Figure(go.Scatter(x=[0], y=[0]), layout={"width": 120, "height": 90, "xaxis": {"range": [0, 5]}})
+
+
+def test_without_a_browser_one_line_says_how_to_get_images(tmp_path, monkeypatch):
+    import kaleido
+
+    def missing(*_, **__):
+        raise RuntimeError("Chrome not found\nlong advice")
+
+    monkeypatch.setattr(kaleido, "Kaleido", missing)
+    lines: list[str] = []
+    assert not render.write_images([render.Job(drawing(), tmp_path / "a.png")], lines.append)
+    assert len(lines) == 1
+    assert re.search(r"HTML only, no PNG, SVG, PDF: .*Chrome not found.*install Chromium", lines[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def _browser() -> bool:
+    from choreographer.browsers.chromium import Chromium
+
+    return bool(Chromium.find_browser(skip_local=False))
+
+
+@pytest.mark.skipif(not _browser(), reason="needs Chromium or Chrome")
+@pytest.mark.filterwarnings("ignore")
+def test_images_of_all_formats(tmp_path):
+    """One browser draws them all; the PDF embeds its fonts; nothing is left half done."""
+    fig = drawing().update_layout(title_text="Accuracy (%)", width=300, height=200)
+    jobs = [render.Job(fig, tmp_path / f"a.{kind}", 2.0 if kind == "png" else 1.0) for kind in ("png", "svg", "pdf")]
+    assert render.write_images(jobs)
+    assert Image.open(tmp_path / "a.png").size == (600, 400)
+    assert (tmp_path / "a.svg").read_text().startswith("<svg")
+    pdf = (tmp_path / "a.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF")
+    assert b"FontFile" in pdf
+    assert {p.name for p in tmp_path.iterdir()} == {"a.png", "a.svg", "a.pdf"}
