@@ -15,7 +15,7 @@ from study import schema
 from study.record.held_time import HeldTime
 from study.record.journal import Journal, metrics_of, now
 from study.record.task import Task
-from study.search import pareto
+from trainables import dominance
 
 METRIC_NAMES = (*schema.REPORT_METRICS, *schema.TEST_METRICS)
 ENDED_BY_ITSELF = (schema.FAILED, schema.DIVERGED, schema.OUT_OF_MEMORY, schema.TIMED_OUT, schema.INTERRUPTED)
@@ -107,7 +107,7 @@ class Ledger:
         if status in ENDED_BY_ITSELF:
             return str(status)
         reached = max(int(result.get("epoch") or 0), self.journal.last_epoch.get(task.trial_id, 0))
-        if not pareto.finite(result, self.objectives):
+        if not dominance.finite(result, self.objectives):
             return schema.DIVERGED
         return schema.COMPLETED if reached >= task.max_epochs else schema.STOPPED
 

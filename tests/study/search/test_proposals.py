@@ -372,7 +372,13 @@ def test_task_list_hands_out_and_finishes(bench) -> None:
 def test_confirm_takes_the_front_and_the_baselines(bench) -> None:
     def end(number, accuracy, size, status="completed", baseline=False):
         metrics = {"accuracy": accuracy, "support_bytes": size}
-        base = {"trial_id": f"s{number}", "number": number, "params": dict(BASELINES[0]), "label": f"p{number}"}
+        base = {
+            "stage": "search",
+            "trial_id": f"s{number}",
+            "number": number,
+            "params": dict(BASELINES[0]),
+            "label": f"p{number}",
+        }
         return base | {"metrics": metrics, "status": status, "baseline": baseline}
 
     ends = [end(0, 50, 10, baseline=True), end(1, 60, 10), end(2, 70, 20), end(3, 99, 1, "stopped")]
