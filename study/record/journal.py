@@ -14,17 +14,13 @@ import errno
 import json
 import math
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from study import schema
-
-
-class JournalError(schema.UserError):
-    """A results folder that cannot be trusted; names file and line."""
+from trainables.files import read_json_lines
 
 
 class JournalWriteError(OSError):
@@ -56,55 +52,31 @@ def _stamped(line: Mapping[str, Any]) -> dict[str, Any]:
     return {"schema": schema.SCHEMA_VERSION, **{k: v for k, v in plain(line).items() if k != "schema"}}
 
 
-def _parse(path: Path, number: int, text: str) -> dict[str, Any]:
-    try:
-        line = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise JournalError(f"{path}:{number}: not JSON ({error.msg}); restore the file from a backup") from None
-    if not isinstance(line, dict) or line.get("schema") != schema.SCHEMA_VERSION:
-        got = line.get("schema") if isinstance(line, dict) else type(line).__name__
-        raise JournalError(f"{path}:{number}: expected an object with schema {schema.SCHEMA_VERSION}, got {got!r}")
-    return line
-
-
-def read_lines(path: Path, *, repair: bool = False) -> list[dict[str, Any]]:
-    """All lines of a file; [] if it does not exist. A torn last line (killed while writing) is dropped with a warning.
-
-    repair: also cut it off the file, so that the next line starts clean. Raises JournalError, naming file and line, for
-    anything else that is not a JSON object of this schema version.
-    """
-    if not path.exists():
-        return []
-    raw = path.read_bytes()
-    whole = raw[: raw.rfind(b"\n") + 1]
-    if len(whole) < len(raw):
-        warnings.warn(f"{path}: dropped a torn last line of {len(raw) - len(whole)} bytes", stacklevel=2)
-        if repair:
-            with path.open("r+b") as file:
-                file.truncate(len(whole))
-                os.fsync(file.fileno())
-    rows = whole.decode("utf-8", errors="replace").split("\n")[:-1]
-    return [_parse(path, number, text) for number, text in enumerate(rows, 1) if text.strip()]
-
-
 class Journal:
-    """Appends to the files of a results folder and knows what they hold. One process at a time (see `lock`)."""
+    """Appends to the files of a results folder and knows what they hold. One process at a time (see `lock`).
+
+    Raises DamagedFile, naming file and line, for a file that it cannot have written.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.draws = read_lines(self.folder / schema.DRAWS_FILE, repair=True)
+        self.draws = self._read(schema.DRAWS_FILE)
         self.reports: list[dict[str, Any]] = []
         self.last_epoch: dict[str, int] = {}
         self._seen: set[tuple[str, int]] = set()
         self.ends: dict[str, dict[str, Any]] = {}
         """The last end of each trial, in the order in which they were written."""
-        for line in read_lines(self.folder / schema.REPORTS_FILE, repair=True):
+        for line in self._read(schema.REPORTS_FILE):
             self._remember_report(line)
-        for line in read_lines(self.folder / schema.TRIALS_FILE, repair=True):
+        for line in self._read(schema.TRIALS_FILE):
             self._remember_end(line)
         names = (schema.DRAWS_FILE, schema.REPORTS_FILE, schema.TRIALS_FILE)
         self._files = {name: (self.folder / name).open("ab", buffering=0) for name in names}
+
+    def _read(self, name: str) -> list[dict[str, Any]]:
+        """A file's lines; a torn last one is cut off, so that the next line starts clean."""
+        return [line for _, line in read_json_lines(self.folder / name, repair=True)]
 
     def _remember_report(self, line: dict[str, Any]) -> None:
         trial_id, epoch = line["trial_id"], int(line["epoch"])
@@ -173,7 +145,7 @@ class Journal:
         name = f"{schema.PROJECTIONS_DIR}/{trial_id}.jsonl"
         if name not in self._files:
             folder.mkdir(exist_ok=True)
-            read_lines(self.folder / name, repair=True)
+            self._read(name)
             self._files[name] = (self.folder / name).open("ab", buffering=0)
         self._write(name, _stamped({"trial_id": trial_id, **line}))
 
