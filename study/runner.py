@@ -201,7 +201,7 @@ class StudyRun:
         return OK
 
     def _stages(self) -> list[str]:
-        return list(schema.STAGES) if self.study.confirm.enabled else ["search"]
+        return list(schema.STAGES) if self.study.confirm.enabled else [schema.SEARCH]
 
     def _resume_command(self) -> str:
         return faults.command_again(self.options.argv, resume=True)
@@ -210,7 +210,7 @@ class StudyRun:
         """Where a budget ended the study, and what has not been done."""
         stage, wanted = self.screen.name, self.screen.total or self.study.search.trials
         ended = len(self.journal.final_ends(stage))
-        left = "; nothing has been confirmed on test" if stage == "search" and self.study.confirm.enabled else ""
+        left = "; nothing has been confirmed on test" if stage == schema.SEARCH and self.study.confirm.enabled else ""
         return f"in the {stage} stage, {ended} of {wanted} trials ended{left}."
 
     def _interrupted(self, signum: int) -> int:

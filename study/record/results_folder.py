@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,11 @@ def check_target(folder: Path, resume: bool, stage: str | None) -> bool:
     exists = folder.exists() and not all(map(_scrap, folder.iterdir()))
     if resume and not begun(folder):
         raise schema.UserError(f"{folder}: nothing to resume here; start the study without --resume, or check --out")
-    if stage == "confirm" and not begun(folder):
+    if stage == schema.CONFIRM and not begun(folder):
         raise schema.UserError(
             f"{folder}: --stage confirm needs a finished search stage here; run --stage search first"
         )
-    if resume or stage == "confirm":
+    if resume or stage == schema.CONFIRM:
         return True
     if exists:
         raise schema.UserError(
@@ -80,6 +81,4 @@ def hours_used(folder: Path, record: Mapping[str, Any]) -> float:
 
 
 def _seconds_between(start: str, end: str) -> float:
-    from datetime import datetime
-
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

@@ -87,7 +87,7 @@ class StudyCallback(tune.Callback):
             return
         task, result = from_config(trial.config), dict(trial.last_result or {})
         with self._errors_kept():
-            self._end(task, self.ledger.verdict(task, result), result.get("error"))
+            self._end(task, self.ledger.status_at_end(task, result), result.get("error"))
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         if self._over:

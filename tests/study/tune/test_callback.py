@@ -119,7 +119,7 @@ def test_a_listener_that_fails_is_switched_off(ledger) -> None:
     ],
 )
 def test_verdicts(ledger, last, status) -> None:
-    assert ledger.verdict(task(), last) == status
+    assert ledger.status_at_end(task(), last) == status
 
 
 def test_interrupting_records_who_was_running(ledger) -> None:
