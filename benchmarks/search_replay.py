@@ -18,8 +18,8 @@ import pandas as pd
 from optuna.trial import TrialState
 from scipy import stats
 
-from study.search import pareto
 from study.search.rungs import Rungs
+from trainables import dominance
 
 WORKERS = 2
 Finished = tuple[Hashable, float]
@@ -166,16 +166,17 @@ class Score:
         self.reference = (float(np.quantile(costs_N2[:, 0], 0.9)), float(costs_N2[:, 1].max()) + 1e-9)
         if world.finite:
             self.reference = (float(costs_N2[:, 0].max()) + 1e-9, self.reference[1])
-        self.best = pareto.hypervolume_2d(costs_N2, self.reference)
+        self.best = dominance.hypervolume(costs_N2, self.reference)
 
     def _cost(self, point: Hashable, accuracy: float) -> tuple[float, float]:
         return -accuracy, math.log10(1.0 + self.world.truth(point)[1])
 
     def __call__(self, found: Sequence[Finished]) -> float:
-        observed_N2 = np.array([self._cost(p, a) for p, a in found]).reshape(-1, 2)
-        front = [found[i][0] for i in pareto.front_indices(observed_N2)]
+        observed = {self._cost(p, accuracy): p for p, accuracy in reversed(found)}  # of equal ones the earlier
+        on_front_N = dominance.on_front(np.array(list(observed)).reshape(-1, 2))
+        front = [point for point, kept in zip(observed.values(), on_front_N, strict=True) if kept]
         true_N2 = np.array([self._cost(p, self.world.truth(p)[0]) for p in front]).reshape(-1, 2)
-        return pareto.hypervolume_2d(true_N2, self.reference) / self.best
+        return dominance.hypervolume(true_N2, self.reference) / self.best
 
 
 def rank_correlations(world: World, points: Sequence[Hashable], epochs: Sequence[int]) -> list[float]:

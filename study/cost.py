@@ -17,6 +17,7 @@ from study.search.rungs import make_rungs
 from study.settings import space
 from study.settings.config import StudyConfig
 from study.settings.loading import Loaded
+from trainables.vocabulary import UserError
 
 REPEATS = 50
 START_S = 20.0
@@ -77,7 +78,10 @@ def has_gpu() -> bool:
 
 
 def data_sizes(study: StudyConfig) -> Any:
-    """Shape and counts of the data, without them where they are known; other data are read (and cached)."""
+    """Shape and counts of the data: CIFAR's are known without them; other data are read, and cached.
+
+    Raises UserError if no image is left to train on.
+    """
     from trainables.data.dataset import load_dataset
     from trainables.data.sources import source_of
     from trainables.estimate import Sizes
@@ -87,6 +91,11 @@ def data_sizes(study: StudyConfig) -> Any:
         return load_dataset(data)
     channels, image_size, classes = source.shape
     images, held_out = source.count("train"), data.validation_per_class * classes
+    if held_out >= images:
+        raise UserError(
+            f"data.validation_per_class={data.validation_per_class} leaves none of the {images:,} training images of "
+            f"{data.name} to train on: set it below {images // classes}"
+        )
     train = min(data.train_limit or images, images - held_out)
     return Sizes(channels, data.image_size or image_size, classes, train, held_out)
 
@@ -103,6 +112,11 @@ def measure(study: StudyConfig, sizes: Any, on_cpu: bool = False) -> Cost:
     return Cost(found.epoch_s, found.peak_memory_bytes, found.checkpoint_bytes)
 
 
+def _trains_on_gpu(study: StudyConfig) -> bool:
+    """Whether the study's trials take a GPU of this machine."""
+    return study.device.startswith("cuda") or (study.device == "auto" and has_gpu())
+
+
 def _image_bytes(sizes: Any) -> int:
     count = getattr(sizes, "sizes", None)
     images = sum(v or 0 for v in count.values()) if count else sizes.train + sizes.validation
@@ -116,7 +130,7 @@ def _share(study: StudyConfig, address: str | None) -> Any:
     if address:
         on_gpu = None if study.device == "auto" else study.device.startswith("cuda")
         return session.look(address, study.resources, on_gpu=on_gpu)
-    on_gpu = study.device.startswith("cuda") or (study.device == "auto" and has_gpu())
+    on_gpu = _trains_on_gpu(study)
     cores, gpus = os.cpu_count() or 1, _gpu_count() if on_gpu else 0
     return session.share(study.resources, cores=cores, gpus=gpus, on_gpu=on_gpu)
 
@@ -124,12 +138,12 @@ def _share(study: StudyConfig, address: str | None) -> Any:
 def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | None = None) -> Plan:
     """The plan of a study on this machine, or on the cluster at `address`.
 
-    Takes a few seconds: it times some training steps, here in either case. Raises ValueError if no trial fits, or if no
+    Takes a few seconds: it times some training steps, here in either case. Raises UserError if no trial fits, or if no
     cluster answers.
     """
     study = loaded.study
     share = _share(study, address)
-    on_gpu = bool(share.gpu) if address else study.device.startswith("cuda") or (study.device == "auto" and has_gpu())
+    on_gpu = bool(share.gpu) if address else _trains_on_gpu(study)
     foreign = bool(address) and on_gpu and not has_gpu()
     rungs = make_rungs(study.scheduler, study.objectives, study.train.epochs)
     epochs = rungs.epochs if rungs else ()
@@ -168,7 +182,7 @@ def expected_epochs(study: StudyConfig) -> int:
     change who goes on, hardly how many; so does a second objective.
     """
     trials, full = study.search.trials, study.train.epochs
-    rungs = make_rungs(study.scheduler, {"accuracy": "max"}, full)
+    rungs = make_rungs(study.scheduler, study.objectives, full)
     if rungs is None:
         return trials * full
     generator = np.random.default_rng(0)

@@ -135,7 +135,7 @@ def announce_rehearsal(real: Loaded, *, out: Path | str = "results") -> None:
     low, high = map(_hours, make_plan(real, out=out).hours)
     print(
         f"The real study would take {low} to {high} on this machine, so this is its rehearsal, on embedded data "
-        f"(--device cpu insists on the real one).",
+        f"(--device cpu runs the real one).",
         flush=True,
     )
 

@@ -111,7 +111,7 @@ class StudyRun:
         self.going_on = going_on
         self.session: Any = None
         self.ledger: Ledger | None = None
-        self.screen = terminal.Display(self.study, quiet=options.quiet)
+        self.screen = terminal.Terminal(self.study, quiet=options.quiet)
         self.rungs = make_rungs(self.study.scheduler, self.study.objectives, self.study.train.epochs)
 
     # --- the folder ---
@@ -134,12 +134,12 @@ class StudyRun:
         self.journal = Journal(self.folder)
         self.ledger = Ledger(self.journal, self.study.objectives)
         self.budget = Budget(self.study.budget, self.ledger, hours)
-        self.screen.remember(self.journal)
+        self.screen.attach(self.journal)
         self.ledger.listeners = [self.screen, *self._trackers()]
 
     def _trackers(self) -> list[Any]:
         began = self.record["started"]
-        return tracker.listeners(self.study, self.folder, self.journal, began=began, say=self.screen.insist)
+        return tracker.listeners(self.study, self.folder, self.journal, began=began, say=self.screen.announce)
 
     # --- Ray ---
     def _connect(self) -> Any:
@@ -184,8 +184,8 @@ class StudyRun:
                 return self._interrupted(self.signals.received)
             self.ledger.interrupt()
             self._close("finished", stop.reason)
-            self.screen.insist(f"{stop.reason}: stopped {self._how_far()}")
-            self.screen.insist(f"Raise it and continue with: {self._resume_command()}")
+            self.screen.announce(f"{stop.reason}: stopped {self._how_far()}")
+            self.screen.announce(f"Raise it and continue with: {self._resume_command()}")
             return OK
         except JournalWriteError as error:
             self._failed(error)
@@ -201,7 +201,7 @@ class StudyRun:
         return OK
 
     def _stages(self) -> list[str]:
-        return list(schema.STAGES) if self.study.confirm.enabled else ["search"]
+        return list(schema.STAGES) if self.study.confirm.enabled else [schema.SEARCH]
 
     def _resume_command(self) -> str:
         return faults.command_again(self.options.argv, resume=True)
@@ -210,7 +210,7 @@ class StudyRun:
         """Where a budget ended the study, and what has not been done."""
         stage, wanted = self.screen.name, self.screen.total or self.study.search.trials
         ended = len(self.journal.final_ends(stage))
-        left = "; nothing has been confirmed on test" if stage == "search" and self.study.confirm.enabled else ""
+        left = "; nothing has been confirmed on test" if stage == schema.SEARCH and self.study.confirm.enabled else ""
         return f"in the {stage} stage, {ended} of {wanted} trials ended{left}."
 
     def _interrupted(self, signum: int) -> int:
@@ -218,12 +218,12 @@ class StudyRun:
         if self.ledger is None:
             begun = results_folder.begun(self.folder)
             again = f"continue with: {self._resume_command()}" if begun else "start again with the same command."
-            self.screen.insist(f"Stopped by {name} before the first trial; {again}")
+            self.screen.announce(f"Stopped by {name} before the first trial; {again}")
             return 128 + signum
         running = self.ledger.interrupt()
         self._close("interrupted", name)
         self.screen.say(f"Stopped by {name}; {running} running trials will go on from their last checkpoint.")
-        self.screen.insist(f"Continue with: {self._resume_command()}")
+        self.screen.announce(f"Continue with: {self._resume_command()}")
         return 128 + signum
 
     def _failed(self, error: BaseException) -> None:
@@ -258,25 +258,24 @@ class StudyRun:
 
     def _train(self, name: str, places: checkpoints.Checkpoints) -> None:
         """What is left of a stage."""
-        from study.search import stages
-        from study.search.proposals import TaskList
+        from study.search import resume
         from study.tune import engine
+        from study.tune.feed import Feed
 
-        rungs = self.rungs if name == stages.SEARCH else None
-        if name == stages.SEARCH:
-            searcher, unfinished = engine.make_search(self.study, self.folder, self.journal, self.ledger)
-            planned = self.study.search.trials
+        rungs, draw = None, None
+        if name == schema.SEARCH:
+            proposals, unfinished = resume.make_search(self.study, self.folder, self.journal, self.ledger)
+            rungs, draw, planned = self.rungs, proposals.draw, self.study.search.trials
         else:
             tasks = self._confirm_tasks()
-            searcher, unfinished = TaskList([]), [t for t in tasks if not self.journal.ended(t.trial_id)]
-            planned = len(tasks)
+            unfinished, planned = [t for t in tasks if not self.journal.ended(t.trial_id)], len(tasks)
             self.ledger.tell = None
-        stopped = engine.replay(rungs, self.journal)
-        searcher.queue.tasks = engine.settle(unfinished, stopped, self.ledger, places)
+        stopped = resume.replay(rungs, self.journal)
+        feed = Feed(resume.settle(unfinished, stopped, self.ledger, places), draw)
         self.screen.stage(name, planned)
         engine.run_stage(
             f"{name}-{len(self.record['sessions'])}",
-            searcher,
+            feed,
             rungs,
             trainable=self.options.trainable(),
             ledger=self.ledger,
@@ -289,7 +288,7 @@ class StudyRun:
     def _confirm_tasks(self) -> list[Any]:
         from study.search import stages
 
-        ends = self.journal.final_ends(stages.SEARCH)
+        ends = self.journal.final_ends(schema.SEARCH)
         points = stages.confirm_points(ends, self.study.objectives, self.study.confirm.max_points)
         if not points:
             raise schema.UserError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")

@@ -15,15 +15,29 @@ from trainables.vocabulary import *  # noqa: F403
 # --- files and folders inside results/<study>/ ---
 STUDY_FILE = "study.yaml"  # the fully resolved study
 MANIFEST_FILE = "manifest.json"  # git commit, versions, hardware, seeds, start and end
+DRAWS_FILE = "draws.jsonl"  # one line per point that the search drew, written before its trial starts, append-only
 TRIALS_FILE = "trials.jsonl"  # one line per trial end, append-only
 REPORTS_FILE = "reports.jsonl"  # one line per trial and epoch, append-only
-OPTUNA_FILE = "optuna.db"  # SQLite storage that optuna-dashboard opens
+OPTUNA_FILE = "optuna.db"  # the search as optuna-dashboard opens it: a copy of what the lines above say
 RAY_DIR = "ray"  # Tune's own state and checkpoints
 FIGURES_DIR = "figures"
 TABLES_DIR = "tables"
 PROJECTIONS_DIR = "projections"  # optional: <trial_id>.jsonl, 2-D pictures of prototypes and embeddings over epochs
 REPORT_HTML = "report.html"
 LOCK_FILE = ".lock"
+
+# --- one draw of the search (one line of draws.jsonl) ---
+DRAW_FIELDS = (
+    "schema",
+    "number",  # of the trial that the draw is for
+    "attempt",  # 0, 1, ...: draws for this number before it, all of them duplicates
+    "trial_id",  # null for a duplicate, which is not trained
+    "label",
+    "params",
+    "point_index",  # which of the declared points (baselines, then the grid) it is; null: the sampler's own
+    "duplicate_of",  # trial_id that has this point already; null: a new point
+    "ended",  # trials of the search that had ended by then: what the sampler knew
+)
 
 # --- one report (one line of reports.jsonl, one result of a trial's epoch) ---
 REPORT_IDENTITY = ("schema", "stage", "trial_id", "number", "seed", "epoch", "time")  # `time`: UTC, ISO 8601

@@ -18,6 +18,7 @@ import pytest
 from study import runner, schema
 from study.record.lock import FolderBusy
 from tests.helpers.engine_helpers import lines, make_study, outcome, run_fake
+from tests.helpers.fake_trainable import curve
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIRM = {"confirm": {"seeds": [1, 2], "max_points": 1}}
@@ -119,3 +120,33 @@ def test_signals_stop_cleanly_and_within_seconds(undisturbed, tmp_path) -> None:
     assert (code, errors) == (0, "")
     assert outcome(folder) == undisturbed
     assert list((folder / "wandb").glob("offline-run-*"))
+
+
+def test_killed_driver_and_damaged_storage(tmp_path) -> None:
+    """kill -9 three times with two trials under way, optuna.db lost each time: each trial goes on with its values."""
+    changes = {"resources": {"max_concurrent": 2}}
+    folder = tmp_path / "fake"
+    database = folder / schema.OPTUNA_FILE
+    drawn: list[dict] = []
+    for count, damage in ((3, "garbage"), (8, "cut"), (13, "missing")):
+        process = start(tmp_path, seconds=0.25, resume=count > 3, changes=changes)
+        wait_for_reports(folder, count, process)
+        process.kill()
+        finish(process)
+        assert lines(folder / schema.DRAWS_FILE)[: len(drawn)] == drawn
+        drawn = lines(folder / schema.DRAWS_FILE)
+        content = database.read_bytes()
+        database.unlink()
+        if damage != "missing":
+            database.write_bytes(content[: len(content) // 2] if damage == "cut" else b"garbage" * 1000)
+    code, _, errors = finish(start(tmp_path, seconds=0, resume=True, changes=changes))
+    assert code == 0, errors
+    draws = [line for line in lines(folder / schema.DRAWS_FILE) if line["duplicate_of"] is None]
+    assert draws[: len(drawn)] == drawn
+    ends = {line["trial_id"]: line for line in lines(folder / schema.TRIALS_FILE)}
+    assert len(ends) == len(lines(folder / schema.TRIALS_FILE)) == 8
+    assert {line["trial_id"]: line["params"] for line in draws} == {name: end["params"] for name, end in ends.items()}
+    reports = lines(folder / schema.REPORTS_FILE)
+    for name, end in ends.items():
+        values = [line["accuracy"] for line in reports if line["trial_id"] == name]
+        assert values == [curve(end["params"], 0, epoch) for epoch in range(1, end["epochs"] + 1)]

@@ -44,7 +44,8 @@ def finished(cluster, tmp_path_factory) -> Path:
 
 def test_folder_holds_what_the_schema_names(finished) -> None:
     names = {p.name for p in finished.iterdir()}
-    files = {schema.STUDY_FILE, schema.MANIFEST_FILE, schema.TRIALS_FILE, schema.REPORTS_FILE, schema.OPTUNA_FILE}
+    files = {schema.STUDY_FILE, schema.MANIFEST_FILE, schema.TRIALS_FILE, schema.REPORTS_FILE}
+    files |= {schema.DRAWS_FILE, schema.OPTUNA_FILE}
     assert files | {schema.RAY_DIR} <= names
     assert (finished / schema.LOCK_FILE).read_text() == ""
 

@@ -16,6 +16,9 @@ from typing import IO, Any
 
 from trainables.vocabulary import SCHEMA_VERSION, UserError
 
+PARTIAL = ".partial"
+"""Ending of a file that is being written; one that lies around is of a process that was killed."""
+
 
 class DamagedFile(UserError):
     """A file that cannot be what this program wrote; the message names the file and, if it has lines, the line."""
@@ -28,7 +31,7 @@ def atomically(path: str | Path) -> Iterator[IO[bytes]]:
     The folder must exist. Safe when the machine dies: the content is on disk before the name is.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")  # several machines may share the folder
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL}")  # several machines may share the folder
     try:
         with partial.open("wb") as file:
             yield file

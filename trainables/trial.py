@@ -20,19 +20,9 @@ from trainables.failures import Diverged, TimedOut
 from trainables.maths.schedules import warmup_cosine
 from trainables.model.methods import Learner
 from trainables.model.optim import build_optimizer, set_learning_rate
+from trainables.settings.changes import differences, refused_on_resume
 from trainables.settings.config import RunConfig
 from trainables.vocabulary import UserError
-
-# Settings that a resumed run may change: they decide where and how long, not what is computed.
-FREE_ON_RESUME = (
-    "preset",
-    "device",
-    "data.root",
-    "data.download",
-    "data.cache_dir",
-    "train.time_limit_s",
-    "train.checkpoint_every",
-)
 
 
 class Trial:
@@ -257,24 +247,9 @@ def check_same_run(state: dict[str, Any], cfg: RunConfig, facts: dict[str, Any])
     """CheckpointError that names each setting in which a checkpoint's run differs from this one."""
     if state.get("kind") != "trial":
         raise checkpoint.CheckpointError("the checkpoint holds no trial")
-    theirs, ours = flatten(state["config"]), flatten(cfg.model_dump(mode="json"))
-    differing = [
-        f"{name}: {theirs.get(name)!r} in the checkpoint, {ours.get(name)!r} now"
-        for name in sorted(theirs.keys() | ours.keys())
-        if theirs.get(name) != ours.get(name) and name not in FREE_ON_RESUME
-    ]
+    changes = refused_on_resume(differences(state["config"], cfg.model_dump(mode="json")))
+    differing = [f"{name}: {theirs!r} in the checkpoint, {ours!r} now" for name, theirs, ours in changes]
     if state["data"]["fingerprint"] != facts["fingerprint"]:
         differing.append(f"data: fingerprint {state['data']['fingerprint'][:12]}, now {facts['fingerprint'][:12]}")
     if differing:
         raise checkpoint.CheckpointError("the checkpoint is of another run: " + "; ".join(differing))
-
-
-def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{'a': {'b': 1}} as {'a.b': 1}."""
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

@@ -33,8 +33,8 @@ def cells(metrics: Mapping[str, Any], objectives: Iterable[str]) -> list[str]:
     return [number_in_words(metrics.get(name), schema.OBJECTIVES[name]) for name in objectives]
 
 
-class Row:
-    """One trial as shown."""
+class TrialRow:
+    """One trial in the live table."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -54,20 +54,21 @@ class Row:
         )
 
 
-class Display:
-    """A listener of the ledger (`study.record.recorder.Listener`) that draws."""
+class Terminal:
+    """A listener of the ledger (`study.record.recorder.Listener`) that prints, and draws the live table."""
 
     def __init__(self, study: StudyConfig, *, quiet: bool = False, console: Console | None = None) -> None:
         self.study = study
         self.console = console or Console(stderr=False, soft_wrap=True)
         self.quiet = quiet
         self.live: Live | None = None
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, TrialRow] = {}
         self.best: dict[str, float] = {}
         self.total = 0
         self.done = 0
         self.concurrent = 1
         self.name = schema.STAGES[0]
+        self._journal: Journal | None = None
         self._walls: list[float] = []
 
     # --- set-up ---
@@ -76,12 +77,12 @@ class Display:
         if not self.quiet:
             self.console.print(text, markup=False, highlight=False)
 
-    def insist(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         """One line, also when quiet: how to go on is part of the result."""
         self.console.print(text, markup=False, highlight=False)
 
-    def remember(self, journal: Journal) -> None:
-        """Take over what a resumed study has already done."""
+    def attach(self, journal: Journal) -> None:
+        """Count from this journal: what a resumed study has already done is in it."""
         for line in journal.ends.values():
             self._note_best(line["stage"], line["metrics"])
         self._journal = journal
@@ -112,22 +113,22 @@ class Display:
 
     # --- events ---
     def started(self, task: Task) -> None:
-        self.rows.setdefault(task.trial_id, Row(task))
+        self.rows.setdefault(task.trial_id, TrialRow(task))
 
     def reported(self, task: Task, line: Mapping[str, Any]) -> None:
-        row = self.rows.setdefault(task.trial_id, Row(task))
+        row = self.rows.setdefault(task.trial_id, TrialRow(task))
         row.metrics, row.epoch = line, line["epoch"]
         self._note_best(task.stage, line)
 
     def ended(self, task: Task, line: Mapping[str, Any]) -> None:
-        row = self.rows.setdefault(task.trial_id, Row(task))
+        row = self.rows.setdefault(task.trial_id, TrialRow(task))
         row.status, row.metrics, row.epoch = line["status"], line["metrics"], line["epochs"]
         if line["status"] != schema.INTERRUPTED:
             self.done += 1
             self._walls.append(float(line["wall_s"]))
         if self.live is None or line["error"]:
             self._print_end(line)
-        self._forget_old()
+        self._drop_old()
 
     def _print_end(self, line: Mapping[str, Any]) -> None:
         metrics = [(schema.OBJECTIVES[name], line["metrics"].get(name)) for name in self.study.objectives]
@@ -160,7 +161,7 @@ class Display:
         first = schema.OBJECTIVES[next(iter(self.study.objectives))]
         return f"best {value_in_words(self.best.get(stage), first)}"
 
-    def _forget_old(self) -> None:
+    def _drop_old(self) -> None:
         ended = [trial_id for trial_id, row in self.rows.items() if row.status != "running"]
         for trial_id in ended[: max(0, len(self.rows) - ROWS)]:
             del self.rows[trial_id]

@@ -78,14 +78,16 @@ def listeners(
 
 
 class Tracker:
-    """A listener of the ledger that passes events on to the writer process."""
+    """A listener of the ledger that passes events on to the writer process.
+
+    say: prints what the writer has to tell the user, one line.
+    """
 
     def __init__(
         self, settings: Mapping[str, Any], folder: Path, journal: Journal, say: Callable[[str], None] = print
     ) -> None:
         self.journal = journal
         self.say = say
-        self.objectives = settings["objectives"]
         self._events: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._notices: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._log = (folder / LOG_FILE).open("ab")
@@ -97,12 +99,13 @@ class Tracker:
             cwd=Path(__file__).resolve().parents[2],
             start_new_session=True,  # Ctrl-C is for the study, which tells the writer itself
         )
-        self._thread = threading.Thread(target=self._pass_on, daemon=True)
-        self._thread.start()
-        self._ear = threading.Thread(target=self._hear, daemon=True)
-        self._ear.start()
+        self._sender = threading.Thread(target=self._send_events, daemon=True)
+        self._sender.start()
+        self._reader = threading.Thread(target=self._read_notices, daemon=True)
+        self._reader.start()
 
-    def _pass_on(self) -> None:
+    def _send_events(self) -> None:
+        """Thread: write events to the process until the queue gives None."""
         pipe = self.process.stdin
         with contextlib.suppress(OSError, ValueError):
             while (text := self._events.get()) is not None:
@@ -111,7 +114,8 @@ class Tracker:
         with contextlib.suppress(OSError, ValueError):
             pipe.close()
 
-    def _hear(self) -> None:
+    def _read_notices(self) -> None:
+        """Thread: collect the lines that the process prints for the user."""
         with self.process.stdout, contextlib.suppress(OSError, ValueError):
             for line in self.process.stdout:
                 self._notices.put(line.decode(errors="replace").rstrip())
@@ -143,6 +147,6 @@ class Tracker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(timeout=5)
-        self._ear.join(timeout=1)
+        self._reader.join(timeout=1)
         self.tick()
         self._log.close()

@@ -173,7 +173,7 @@ class TensorBoardSink:
             writer.close()
 
 
-class Safe:
+class SafeSink:
     """A sink that is switched off by its first error, with the traceback in the log."""
 
     def __init__(self, make: Callable[[], Any], name: str) -> None:
@@ -188,7 +188,7 @@ class Safe:
             print(f"{self.name} switched off after an error:\n{traceback.format_exc()}", flush=True)
             self.sink = None
 
-    def take(self, event: Mapping[str, Any]) -> None:
+    def handle(self, event: Mapping[str, Any]) -> None:
         """Hand one event to the sink."""
         if self.sink is not None:
             content = {k: v for k, v in event.items() if k != "event"}
@@ -199,16 +199,16 @@ def main(settings: Mapping[str, Any], lines: Iterable[str], tell: Callable[[str]
     """Feed every event to every sink until the input ends; `tell` is for the user."""
     sinks = []
     if settings["wandb"] != "disabled":
-        sinks.append(Safe(lambda: WandbSink(settings, tell), "W&B"))
+        sinks.append(SafeSink(lambda: WandbSink(settings, tell), "W&B"))
     if settings["tensorboard"]:
-        sinks.append(Safe(lambda: TensorBoardSink(settings), "TensorBoard"))
+        sinks.append(SafeSink(lambda: TensorBoardSink(settings), "TensorBoard"))
     for text in lines:
         event = json.loads(text)
         for sink in sinks:
-            sink.take(event)
+            sink.handle(event)
 
 
-def teller() -> Callable[[str], None]:
+def user_printer() -> Callable[[str], None]:
     """Lines for the user go to standard output and the log; whatever else prints (W&B does) from now on to the log."""
     user = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -222,4 +222,4 @@ def teller() -> Callable[[str], None]:
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]), sys.stdin, teller())
+    main(json.loads(sys.argv[1]), sys.stdin, user_printer())

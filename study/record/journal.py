@@ -1,10 +1,11 @@
-"""Our own record of a study: `reports.jsonl` and `trials.jsonl`, append-only, flushed and fsynced line by line.
+"""Our own record of a study: `draws.jsonl`, `reports.jsonl` and `trials.jsonl`, append-only, fsynced line by line.
 
 The journal is the truth of a study: what it does not hold did not happen, and every other state file (Tune's snapshots,
 the Optuna storage, the scheduler's rungs) is rebuilt from it or checked against it on resume.
 
-A line is written once: a report by (trial_id, epoch), a trial's end by trial_id. An `interrupted` end is not final: the
-trial goes on after a resume and a later line with the same trial_id replaces it (readers take the last).
+A line is written once: a draw before its trial starts, a report by (trial_id, epoch), a trial's end by trial_id. An
+`interrupted` end is not final: the trial goes on after a resume and a later line with the same trial_id replaces it
+(readers take the last).
 """
 
 from __future__ import annotations
@@ -13,17 +14,13 @@ import errno
 import json
 import math
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from study import schema
-
-
-class JournalError(schema.UserError):
-    """A results folder that cannot be trusted; names file and line."""
+from trainables.files import read_json_lines
 
 
 class JournalWriteError(OSError):
@@ -55,60 +52,41 @@ def _stamped(line: Mapping[str, Any]) -> dict[str, Any]:
     return {"schema": schema.SCHEMA_VERSION, **{k: v for k, v in plain(line).items() if k != "schema"}}
 
 
-def _parse(path: Path, number: int, text: str) -> dict[str, Any]:
-    try:
-        line = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise JournalError(f"{path}:{number}: not JSON ({error.msg}); restore the file from a backup") from None
-    if not isinstance(line, dict) or line.get("schema") != schema.SCHEMA_VERSION:
-        got = line.get("schema") if isinstance(line, dict) else type(line).__name__
-        raise JournalError(f"{path}:{number}: expected an object with schema {schema.SCHEMA_VERSION}, got {got!r}")
-    return line
-
-
-def read_lines(path: Path, *, repair: bool = False) -> list[dict[str, Any]]:
-    """All lines of a file; [] if it does not exist. A torn last line (killed while writing) is dropped with a warning.
-
-    repair: also cut it off the file, so that the next line starts clean. Raises JournalError, naming file and line, for
-    anything else that is not a JSON object of this schema version.
-    """
-    if not path.exists():
-        return []
-    raw = path.read_bytes()
-    whole = raw[: raw.rfind(b"\n") + 1]
-    if len(whole) < len(raw):
-        warnings.warn(f"{path}: dropped a torn last line of {len(raw) - len(whole)} bytes", stacklevel=2)
-        if repair:
-            with path.open("r+b") as file:
-                file.truncate(len(whole))
-                os.fsync(file.fileno())
-    rows = whole.decode("utf-8", errors="replace").split("\n")[:-1]
-    return [_parse(path, number, text) for number, text in enumerate(rows, 1) if text.strip()]
-
-
 class Journal:
-    """Appends to the two files of a results folder and knows what they hold. One process at a time (see `lock`)."""
+    """Appends to the files of a results folder and knows what they hold. One process at a time (see `lock`).
+
+    Raises DamagedFile, naming file and line, for a file that it cannot have written.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.draws = self._read(schema.DRAWS_FILE)
         self.reports: list[dict[str, Any]] = []
         self.last_epoch: dict[str, int] = {}
         self._seen: set[tuple[str, int]] = set()
         self.ends: dict[str, dict[str, Any]] = {}
-        for line in read_lines(self.folder / schema.REPORTS_FILE, repair=True):
+        """The last end of each trial, in the order in which they were written."""
+        for line in self._read(schema.REPORTS_FILE):
             self._remember_report(line)
-        for line in read_lines(self.folder / schema.TRIALS_FILE, repair=True):
-            self.ends[line["trial_id"]] = line
-        self._files = {
-            name: (self.folder / name).open("ab", buffering=0) for name in (schema.REPORTS_FILE, schema.TRIALS_FILE)
-        }
+        for line in self._read(schema.TRIALS_FILE):
+            self._remember_end(line)
+        names = (schema.DRAWS_FILE, schema.REPORTS_FILE, schema.TRIALS_FILE)
+        self._files = {name: (self.folder / name).open("ab", buffering=0) for name in names}
+
+    def _read(self, name: str) -> list[dict[str, Any]]:
+        """A file's lines; a torn last one is cut off, so that the next line starts clean."""
+        return [line for _, line in read_json_lines(self.folder / name, repair=True)]
 
     def _remember_report(self, line: dict[str, Any]) -> None:
         trial_id, epoch = line["trial_id"], int(line["epoch"])
         self.reports.append(line)
         self._seen.add((trial_id, epoch))
         self.last_epoch[trial_id] = max(epoch, self.last_epoch.get(trial_id, 0))
+
+    def _remember_end(self, line: dict[str, Any]) -> None:
+        self.ends.pop(line["trial_id"], None)
+        self.ends[line["trial_id"]] = line
 
     def _write(self, name: str, line: Mapping[str, Any]) -> None:
         file = self._files[name]
@@ -131,6 +109,14 @@ class Journal:
         except OSError:
             return
 
+    def append_draw(self, line: Mapping[str, Any]) -> dict[str, Any]:
+        """Write one draw of the search; returns the line as a reader will find it."""
+        record = _stamped(line)
+        assert set(record) == set(schema.DRAW_FIELDS), sorted(set(record) ^ set(schema.DRAW_FIELDS))
+        self._write(schema.DRAWS_FILE, record)
+        self.draws.append(record)
+        return record
+
     def append_report(self, line: Mapping[str, Any]) -> bool:
         """Write one epoch's line. False (and nothing written) if this trial and epoch are already there."""
         key = (line["trial_id"], int(line["epoch"]))
@@ -150,7 +136,7 @@ class Journal:
         assert line["status"] in schema.STATUSES, line["status"]
         record = _stamped(line)
         self._write(schema.TRIALS_FILE, record)
-        self.ends[record["trial_id"]] = record
+        self._remember_end(record)
         return True
 
     def append_picture(self, trial_id: str, line: Mapping[str, Any]) -> None:
@@ -159,7 +145,7 @@ class Journal:
         name = f"{schema.PROJECTIONS_DIR}/{trial_id}.jsonl"
         if name not in self._files:
             folder.mkdir(exist_ok=True)
-            read_lines(self.folder / name, repair=True)
+            self._read(name)
             self._files[name] = (self.folder / name).open("ab", buffering=0)
         self._write(name, _stamped({"trial_id": trial_id, **line}))
 
@@ -171,13 +157,16 @@ class Journal:
         """The trial's lines in the order they were written."""
         return [line for line in self.reports if line["trial_id"] == trial_id]
 
+    def ends_in_order(self, stage: str) -> list[dict[str, Any]]:
+        """Final ends of a stage in the order in which they were written."""
+        return [e for e in self.ends.values() if e["stage"] == stage and e["status"] != schema.INTERRUPTED]
+
     def final_ends(self, stage: str) -> list[dict[str, Any]]:
         """Final ends of a stage by trial number."""
-        ends = [e for e in self.ends.values() if e["stage"] == stage and e["status"] != schema.INTERRUPTED]
-        return sorted(ends, key=lambda e: e["number"])
+        return sorted(self.ends_in_order(stage), key=lambda e: e["number"])
 
     def close(self) -> None:
-        """Close both files; closing twice is fine."""
+        """Close the files; closing twice is fine."""
         for file in self._files.values():
             file.close()
 

@@ -15,9 +15,8 @@ from study import schema
 from study.record.held_time import HeldTime
 from study.record.journal import Journal, metrics_of, now
 from study.record.task import Task
-from study.search import pareto
+from trainables import dominance
 
-METRIC_NAMES = (*schema.REPORT_METRICS, *schema.TEST_METRICS)
 ENDED_BY_ITSELF = (schema.FAILED, schema.DIVERGED, schema.OUT_OF_MEMORY, schema.TIMED_OUT, schema.INTERRUPTED)
 """Statuses that a trial gives itself; `interrupted` if its disk was full."""
 
@@ -92,7 +91,7 @@ class Ledger:
             "epoch": int(result["epoch"]),
             "time": now(),
             schema.HELD_S: round(self._held.reported(task.trial_id, result.get(schema.HELD_S)), 3),
-            **metrics_of(result, METRIC_NAMES),
+            **metrics_of(result, schema.METRICS),
         }
         if result.get("projection"):
             self.journal.append_picture(task.trial_id, result["projection"])
@@ -101,13 +100,13 @@ class Ledger:
             self._emit("reported", task, line)
         return fresh
 
-    def verdict(self, task: Task, result: Mapping[str, Any]) -> str:
-        """How a trial that ended with this last result has ended."""
+    def status_at_end(self, task: Task, result: Mapping[str, Any]) -> str:
+        """How a trial has ended whose last result this is."""
         status = result.get("status")
         if status in ENDED_BY_ITSELF:
             return str(status)
         reached = max(int(result.get("epoch") or 0), self.journal.last_epoch.get(task.trial_id, 0))
-        if not pareto.finite(result, self.objectives):
+        if not dominance.finite(result, self.objectives):
             return schema.DIVERGED
         return schema.COMPLETED if reached >= task.max_epochs else schema.STOPPED
 
@@ -126,7 +125,7 @@ class Ledger:
             "params": dict(task.params),
             "epochs": int(last.get("epoch", 0)),
             "max_epochs": task.max_epochs,
-            "metrics": metrics_of(last, METRIC_NAMES),
+            "metrics": metrics_of(last, schema.METRICS),
             "point": task.point,
             "baseline": task.baseline,
             "started": self._began.pop(task.trial_id, None) or self._first_seen(task.trial_id),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from study import schema
-from study.record import manifest
-from study.record.journal import JournalError, read_lines
+from study.record import machine, manifest
 from study.settings.config import StudyConfig
+from trainables.files import PARTIAL, DamagedFile, read_json_lines
 
-SCRAPS = (schema.LOCK_FILE, schema.STUDY_FILE, f"{schema.STUDY_FILE}.tmp", f"{schema.MANIFEST_FILE}.tmp")
-"""What a study that was killed while its folder was being made may have left; nothing of value."""
+
+def _scrap(path: Path) -> bool:
+    """Whether a study that was killed while its folder was being made may have left it; nothing of value."""
+    return path.name in (schema.LOCK_FILE, schema.STUDY_FILE) or path.suffix == PARTIAL
 
 
 def begun(folder: Path) -> bool:
@@ -23,14 +26,14 @@ def begun(folder: Path) -> bool:
 
 def check_target(folder: Path, resume: bool, stage: str | None) -> bool:
     """True if the folder is to be continued, False if it is new. Raises UserError with the way out otherwise."""
-    exists = folder.exists() and any(p.name not in SCRAPS for p in folder.iterdir())
+    exists = folder.exists() and not all(map(_scrap, folder.iterdir()))
     if resume and not begun(folder):
         raise schema.UserError(f"{folder}: nothing to resume here; start the study without --resume, or check --out")
-    if stage == "confirm" and not begun(folder):
+    if stage == schema.CONFIRM and not begun(folder):
         raise schema.UserError(
             f"{folder}: --stage confirm needs a finished search stage here; run --stage search first"
         )
-    if resume or stage == "confirm":
+    if resume or stage == schema.CONFIRM:
         return True
     if exists:
         raise schema.UserError(
@@ -57,15 +60,17 @@ def reopen(folder: Path, study: StudyConfig, source: str, data: Mapping[str, Any
             f"{source}: the data set has changed since {folder} was begun (fingerprint {was} -> {now_}); "
             f"restore the data, or start the study elsewhere (another name or --out)"
         )
-    manifest.save_study(folder, study)  # resources, budget and tracking may have changed
+    if manifest.load_study(folder)["device"] != study.device:
+        record["device"] = machine.resolve_device(study.device, machine.hardware())
+    manifest.save_study(folder, study)  # what a resume may change may have changed
     return record
 
 
 def hours_used(folder: Path, record: Mapping[str, Any]) -> float:
     """Hours of all ended sessions; one that was killed ends with its last report."""
     last = None
-    with contextlib.suppress(JournalError):
-        times = [line["time"] for line in read_lines(folder / schema.REPORTS_FILE)]
+    with contextlib.suppress(DamagedFile):
+        times = [line["time"] for _, line in read_json_lines(folder / schema.REPORTS_FILE)]
         last = max(times, default=None)
     total = 0.0
     for session in record["sessions"]:
@@ -76,6 +81,4 @@ def hours_used(folder: Path, record: Mapping[str, Any]) -> float:
 
 
 def _seconds_between(start: str, end: str) -> float:
-    from datetime import datetime
-
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

@@ -30,19 +30,31 @@ def healthy(path: Path) -> bool:
 
 
 def open_storage(folder: Path) -> optuna.storages.RDBStorage:
-    """`optuna.db` of the folder, made if missing. A damaged file is put aside (and rebuilt from the journal later)."""
+    """`optuna.db` of the folder, made if missing; a damaged file is put aside before."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     path = folder / schema.OPTUNA_FILE
     if path.exists() and not healthy(path):
-        aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
-        path.rename(aside)
-        for suffix in ("-wal", "-shm", "-journal"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        warnings.warn(f"{path}: damaged; moved to {aside.name} and rebuilt from {schema.TRIALS_FILE}", stacklevel=2)
+        put_aside(folder)
     storage = optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
     sqlalchemy.event.listen(storage.engine, "connect", _do_not_wait_for_the_disk)
     storage.engine.dispose()  # connections made from now on heed it
     return storage
+
+
+def put_aside(folder: Path) -> None:
+    """Rename a damaged `optuna.db`, with a warning."""
+    path = folder / schema.OPTUNA_FILE
+    if path.exists():
+        aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
+        path.rename(aside)
+        warnings.warn(f"{path}: damaged; moved to {aside.name} and rebuilt from {schema.DRAWS_FILE}", stacklevel=2)
+    remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Delete `optuna.db` and what SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        (folder / f"{schema.OPTUNA_FILE}{suffix}").unlink(missing_ok=True)
 
 
 def _do_not_wait_for_the_disk(connection: sqlite3.Connection, _: object) -> None:

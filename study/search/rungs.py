@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from study.search import pareto
+from trainables import dominance
 
 
 def rung_epochs(grace_period: int, max_epochs: int, reduction_factor: int) -> tuple[int, ...]:
@@ -54,7 +55,6 @@ class Rungs:
     reduction_factor: int
     max_epochs: int
     brackets: int = 1
-    tie_break: str = "epsilon_net"
     keep_front: bool = True
     members: dict[str, dict[str, tuple[float, ...]]] = field(default_factory=dict)
     verdicts: dict[str, dict[str, bool]] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Rungs:
         The same trial at the same rung again (an epoch re-run after a restart) gets the verdict it got first.
         A missing, NaN or infinite objective is refused: the trial stops and never enters the rung.
         """
-        if not pareto.finite(metrics, self.objectives):
+        if not dominance.finite(metrics, self.objectives):
             return False
         rung = self._rung(number, epoch)
         if rung is None:
@@ -83,7 +83,7 @@ class Rungs:
         known = self.verdicts.setdefault(rung, {})
         if trial_id in known:
             return known[trial_id]
-        costs = pareto.to_costs(metrics, self.objectives)
+        costs = dominance.to_costs(metrics, self.objectives)
         members = self.members.setdefault(rung, {})
         members[trial_id] = tuple(float(c) for c in costs)
         known[trial_id] = list(members).index(trial_id) in self._kept(np.array(list(members.values())))
@@ -96,20 +96,11 @@ class Rungs:
         small would stop the cheap ones. MO-ASHA keeps exactly 1/eta; in replays of searches the whole front was better,
         though it stops fewer trials (benchmarks/README.md).
         """
-        order = pareto.preference_order(costs_NM, self.tie_break)
+        order = pareto.preference_order(costs_NM)
         keep = math.ceil(len(order) / self.reduction_factor)
         if self.keep_front and costs_NM.shape[1] > 1:
-            keep = max(keep, int((pareto.non_dominated_rank(costs_NM) == 0).sum()))
+            keep = max(keep, int(dominance.on_front(costs_NM).sum()))
         return set(order[:keep])
-
-    def get_state(self) -> dict[str, Any]:
-        """JSON-friendly state."""
-        return {"members": self.members, "verdicts": self.verdicts}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take over what `get_state` gave."""
-        self.members = {r: {t: tuple(v) for t, v in m.items()} for r, m in state["members"].items()}
-        self.verdicts = {r: dict(v) for r, v in state["verdicts"].items()}
 
     def summary(self) -> str:
         """One line: how many reached each rung and how many of them went on."""

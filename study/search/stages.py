@@ -12,16 +12,20 @@ from study.record.task import Task
 from study.search import pareto
 from study.settings import space
 from study.settings.config import StudyConfig
+from trainables import dominance
 
-SEARCH, CONFIRM = schema.STAGES
+
+def search_id(number: int) -> str:
+    """Name of trial `number` of the search."""
+    return f"{schema.SEARCH}-{number:04d}"
 
 
 def search_task(study: StudyConfig, number: int, params: Mapping[str, Any], baseline: bool) -> Task:
     """Trial `number` of the search stage at a point; every trial of a search has the study's seed."""
     run = space.to_run(study, dict(params), seed=study.seed)
     return Task(
-        stage=SEARCH,
-        trial_id=f"{SEARCH}-{number:04d}",
+        stage=schema.SEARCH,
+        trial_id=search_id(number),
         number=number,
         label=space.label(dict(params)),
         method=run.method,
@@ -38,14 +42,15 @@ def confirm_points(
 ) -> list[Mapping[str, Any]]:
     """Lines of search trials to confirm: the front of the completed ones, then the baselines that are not on it.
 
-    A front of more than `max_points` is thinned to the points that spread best (epsilon-net), ends included.
-    Early-stopped trials are not on the front: their values are of another budget.
+    Of equal points the earlier one stands for all; a front of more than `max_points` is thinned to the points that
+    spread best (epsilon-net), ends included. Early-stopped trials are not on the front: their values are of another
+    budget.
     """
-    done = [e for e in ends if e["status"] == schema.COMPLETED and pareto.finite(e["metrics"], objectives)]
-    costs = np.array([pareto.to_costs(e["metrics"], objectives) for e in done]).reshape(len(done), len(objectives))
-    front = pareto.front_indices(costs)
-    spread = pareto.preference_order(costs[front])[:max_points] if front else []
-    chosen = [done[front[i]] for i in sorted(spread)]
+    front: dict[tuple[float, ...], Mapping[str, Any]] = {}
+    for end in dominance.front(ends, objectives):
+        front.setdefault(tuple(dominance.to_costs(end["metrics"], objectives)), end)
+    spread = pareto.preference_order(np.array(list(front)))[:max_points] if front else []
+    chosen = [list(front.values())[i] for i in sorted(spread)]
     taken = {e["trial_id"] for e in chosen}
     return [*chosen, *(e for e in ends if e["baseline"] and e["trial_id"] not in taken)]
 
@@ -58,8 +63,8 @@ def confirm_tasks(study: StudyConfig, points: Sequence[Mapping[str, Any]]) -> li
             run = space.to_run(study, dict(end["params"]), seed=seed, epochs=study.confirm.epochs)
             tasks.append(
                 Task(
-                    stage=CONFIRM,
-                    trial_id=f"{CONFIRM}-{end['number']:04d}-{seed}",  # whatever else is confirmed
+                    stage=schema.CONFIRM,
+                    trial_id=f"{schema.CONFIRM}-{end['number']:04d}-{seed}",  # whatever else is confirmed
                     number=len(tasks),
                     label=end["label"],
                     method=run.method,

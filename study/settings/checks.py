@@ -1,12 +1,14 @@
-"""What a search space and its baselines must satisfy, found out before anything starts."""
+"""What a study must satisfy beyond the types of its settings, found out before anything starts."""
 
 from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
+from study import schema
 from study.settings.config import RangeSpec, StudyConfig
 from study.settings.space import (
     PARAMETERS,
@@ -16,6 +18,7 @@ from study.settings.space import (
     baseline_points,
     complete_point,
     fill,
+    grid_points,
     label,
     methods_of,
     to_run,
@@ -23,12 +26,14 @@ from study.settings.space import (
 from trainables.settings.edge import ConfigError, did_you_mean
 
 MAX_CORNERS = 3000
+"""Most combinations of a space's ends and choices that are tried as runs, about."""
 
 
 def check(study: StudyConfig, source: str) -> None:
-    """Refuse a space or baselines that cannot be meant. Raises ConfigError, one line per problem."""
-    for kind in ((_unknown, _ill_typed), (_without_effect, _bad_baselines), (_impossible,)):
-        problems = [f"{source}: {problem}" for find in kind for problem in find(study)]
+    """Refuse a study that cannot be meant. Raises ConfigError, one line per problem."""
+    stages = (_bad_device, _bad_objectives, _never_stopped, _too_few_trials, _bad_seeds)
+    for finders in ((_unknown, _ill_typed), (_without_effect, _bad_baselines), (_impossible,), stages):
+        problems = [f"{source}: {problem}" for find in finders for problem in find(study)]
         if problems:
             raise ConfigError("\n".join(problems))
 
@@ -135,3 +140,64 @@ def _ends(name: str, spec: RangeSpec | tuple[Any, ...]) -> list[Any]:
     if isinstance(spec, tuple):
         return list(spec)
     return [int(v) if PARAMETERS[name].kind == "int" else v for v in (spec.low, spec.high)]
+
+
+# --- stages ---
+def _bad_device(study: StudyConfig) -> Iterator[str]:
+    """A trial sees only the GPUs that Ray gives it, numbered from 0, so a study cannot name one by its number."""
+    device = study.device
+    if device in ("auto", "cpu", "cuda", "cuda:0"):
+        return
+    if re.fullmatch(r"cuda:\d+", device):
+        yield (
+            f"device: '{device}' cannot be chosen in a study, whose trials each see the GPU that Ray gives them as "
+            f"cuda:0; write device: cuda (CUDA_VISIBLE_DEVICES={device[5:]} keeps a study on that GPU of this machine)"
+        )
+    else:
+        yield f"device: '{device}' is not a device of a study; use auto, cpu or cuda"
+
+
+def _bad_objectives(study: StudyConfig) -> Iterator[str]:
+    if next(iter(study.objectives.items()), None) != (schema.ACCURACY, "max"):
+        yield "objectives must begin with 'accuracy: max'; further ones may be support_bytes: min, ..."
+    for name, sense in study.objectives.items():
+        if name not in schema.OBJECTIVES:
+            yield f"objectives.{name} cannot be an objective; allowed: {', '.join(schema.OBJECTIVES)}"
+        elif name != schema.ACCURACY and sense != (meant := schema.OBJECTIVES[name].sense):
+            better = "more" if meant == "max" else "less"
+            yield f"objectives.{name} is {sense}, but {better} of it is better; write {name}: {meant}"
+
+
+def _never_stopped(study: StudyConfig) -> Iterator[str]:
+    if study.scheduler.name != "none" and study.scheduler.grace_period >= study.train.epochs:
+        yield (
+            f"scheduler.grace_period ({study.scheduler.grace_period}) must be below train.epochs "
+            f"({study.train.epochs}): no trial would ever be stopped; use scheduler.name: none if that is meant"
+        )
+
+
+def _too_few_trials(study: StudyConfig) -> Iterator[str]:
+    trials = study.search.trials
+    if len(study.baselines) > trials:
+        yield (
+            f"search.trials ({trials}) is below the number of baselines ({len(study.baselines)}), "
+            f"which are always measured"
+        )
+    if study.search.sampler == "grid" and (points := len(grid_points(study))) > trials:
+        yield (
+            f"search.trials ({trials}) is below the {points} points of the grid: raise it, or lower "
+            f"`grid` of a range or the choices in space"
+        )
+
+
+def _bad_seeds(study: StudyConfig) -> Iterator[str]:
+    seeds = study.confirm.seeds
+    if not study.confirm.enabled:
+        return
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        yield f"confirm.seeds must be different numbers from 0, at least one, got {list(seeds)}"
+    elif study.seed in seeds:
+        yield (
+            f"confirm.seeds {list(seeds)} holds the seed of the search ({study.seed}), whose luck chose the points: "
+            f"confirm with other seeds"
+        )

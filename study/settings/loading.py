@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from study import schema
-from study.settings import checks, space
+from study.settings import checks
 from study.settings.config import StudyConfig
 from trainables.settings import edge
+from trainables.settings.changes import Change, differences
 from trainables.settings.config import RunConfig
 from trainables.settings.edge import ConfigError
 from trainables.settings.run_file import with_preset
 
 REHEARSAL_SUFFIX = "-rehearsal"
-Change = tuple[str, Any, Any]
-"""Dotted setting, value before, value after."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def load_study(
     if pairs:
         base = _over(content, section) if rehearse else content
         study = _build(_over(base, edge.unflatten(pairs)), pairs, path)
-    changes = differences(plain, study)
+    changes = _changes(plain, study)
     study = study.model_copy(update={"rehearsal": section})
     return Loaded(study, path, rehearse, changes, tuple(overrides))
 
@@ -106,75 +104,16 @@ def _build(content: dict[str, Any], pairs: Sequence[edge.Override], path: Path, 
     source = f"{path} ({part})" if part else str(path)
     study = edge.validate(StudyConfig, with_preset(content), source, pairs)
     checks.check(study, source)
-    _check_stages(study, source)
     return study
 
 
-def _bad_device(device: str) -> list[str]:
-    """A trial sees only the GPUs that Ray gives it, numbered from 0, so a study cannot name one by its number."""
-    if device in ("auto", "cpu", "cuda", "cuda:0"):
-        return []
-    if re.fullmatch(r"cuda:\d+", device):
-        return [
-            f"device: '{device}' cannot be chosen in a study, whose trials each see the GPU that Ray gives them as "
-            f"cuda:0; write device: cuda (CUDA_VISIBLE_DEVICES={device[5:]} keeps a study on that GPU of this machine)"
-        ]
-    return [f"device: '{device}' is not a device of a study; use auto, cpu or cuda"]
-
-
-def _check_stages(study: StudyConfig, source: str) -> None:
-    problems = _bad_device(study.device)
-    first = next(iter(study.objectives), None)
-    if first != "accuracy" or study.objectives[first] != "max":
-        problems.append("objectives must begin with 'accuracy: max'; further ones may be support_bytes: min, ...")
-    known = ("accuracy", "support_bytes", "peak_memory_bytes", "epoch_s")
-    problems += [
-        f"objectives.{name} cannot be an objective; allowed: {', '.join(known)}"
-        for name in study.objectives
-        if name not in known
-    ]
-    stops = study.scheduler.name != "none"
-    if stops and study.scheduler.grace_period >= study.train.epochs:
-        problems.append(
-            f"scheduler.grace_period ({study.scheduler.grace_period}) must be below train.epochs "
-            f"({study.train.epochs}): no trial would ever be stopped; use scheduler.name: none if that is meant"
-        )
-    if len(study.baselines) > study.search.trials:
-        problems.append(
-            f"search.trials ({study.search.trials}) is below the number of baselines ({len(study.baselines)}), "
-            f"which are always measured"
-        )
-    if study.search.sampler == "grid" and (points := len(space.grid_points(study))) > study.search.trials:
-        problems.append(
-            f"search.trials ({study.search.trials}) is below the {points} points of the grid: raise it, or lower "
-            f"`grid` of a range or the choices in space"
-        )
-    problems += _bad_seeds(study) if study.confirm.enabled else []
-    if problems:
-        raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems))
-
-
-def _bad_seeds(study: StudyConfig) -> list[str]:
-    seeds = study.confirm.seeds
-    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        return [f"confirm.seeds must be different numbers from 0, at least one, got {list(seeds)}"]
-    if study.seed in seeds:
-        return [
-            f"confirm.seeds {list(seeds)} holds the seed of the search ({study.seed}), whose luck chose the points: "
-            f"confirm with other seeds"
-        ]
-    return []
-
-
-def differences(before: StudyConfig, after: StudyConfig) -> tuple[Change, ...]:
-    """Settings that differ, by dotted name."""
-    flat = [edge.flatten(s.model_dump(mode="json", exclude={"rehearsal"})) for s in (before, after)]
-    names = sorted(flat[0].keys() | flat[1].keys())
-    return tuple((n, flat[0].get(n), flat[1].get(n)) for n in names if flat[0].get(n) != flat[1].get(n))
+def _changes(before: StudyConfig, after: StudyConfig) -> tuple[Change, ...]:
+    """Settings that differ, sorted by name."""
+    return tuple(sorted(differences(*(s.model_dump(mode="json", exclude={"rehearsal"}) for s in (before, after)))))
 
 
 def from_defaults(study: StudyConfig) -> tuple[Change, ...]:
     """Run settings that differ from the defaults of `trainables.settings.config`, the preset's among them."""
     plain = StudyConfig(name=study.name, space=study.space)
     own = set(StudyConfig.model_fields) - {"name", "question", "space", "rehearsal", "baselines"}
-    return tuple(change for change in differences(plain, study) if change[0].split(".")[0] in own)
+    return tuple(change for change in _changes(plain, study) if change[0].split(".")[0] in own)

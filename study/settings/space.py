@@ -22,19 +22,26 @@ from trainables.settings.config import RunConfig
 from trainables.settings.needs import NEEDS
 
 MAX_GRID = 100_000
-METHODS = tuple(schema.METHODS)
 Kind = Literal["int", "float", "choice"]
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One name a space may use. `requires`: values of other parameters without which it has no effect."""
+    """One name a space may use."""
 
     name: str
     path: str
     kind: Kind
     methods: tuple[str, ...]
-    requires: Mapping[str, tuple[Any, ...]]
+    """Those with which it can have an effect."""
+    needs: tuple[Mapping[str, tuple[Any, ...]], ...]
+    """Alternatives, one of which must hold at a point: values of `method` and other parameters."""
+
+    @property
+    def requires(self) -> Mapping[str, tuple[Any, ...]]:
+        """Values of other parameters without which it never has an effect."""
+        only = self.needs[0] if len(self.needs) == 1 else {}
+        return {name: values for name, values in only.items() if name != "method"}
 
 
 _SETTINGS: dict[str, tuple[str, Kind]] = {
@@ -65,18 +72,16 @@ _SETTINGS: dict[str, tuple[str, Kind]] = {
 
 
 def _parameter(name: str, path: str, kind: Kind) -> Parameter:
-    """Where a parameter applies is what `needs.NEEDS` says of its setting."""
+    """Where a parameter applies is what `trainables.settings.needs` says of its setting."""
     names = {setting: other for other, (setting, _) in _SETTINGS.items()}
-    alternatives = NEEDS.get(path, ({},))
-    only = alternatives[0] if len(alternatives) == 1 else {}  # several (momentum): see `applies`
-    requires = {names[setting]: values for setting, values in only.items() if setting != "method"}
-    return Parameter(name, path, kind, tuple(m for m in METHODS if _acts(path, m)), requires)
+    needs = tuple({names[setting]: values for setting, values in row.items()} for row in NEEDS.get(path, ({},)))
+    return Parameter(name, path, kind, tuple(m for m in schema.METHODS if _acts(path, m)), needs)
 
 
 def _acts(path: str, method: str) -> bool:
     """Whether a setting, and each that it needs, can have an effect with a method."""
     return any(
-        method in needs.get("method", METHODS) and all(_acts(other, method) for other in needs if other != "method")
+        method in needs.get("method", (method,)) and all(_acts(other, method) for other in needs if other != "method")
         for needs in NEEDS.get(path, ({},))
     )
 
@@ -102,11 +107,11 @@ def methods_of(study: StudyConfig) -> tuple[str, ...]:
 def applies(study: StudyConfig, name: str, params: Mapping[str, Any]) -> bool:
     """Whether a parameter has an effect at a (possibly incomplete) point."""
     parameter = PARAMETERS[name]
-    if params.get("method", study.method) not in parameter.methods:
-        return False
-    if name == "momentum" and params.get("method", study.method) != "byol":
-        return bool(params.get("momentum_encoder", study.positives.momentum_encoder))
-    return all(params.get(other, base_value(study, other)) in allowed for other, allowed in parameter.requires.items())
+
+    def holds(needs: Mapping[str, tuple[Any, ...]]) -> bool:
+        return all(params.get(other, base_value(study, other)) in allowed for other, allowed in needs.items())
+
+    return params.get("method", study.method) in parameter.methods and any(map(holds, parameter.needs))
 
 
 def fill(study: StudyConfig, value_of: Callable[[str], Any]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from study.interrupt import StudyStopped
 from study.record.checkpoints import Checkpoints
 from study.record.recorder import Ledger
 from study.record.task import Task, from_config
-from study.search import pareto
 from study.tune.durable import failure_of
+from trainables import dominance
 
 
 def _error_of(trial: Any) -> BaseException | None:
@@ -76,7 +76,7 @@ class StudyCallback(tune.Callback):
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
         task = from_config(trial.config)
-        if "epoch" in result and pareto.finite(result, self.ledger.objectives):
+        if "epoch" in result and dominance.finite(result, self.ledger.objectives):
             self.ledger.report(task, result)  # an error goes through Tune at once: no checkpoint may follow it
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
@@ -87,7 +87,7 @@ class StudyCallback(tune.Callback):
             return
         task, result = from_config(trial.config), dict(trial.last_result or {})
         with self._errors_kept():
-            self._end(task, self.ledger.verdict(task, result), result.get("error"))
+            self._end(task, self.ledger.status_at_end(task, result), result.get("error"))
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         if self._over:

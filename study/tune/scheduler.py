@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from study.search import pareto
 from study.search.rungs import Rungs
+from trainables import dominance
 
 
 class RungScheduler(FIFOScheduler):
@@ -31,7 +31,7 @@ class RungScheduler(FIFOScheduler):
         return not (metric or mode)
 
     def on_trial_result(self, tune_controller: object, trial: object, result: dict) -> str:
-        if not pareto.finite(result, self.objectives):
+        if not dominance.finite(result, self.objectives):
             return TrialScheduler.STOP
         if self.rungs is None:
             return TrialScheduler.CONTINUE

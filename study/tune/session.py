@@ -12,7 +12,7 @@ import ray
 from ray import tune
 
 from study import schema
-from study.record import manifest
+from study.record import machine
 from study.settings.config import ResourcesConfig
 from study.tune import start
 
@@ -134,7 +134,7 @@ def connect(wanted: ResourcesConfig, *, on_gpu: bool | None, address: str | None
         return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=None, owned=False)
     if address:
         return _join(address, wanted, on_gpu)
-    cores, cards = manifest.cores(), len(manifest.gpus()) if on_gpu else 0
+    cores, cards = machine.cores(), len(machine.gpus()) if on_gpu else 0
     resolved = share(wanted, cores=cores, gpus=cards, on_gpu=on_gpu)
     with start.patience():
         context = ray.init(

@@ -11,6 +11,7 @@ from study import cost
 from study.search.rungs import make_rungs
 from study.settings.config import StudyConfig
 from study.settings.loading import load_study
+from trainables.vocabulary import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -106,3 +107,9 @@ def test_sizes_of_cifar_follow_its_settings() -> None:
     config = load_study(ROOT / "configs" / "k_sweep.yaml", overrides=overrides).study
     sizes = cost.data_sizes(config)
     assert (sizes.train, sizes.validation, sizes.num_classes, sizes.image_size) == (49_000, 1000, 10, 48)
+
+
+def test_a_validation_split_that_takes_every_image_is_refused() -> None:
+    config = load_study(ROOT / "configs" / "k_sweep.yaml", overrides=["data.validation_per_class=500"]).study
+    with pytest.raises(UserError, match=r"data\.validation_per_class=500 leaves none .* cifar100 .* below 500"):
+        cost.data_sizes(config)

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from study import schema
-from study.listeners.terminal import Display
+from study.listeners.terminal import Terminal
 from study.record.journal import Journal
 from study.record.recorder import Ledger
 from tests.helpers.engine_helpers import KINDS_OF_OBJECTIVES, make_study
@@ -32,10 +32,10 @@ def watch(folder, *, terminal=False, quiet=False, total=3, study=None):
     study = study or make_study()
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=terminal, width=140, soft_wrap=True)
-    display = Display(study, quiet=quiet, console=console)
+    display = Terminal(study, quiet=quiet, console=console)
     ledger = Ledger(Journal(folder), study.objectives)
     ledger.listeners = [display]
-    display.remember(ledger.journal)
+    display.attach(ledger.journal)
     display.connected("127.0.0.1:8265", 2)
     display.stage("search", total)
     return ledger, display, screen

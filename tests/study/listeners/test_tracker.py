@@ -135,11 +135,11 @@ def test_a_sink_that_fails_is_switched_off(capsys) -> None:
         def start(self, task) -> None:
             raise OSError("no network")
 
-    sink = tracker_process.Safe(Bad, "W&B")
-    sink.take({"event": "start", "task": {}})
-    sink.take({"event": "start", "task": {}})
+    sink = tracker_process.SafeSink(Bad, "W&B")
+    sink.handle({"event": "start", "task": {}})
+    sink.handle({"event": "start", "task": {}})
     assert capsys.readouterr().out.count("W&B switched off after an error") == 1
-    assert tracker_process.Safe(lambda: 1 / 0, "W&B").sink is None
+    assert tracker_process.SafeSink(lambda: 1 / 0, "W&B").sink is None
 
 
 class FakeWandb:

@@ -222,7 +222,9 @@ def test_a_server_that_refuses_a_run_leaves_no_empty_run(tmp_path) -> None:
 
 
 def test_what_wandb_prints_goes_to_the_log_alone(at_home) -> None:
-    code = "from study.listeners.tracker_process import teller\ntell = teller()\nprint('noise')\ntell('news')"
+    code = (
+        "from study.listeners.tracker_process import user_printer\ntell = user_printer()\nprint('noise')\ntell('news')"
+    )
     run = subprocess.run([tracking.sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert run.stdout == "news\n"
     assert "noise" in run.stderr

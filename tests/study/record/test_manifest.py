@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 
 import pytest
 import yaml
 
 from study import schema
 from study.record import manifest, results_folder
-from study.record.journal import JournalError
 from tests.helpers.engine_helpers import make_study
+from trainables.files import DamagedFile
 
 DATA = {"name": "digits", "fingerprint": "abc"}
 
@@ -29,47 +28,6 @@ def test_every_field_and_nothing_else(record) -> None:
     assert {"ray", "optuna", "torch"} <= set(record["versions"])
     assert record["hardware"]["memory_bytes"] > 10**8
     assert record["hardware"]["cpu"]
-
-
-def test_git_commit_is_the_checkout_s(record) -> None:
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=manifest.ROOT, capture_output=True, text=True, check=False)
-    assert record["git"]["commit"] == (head.stdout.strip() or None)
-
-
-def test_no_git_is_null(monkeypatch) -> None:
-    monkeypatch.setattr(manifest.shutil, "which", lambda name: None)
-    assert manifest.git_state() == {"commit": None, "dirty": None}
-    assert manifest.gpus() == []
-
-
-@pytest.mark.parametrize(
-    ("chosen", "names"),
-    [(None, "ABC"), ("", ""), ("1", "B"), ("2, 0", "CA"), ("7", ""), ("-1", ""), ("GPU-5f,GPU-6a", "AB")],
-)
-def test_gpus_are_those_that_the_environment_leaves(monkeypatch, chosen, names) -> None:
-    """Ray refuses to start with more of them."""
-    monkeypatch.setattr(manifest, "_output", lambda *command: "A, 1\nB, 1\nC, 1\n")
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if chosen is not None:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
-    assert "".join(gpu["name"] for gpu in manifest.gpus()) == names
-
-
-def test_gpus_are_read_from_the_driver_s_table(monkeypatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(manifest, "_output", lambda *command: "NVIDIA H200, 143771\nNVIDIA, odd name, 1024\n")
-    assert manifest.gpus() == [
-        {"name": "NVIDIA H200", "memory_bytes": 143771 * 2**20},
-        {"name": "NVIDIA, odd name", "memory_bytes": 2**30},
-    ]
-
-
-@pytest.mark.parametrize(
-    ("asked", "gpus", "device"),
-    [("auto", [], "cpu"), ("auto", [{}], "cuda"), ("cpu", [{}], "cpu"), ("cuda:1", [], "cuda:1")],
-)
-def test_device(asked, gpus, device) -> None:
-    assert manifest.resolve_device(asked, {"gpus": gpus}) == device
 
 
 def test_sessions_are_opened_and_closed(record) -> None:
@@ -91,6 +49,7 @@ def test_a_session_remembers_a_storage_elsewhere(record) -> None:
 
 def test_a_folder_whose_making_was_killed_is_new_and_not_to_be_resumed(tmp_path) -> None:
     manifest.save_study(tmp_path, make_study())
+    (tmp_path / f".{schema.MANIFEST_FILE}.1.partial").touch()
     assert not results_folder.check_target(tmp_path, resume=False, stage=None)
     with pytest.raises(ValueError, match="nothing to resume here"):
         results_folder.check_target(tmp_path, resume=True, stage=None)
@@ -110,24 +69,24 @@ def test_save_and_load(record, tmp_path) -> None:
     [
         (None, r"manifest\.json: missing, so .* is not a results folder"),
         ('{"schema": 1', r"manifest\.json: not JSON"),
-        ('{"schema": 99}', r"manifest\.json: expected schema 1"),
-        ("[]", r"manifest\.json: expected schema 1"),
+        ('{"schema": 99}', r"manifest\.json: expected schema version 1, got 99"),
+        ("[]", r"manifest\.json: expected an object, got list"),
     ],
 )
 def test_bad_manifests_are_refused(tmp_path, text, match) -> None:
     if text is not None:
         (tmp_path / schema.MANIFEST_FILE).write_text(text)
-    with pytest.raises(JournalError, match=match):
+    with pytest.raises(DamagedFile, match=match):
         manifest.load(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("text", "match"), [(None, "missing"), ("a: [", r"study\.yaml: not YAML"), ("a: 1", "expected schema 1")]
+    ("text", "match"), [(None, "missing"), ("a: [", r"study\.yaml: not YAML"), ("a: 1", "expected schema version 1")]
 )
 def test_bad_studies_are_refused(tmp_path, text, match) -> None:
     if text is not None:
         (tmp_path / schema.STUDY_FILE).write_text(text)
-    with pytest.raises(JournalError, match=match):
+    with pytest.raises(DamagedFile, match=match):
         manifest.load_study(tmp_path)
 
 
@@ -158,11 +117,25 @@ def test_long_differences_are_cut(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"resources": {"cpu": 2}}, {"budget": {"epochs": 5}}, {"tracking": {"wandb": "offline"}}, {"question": "?"}],
+    [
+        {"resources": {"cpu": 2}},
+        {"budget": {"epochs": 5}},
+        {"tracking": {"wandb": "offline"}},
+        {"question": "?"},
+        {"data": {"root": "/elsewhere", "cache_dir": "/tmp/cache"}},
+        {"train": {"epochs": 9, "checkpoint_every": 5, "time_limit_s": 60}},
+        {"device": "cpu"},
+    ],
 )
 def test_what_does_not_change_results_may_change(tmp_path, changes) -> None:
     manifest.save_study(tmp_path, make_study())
     manifest.check_unchanged(tmp_path, make_study(**changes), "x.yaml")
+
+
+def test_the_manifest_names_the_device_that_a_resume_changes_to(tmp_path, record) -> None:
+    results_folder.create(tmp_path, make_study(), {**record, "device": "cuda"})
+    assert results_folder.reopen(tmp_path, make_study(), "x.yaml", DATA)["device"] == "cuda"
+    assert results_folder.reopen(tmp_path, make_study(device="cpu"), "x.yaml", DATA)["device"] == "cpu"
 
 
 def test_reopen_refuses_other_data(tmp_path, record) -> None:

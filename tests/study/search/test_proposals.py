@@ -13,11 +13,15 @@ from study.record.journal import Journal
 from study.record.recorder import Ledger
 from study.record.task import from_config
 from study.search import stages
+from study.search.mirror import Mirror
 from study.search.optuna_storage import draw_seed, healthy, open_storage
-from study.search.proposals import StudySearch, TaskList
-from study.tune import engine
+from study.search.resume import make_search
+from study.tune.feed import Feed
 from tests.helpers.engine_helpers import BASELINES, make_study
 from tests.helpers.fake_trainable import curve, support_bytes
+from trainables.files import DamagedFile
+
+BOTH = {"accuracy": "max", "support_bytes": "min"}
 
 
 class Bench:
@@ -27,14 +31,15 @@ class Bench:
         self.study = study or make_study()
         self.journal = Journal(folder)
         self.ledger = Ledger(self.journal, self.study.objectives)
-        self.search, self.unfinished = engine.make_search(self.study, folder, self.journal, self.ledger)
+        self.search, self.unfinished = make_search(self.study, folder, self.journal, self.ledger)
+        self.feed = Feed([], self.search.draw)
 
     def close(self) -> None:
         self.journal.close()
-        self.search._storage.engine.dispose()
+        self.search.mirror.close()
 
     def next(self):
-        config = self.search.suggest("tune's id")
+        config = self.feed.suggest("tune's id")
         return config if config == "FINISHED" else from_config(config)
 
     def run(self, task, epochs=None, status=None, error=None) -> None:
@@ -46,7 +51,7 @@ class Bench:
         self.ledger.end(task, status or done, error=error)
 
     def optuna_trials(self) -> list[optuna.trial.FrozenTrial]:
-        return self.search._ot_study.get_trials()
+        return self.search.mirror.study.get_trials()
 
 
 @pytest.fixture(autouse=True)
@@ -165,9 +170,9 @@ def test_killed_between_asking_and_starting_is_as_if_never_asked(tmp_path) -> No
     bench.next()
     expected = Bench(tmp_path / "other")
     expected.next()
-    bench.search._ot_study.enqueue_trial({"method": "nnclr"})
-    bench.search._ot_study.ask()
-    bench.search._ot_study.enqueue_trial({"method": "none"})
+    bench.search.mirror.study.enqueue_trial({"method": "nnclr"})
+    bench.search.mirror.study.ask()
+    bench.search.mirror.study.enqueue_trial({"method": "none"})
     again = Bench(tmp_path)
     assert [t.trial_id for t in again.unfinished] == ["search-0000"]
     assert [again.next().params for _ in range(3)] == [expected.next().params for _ in range(3)]
@@ -198,7 +203,7 @@ def test_damaged_storage_is_rebuilt_from_the_journal(tmp_path, damage) -> None:
     for task, epochs in zip(tasks, (None, None, 1, None, 1), strict=True):
         bench.run(task, epochs)
     states = [(t.state, t.values, t.params) for t in bench.optuna_trials()]
-    bench.search._storage.engine.dispose()
+    bench.search.mirror.close()
     path = tmp_path / schema.OPTUNA_FILE
     if damage == "missing":
         path.unlink()
@@ -209,6 +214,87 @@ def test_damaged_storage_is_rebuilt_from_the_journal(tmp_path, damage) -> None:
             again = Bench(tmp_path)
     assert [(t.state, t.values, t.params) for t in again.optuna_trials()] == states
     assert again.next().number == 5
+
+
+@pytest.mark.filterwarnings("ignore:.*damaged; moved to")
+@pytest.mark.parametrize(
+    ("sampler", "more"),
+    [
+        ("tpe", {}),
+        ("nsga2", {}),
+        ("qmc", {}),
+        ("tpe", {"space": {"method": ("kmclr", "none"), "k": (50, 100, 200, 400)}, "baselines": ()}),
+    ],
+)
+def test_a_search_goes_on_as_undisturbed_whatever_became_of_the_storage(tmp_path, sampler, more) -> None:
+    """The last of these spaces has five points, so that most draws are duplicates."""
+    study = make_study(search={"trials": 12, "startup_trials": 3, "sampler": sampler}, **more)
+    whole = Bench(tmp_path / "whole", study)
+    expected = []
+    while (task := whole.next()) != "FINISHED":
+        whole.run(task, epochs=1 if task.number % 3 == 1 else None)
+        expected.append((task.trial_id, task.params))
+    seen = []
+    for number in range(len(expected)):
+        bench = Bench(tmp_path / "parts", study)
+        task = bench.next()
+        bench.run(task, epochs=1, status=schema.INTERRUPTED)
+        bench.close()
+        harm(tmp_path / "parts" / schema.OPTUNA_FILE, HARMS[number % len(HARMS)])
+        again = Bench(tmp_path / "parts", study)
+        assert [t.config() for t in again.unfinished] == [task.config()]
+        again.run(task, epochs=1 if task.number % 3 == 1 else None)
+        seen.append((task.trial_id, task.params))
+        again.close()
+    assert seen == expected
+    again = Bench(tmp_path / "parts", study)
+    assert again.next() == "FINISHED"
+    told, expected = ([(t.state, t.params, t.values) for t in b.optuna_trials()] for b in (again, whole))
+    assert told == expected
+
+
+HARMS = ("none", "missing", "garbage", "cut", "asked", "edited")
+
+
+def harm(path, kind: str) -> None:
+    """Damage an Optuna database, or leave in it what a kill leaves."""
+    if kind == "missing":
+        path.unlink()
+    elif kind == "garbage":
+        path.write_bytes(b"garbage" * 1000)
+    elif kind == "cut":
+        path.write_bytes(path.read_bytes()[:5000])
+    elif kind == "asked":  # killed before the journal had the draw
+        storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+        optuna.load_study(study_name="fake", storage=storage).ask()
+        storage.engine.dispose()
+    elif kind == "edited":
+        with sqlite3.connect(path) as connection:
+            connection.execute("update trial_user_attributes set value_json = '{\"a'")
+        connection.close()
+
+
+def test_an_end_that_optuna_alone_holds_is_forgotten(tmp_path) -> None:
+    bench = Bench(tmp_path)
+    task = bench.next()
+    bench.search.mirror.tell({"trial_id": task.trial_id, "status": "failed", "epochs": 0, "metrics": {}})
+    assert bench.optuna_trials()[0].state == TrialState.FAIL
+    bench.close()
+    again = Bench(tmp_path)
+    assert again.optuna_trials()[0].state == TrialState.RUNNING
+    assert [t.config() for t in again.unfinished] == [task.config()]
+
+
+def test_a_trial_that_nobody_drew_is_refused(tmp_path) -> None:
+    bench = Bench(tmp_path)
+    bench.run(bench.next(), epochs=2, status=schema.INTERRUPTED)
+    bench.close()
+    (tmp_path / schema.DRAWS_FILE).unlink()
+    (tmp_path / schema.OPTUNA_FILE).unlink()
+    (tmp_path / schema.TRIALS_FILE).unlink()
+    with pytest.raises(DamagedFile, match=r"reports\.jsonl: holds search-0000, which draws\.jsonl does not; restore"):
+        make_search(make_study(), tmp_path, journal := Journal(tmp_path), Ledger(journal, BOTH))
+    journal.close()
 
 
 def test_duplicates_are_not_trained_again(tmp_path) -> None:
@@ -268,7 +354,7 @@ def test_storage_is_healthy_and_two_studies_do_not_merge(tmp_path) -> None:
     assert healthy(tmp_path / schema.OPTUNA_FILE)
     assert not healthy(tmp_path / "nothing.db")
     for name in ("a", "b"):
-        StudySearch(make_study(name=name), lambda trial: {}, lambda *a: None, storage)
+        Mirror(make_study(name=name), lambda trial: {}, tmp_path).close()
     assert sorted(optuna.get_all_study_names(storage)) == ["a", "b"]
     storage.engine.dispose()
     with sqlite3.connect(tmp_path / schema.OPTUNA_FILE) as connection:
@@ -278,7 +364,7 @@ def test_storage_is_healthy_and_two_studies_do_not_merge(tmp_path) -> None:
 
 def test_task_list_hands_out_and_finishes(bench) -> None:
     task = bench.next()
-    searcher = TaskList([task])
+    searcher = Feed([task])
     assert from_config(searcher.suggest("x")) == task
     assert searcher.suggest("y") == "FINISHED"
 
@@ -286,7 +372,13 @@ def test_task_list_hands_out_and_finishes(bench) -> None:
 def test_confirm_takes_the_front_and_the_baselines(bench) -> None:
     def end(number, accuracy, size, status="completed", baseline=False):
         metrics = {"accuracy": accuracy, "support_bytes": size}
-        base = {"trial_id": f"s{number}", "number": number, "params": dict(BASELINES[0]), "label": f"p{number}"}
+        base = {
+            "stage": "search",
+            "trial_id": f"s{number}",
+            "number": number,
+            "params": dict(BASELINES[0]),
+            "label": f"p{number}",
+        }
         return base | {"metrics": metrics, "status": status, "baseline": baseline}
 
     ends = [end(0, 50, 10, baseline=True), end(1, 60, 10), end(2, 70, 20), end(3, 99, 1, "stopped")]

@@ -164,6 +164,12 @@ def test_settings_that_differ_from_the_defaults(study_file) -> None:
             "name: sweep\nobjectives: {accuracy: up}",
             "s.yaml: objectives.accuracy is 'up'; allowed: 'max' or",
         ),
+        (
+            "name: sweep",
+            "name: sweep\nobjectives: {accuracy: max, support_bytes: max}",
+            "s.yaml: objectives.support_bytes is max, but less of it is better; write support_bytes: min",
+        ),
+        ("name: sweep", "name: sweep\nobjectives: {accuracy: min}", "objectives must begin with 'accuracy: max'"),
         ("name: sweep", "name: sweep\nobjectives: {}", "s.yaml: objectives must begin with 'accuracy: max'"),
         ("name: sweep", "name: sweep\nobjectives: {support_bytes: min}", "objectives must begin with 'accuracy: max'"),
         (

@@ -12,12 +12,13 @@ from ray import cloudpickle
 from study import schema
 from study.interrupt import StopSignals, StudyStopped
 from study.record.checkpoints import Checkpoints, own_storage, storage_of, storage_uri
-from study.record.journal import Journal, read_lines
+from study.record.journal import Journal
 from study.record.recorder import Ledger
 from study.record.task import Task, from_config, point_key
 from study.search import rungs as pareto_asha
+from study.search.resume import replay, settle
 from study.tune.callback import StudyCallback
-from study.tune.engine import replay, settle
+from tests.helpers.engine_helpers import lines
 
 BOTH = {"accuracy": "max", "support_bytes": "min"}
 
@@ -88,7 +89,7 @@ def test_events_become_lines_and_reach_listeners(ledger, tmp_path) -> None:
         ("close", True),
     ]
     assert told == [("stopped", True)]
-    (end,) = read_lines(tmp_path / schema.TRIALS_FILE)
+    (end,) = lines(tmp_path / schema.TRIALS_FILE)
     assert set(end) == set(schema.TRIAL_FIELDS)
     assert (end["epochs"], end["metrics"]["accuracy"], end["checkpoint"]) == (1, 50.0, "ray/x")
     assert ledger.epochs_done == 1
@@ -118,7 +119,7 @@ def test_a_listener_that_fails_is_switched_off(ledger) -> None:
     ],
 )
 def test_verdicts(ledger, last, status) -> None:
-    assert ledger.verdict(task(), last) == status
+    assert ledger.status_at_end(task(), last) == status
 
 
 def test_interrupting_records_who_was_running(ledger) -> None:
@@ -135,10 +136,10 @@ def test_interrupting_records_who_was_running(ledger) -> None:
 def test_pictures_go_to_their_own_file(ledger, tmp_path) -> None:
     picture = {"epoch": 1, "vectors": [[0, 1]], "sample": [], "labels": []}
     ledger.report(task(), result(1, projection=picture))
-    assert read_lines(tmp_path / "projections" / "search-0000.jsonl") == [
+    assert lines(tmp_path / "projections" / "search-0000.jsonl") == [
         {"schema": 1, "trial_id": "search-0000", **picture}
     ]
-    assert "projection" not in read_lines(tmp_path / schema.REPORTS_FILE)[0]
+    assert "projection" not in lines(tmp_path / schema.REPORTS_FILE)[0]
 
 
 # --- Tune's callback ---
@@ -168,7 +169,7 @@ def test_callback_records_what_tune_says(ledger, tmp_path) -> None:
     callback.on_trial_result(0, [], trial, result(1))
     callback.on_trial_result(0, [], trial, result(2, float("nan")))
     callback.on_trial_complete(0, [], tune_trial(task(), result(2, float("nan"))))
-    ends = read_lines(tmp_path / schema.TRIALS_FILE)
+    ends = lines(tmp_path / schema.TRIALS_FILE)
     assert [(e["status"], e["epochs"], e["error"]) for e in ends] == [("diverged", 1, None)]
 
 
@@ -180,7 +181,7 @@ def test_a_given_up_trial_s_error_is_read_where_tune_wrote_it(ledger, tmp_path) 
     callback = make_callback(ledger)
     for number, files in enumerate([(pickled, text), (tmp_path / "gone.pkl", text), (torn, text), (None, None)]):
         callback.on_trial_error(0, [], tune_trial(task(number), None, *files))
-    ends = read_lines(tmp_path / schema.TRIALS_FILE)
+    ends = lines(tmp_path / schema.TRIALS_FILE)
     assert [(e["status"], e["epochs"]) for e in ends] == [("out_of_memory", 0), *[("failed", 0)] * 3]
     errors = [e["error"] for e in ends]
     assert errors[0].startswith("out of memory: shrink train.batch_size")
@@ -199,7 +200,7 @@ def test_callback_stops_when_asked(ledger, tmp_path) -> None:
     callback.on_trial_error(0, [trial], trial)  # what Tune does to killed actors does not count
     callback.on_trial_complete(0, [trial], trial)
     callback.on_step_end(0, [trial])
-    assert read_lines(tmp_path / schema.TRIALS_FILE) == []
+    assert lines(tmp_path / schema.TRIALS_FILE) == []
 
 
 def test_an_end_that_cannot_be_recorded_ends_the_study_between_events(ledger, tmp_path) -> None:
@@ -216,7 +217,7 @@ def test_an_end_that_cannot_be_recorded_ends_the_study_between_events(ledger, tm
     with pytest.raises(OSError, match="disk full"):
         callback.on_step_end(0, [trial])
     callback.on_step_end(0, [trial])
-    assert [e["trial_id"] for e in read_lines(tmp_path / schema.TRIALS_FILE)] == ["search-0000"]
+    assert [e["trial_id"] for e in lines(tmp_path / schema.TRIALS_FILE)] == ["search-0000"]
 
 
 def checkpoint(folder: Path, session: str, trial_id: str, index: int, state: object) -> Path:

@@ -1,0 +1,199 @@
+"""Optuna as a mirror of the journal: it proposes points and is told how trials ended, and it can be lost at any time.
+
+What it is told (tried on Optuna 5.0): an early-stopped trial is PRUNED with its values as user attributes, since a
+value of a smaller budget would mislead the sampler; failed and diverged ones FAIL; one that ran out of memory is PRUNED
+with a violated constraint; a duplicate gets its original's values, or PRUNED if there are none yet.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from study import schema
+from study.search import optuna_storage
+from study.search.optuna_storage import make_sampler
+from study.settings.config import StudyConfig
+
+Line = Mapping[str, Any]
+"""A line of the journal."""
+Space = Callable[[optuna.Trial], Mapping[str, Any]]
+"""Suggests every parameter that applies; gives the flat point."""
+
+IDENTITY = "trial"
+"""User attribute that ties an Optuna trial to its line of draws.jsonl."""
+STATES = {
+    schema.COMPLETED: TrialState.COMPLETE,
+    schema.STOPPED: TrialState.PRUNED,
+    schema.OUT_OF_MEMORY: TrialState.PRUNED,
+}
+"""Every other end is a FAIL."""
+
+
+class Mirror:
+    """The Optuna study of a results folder, holding exactly the given draws and ends (lines, in the order written).
+
+    If its file holds anything else, or is damaged, it is made anew: every draw is asked for again, with its values
+    given, at the point of the history where it was made, so that a sampler's own notes (nsga2's generations, qmc's
+    place in its sequence) come out as they were.
+    """
+
+    def __init__(
+        self, config: StudyConfig, space: Space, folder: Path, draws: Sequence[Line] = (), ends: Sequence[Line] = ()
+    ) -> None:
+        self._config = config
+        self._space = space
+        self._folder = folder
+        self._numbers: dict[str, int] = {}
+        self._told: dict[str, list[float] | None] = {}
+        """Trials whose end Optuna knows, with their values if they count as complete."""
+        self._fill(self._open(draws, ends), draws, ends)
+
+    # --- asking and telling ---
+    def ask(
+        self, number: int, attempt: int, point: Mapping[str, Any] | None, *, again: bool = False
+    ) -> tuple[optuna.Trial, dict[str, Any]]:
+        """An Optuna trial and the parameters it suggests: those of `point` where given, else the sampler's.
+
+        again: the point was the sampler's own; it is asked, for the notes that it keeps, and not listened to.
+        """
+        if point is not None:
+            self.study.enqueue_trial(dict(point))
+        self.study.sampler = make_sampler(self._config, number, attempt)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*out of range for distribution.*")
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            trial = self.study.ask()
+            if again:
+                _ = trial.relative_params
+            return trial, dict(self._space(trial))
+
+    def add(self, trial: optuna.Trial, draw: Line) -> None:
+        """What came of an asked trial, once the journal has it."""
+        trial.set_user_attr(IDENTITY, _identity(draw))
+        if draw["duplicate_of"] is None:
+            self._numbers[draw["trial_id"]] = trial.number
+        else:
+            values = self._told.get(draw["duplicate_of"])
+            self.study.tell(trial, values, state=TrialState.PRUNED if values is None else None)
+
+    def tell(self, end: Line) -> None:
+        """How a trial ended; nothing if Optuna knows already, or was never asked for it."""
+        if end["trial_id"] in self._told or end["trial_id"] not in self._numbers:
+            return
+        state, values = _outcome(end, self._config.objectives)
+        trial = self._handle(self._numbers[end["trial_id"]])
+        trial.set_user_attr("status", end["status"])
+        trial.set_user_attr("epochs", end["epochs"])
+        if state != TrialState.COMPLETE:
+            trial.set_user_attr("low_fidelity_values", values)
+            if state == TrialState.PRUNED and len(values) == 1 and values[0] is not None:
+                trial.report(values[0], end["epochs"])
+        trial.set_constraint("memory", 1.0 if end["status"] == schema.OUT_OF_MEMORY else 0.0)
+        complete = values if state == TrialState.COMPLETE else None
+        self.study.tell(trial, complete, state=state)
+        self._told[end["trial_id"]] = complete
+
+    def _handle(self, number: int) -> optuna.Trial:
+        storage = self.storage
+        self.study.sampler = optuna.samplers.RandomSampler()  # a handle asks its sampler, and qmc would take a step
+        study_id = storage.get_study_id_from_name(self.study.study_name)
+        return optuna.trial.Trial(self.study, storage.get_trial_id_from_study_id_trial_number(study_id, number))
+
+    # --- being brought to what the journal holds ---
+    def _open(self, draws: Sequence[Line], ends: Sequence[Line]) -> int:
+        """Open the study; how many of the draws it holds. If it is unreadable or holds more, begin a new file."""
+        try:
+            self._load()
+            known = self._matching(draws, ends)
+        except Exception:  # a damaged file can fail in any way, and nothing in it is needed
+            self.close()
+            optuna_storage.put_aside(self._folder)
+            known = None
+        if known is None:
+            self.close()
+            optuna_storage.remove(self._folder)
+            self._load()
+        return known or 0
+
+    def _load(self) -> None:
+        self.storage = optuna_storage.open_storage(self._folder)
+        self.study = optuna.create_study(
+            study_name=self._config.name,
+            storage=self.storage,
+            sampler=make_sampler(self._config, 0),
+            pruner=optuna.pruners.NopPruner(),
+            directions=["maximize" if sense == "max" else "minimize" for sense in self._config.objectives.values()],
+            load_if_exists=True,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self.study.set_metric_names(list(self._config.objectives))
+
+    def _matching(self, draws: Sequence[Line], ends: Sequence[Line]) -> int | None:
+        """How many of the draws Optuna holds, in their order and with no end unknown to the journal; else None."""
+        trials = self.study.get_trials(deepcopy=False)
+        final = {end["trial_id"]: end for end in ends}
+        if len(trials) > len(draws):
+            return None
+        for trial, draw in zip(trials, draws, strict=False):
+            if not _same(trial, draw, final.get(draw["trial_id"]), self._config.objectives):
+                return None
+        return len(trials)
+
+    def _fill(self, known: int, draws: Sequence[Line], ends: Sequence[Line]) -> None:
+        """Add what Optuna lacks, in the order of the history; `known`: how many draws it holds."""
+        for trial, draw in zip(self.study.get_trials(deepcopy=False), draws, strict=False):
+            if draw["duplicate_of"] is None:
+                self._numbers[draw["trial_id"]] = trial.number
+                if trial.state.is_finished():
+                    self._told[draw["trial_id"]] = trial.values if trial.state == TrialState.COMPLETE else None
+        told = 0
+        for draw in draws[known:]:
+            for end in ends[told : draw["ended"]]:
+                self.tell(end)
+            told = draw["ended"]
+            own = draw["point_index"] is None
+            trial, _ = self.ask(draw["number"], draw["attempt"], draw["params"], again=own)
+            self.add(trial, draw)
+        for end in ends:
+            self.tell(end)
+
+    def close(self) -> None:
+        """Close the database; it may be opened again."""
+        if hasattr(self, "storage"):
+            self.storage.engine.dispose()
+
+
+def _identity(draw: Line) -> dict[str, Any]:
+    return {name: value for name, value in draw.items() if name != "schema" and value is not None}
+
+
+def _outcome(end: Line, objectives: Mapping[str, str]) -> tuple[TrialState, list[Any]]:
+    """Optuna's state for an end, and its values (None where one is missing)."""
+    values = [end["metrics"].get(name) for name in objectives]
+    state = STATES.get(end["status"], TrialState.FAIL)
+    if state == TrialState.COMPLETE and any(value is None for value in values):
+        state = TrialState.FAIL
+    return state, values
+
+
+def _same(trial: optuna.trial.FrozenTrial, draw: Line, end: Line | None, objectives: Mapping[str, str]) -> bool:
+    """Whether an Optuna trial is the journal's draw, with its values, and has ended as the journal says or not yet."""
+    if trial.user_attrs.get(IDENTITY) != _identity(draw):
+        return False
+    if any(draw["params"].get(name) != value for name, value in trial.params.items()):
+        return False
+    if draw["duplicate_of"] is not None:
+        return trial.state.is_finished()
+    if not trial.state.is_finished():
+        return True
+    if end is None:
+        return False
+    state, values = _outcome(end, objectives)
+    return trial.state == state and (state != TrialState.COMPLETE or trial.values == values)

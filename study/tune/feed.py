@@ -1,0 +1,54 @@
+"""What Ray Tune runs next: a searcher that hands out tasks and keeps nothing that the journal does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from study.record.task import Task
+
+
+class Feed(Searcher):
+    """The waiting tasks, in order, then what `draw` gives (a search's proposals) until it gives None.
+
+    How trials end is none of its business: the ledger tells whoever wants to learn, after the journal has it.
+    """
+
+    def __init__(self, waiting: Sequence[Task], draw: Callable[[], Task | None] | None = None) -> None:
+        super().__init__()
+        self.waiting = list(waiting)
+        self._draw = draw
+
+    def _next(self) -> Task | None:
+        if self.waiting:
+            return self.waiting.pop(0)
+        return self._draw() if self._draw is not None else None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to run; a task drawn to find out waits at the head."""
+        task = self._next()
+        if task is not None:
+            self.waiting.insert(0, task)
+        return task is None
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+        """Config of the next trial, or FINISHED."""
+        task = self._next()
+        return Searcher.FINISHED if task is None else task.config()
+
+    def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:
+        """Nothing to learn."""
+
+    # Tune saves searchers with its snapshots, where nothing of ours is needed
+    def save(self, checkpoint_path: str) -> None:
+        Path(checkpoint_path).write_bytes(b"")
+
+    def restore(self, checkpoint_path: str) -> None:
+        """The journal holds everything."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}

@@ -1,0 +1,45 @@
+"""What differs between two resolved sets of settings, and which differences a resume allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Change = tuple[str, Any, Any]
+"""Dotted setting, value before, value after."""
+NOT_SET = "(not set)"
+"""Stands for the value of a setting that one side does not have."""
+
+_ELSEWHERE = "where it runs, not what it computes"
+FREE_ON_RESUME = {
+    "preset": "its values stand in the settings themselves",
+    "device": _ELSEWHERE,
+    "data.root": "the data's fingerprint is compared instead",
+    "data.download": "the data's fingerprint is compared instead",
+    "data.cache_dir": _ELSEWHERE,
+    "train.time_limit_s": "how long it may take",
+    "train.checkpoint_every": "what a kill costs",
+    "resources": _ELSEWHERE,
+    "budget": "how far it goes",
+    "tracking": "who looks on",
+    "question": "text for the report",
+    "rehearsal": "what --rehearse would change in another folder",
+}
+"""Settings and whole sections that may differ when a run or a study is resumed, and why."""
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[Change]:
+    """Every setting that differs, in the order of the settings; a section that one side lacks is one change."""
+    changes: list[Change] = []
+    for key in dict.fromkeys([*before, *after]):
+        name, old, new = f"{prefix}{key}", before.get(key, NOT_SET), after.get(key, NOT_SET)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            changes += differences(old, new, f"{name}.")
+        elif old != new:
+            changes.append((name, old, new))
+    return changes
+
+
+def refused_on_resume(changes: Iterable[Change]) -> list[Change]:
+    """Those that are neither free themselves nor inside a section that is."""
+    return [change for change in changes if not any(f"{change[0]}.".startswith(f"{free}.") for free in FREE_ON_RESUME)]
