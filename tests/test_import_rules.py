@@ -1,4 +1,4 @@
-"""Who may import whom: the table of the architecture, enforced on every file by its syntax tree.
+"""Who may import whom: between rooms, and between the folders of a room, enforced on every file by its syntax tree.
 
 Counted are all imports: at the top, inside functions, relative ones, `importlib.import_module("...")` and
 `__import__("...")`. Imports for type annotations alone (`if TYPE_CHECKING:`) do not run and are left out.
@@ -11,27 +11,56 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import pytest
 
 from study import schema
-from trainables.settings import config
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("trainables", "study", "analysis")
-OWN = (*PACKAGES, "run_study", "benchmarks", "tests")
-MATHS = ("trainables/maths", "trainables/support")
-GROUND = (
-    "trainables.vocabulary",
-    "trainables.files",
-    "trainables.wording",
-    "trainables.dominance",
-    "trainables.exit_codes",
-)
-"""What `study.schema` hands on to `analysis`: standard library and numpy."""
-NEEDS_RAY = ("study/tune", "study/search/proposals.py")
-"""What of study/ talks to Ray; everything else imports without it."""
+GROUND = ("vocabulary", "exit_codes", "failures", "files", "wording", "dominance")
+"""Words, failures, files, numbers and fronts, without torch; `study.schema` hands them on to `analysis`."""
+ORDER = {
+    "trainables": (
+        *GROUND,
+        "maths",
+        "settings",
+        "devices",
+        "checkpoint",
+        "data",
+        "augment",
+        "support",
+        "model",
+        "evaluation",
+        "trial",
+        "estimate",
+        "tune_adapter",
+        "pretrain",
+        "linear_eval",
+    ),
+    "study": (
+        "schema",
+        "settings",
+        "record",
+        "interrupt",
+        "faults",
+        "search",
+        "listeners",
+        "tune",
+        "cost",
+        "plan",
+        "runner",
+        "launch",
+    ),
+    "analysis": ("text", "results", "figure_data", "figures", "report", "__main__"),
+}
+"""Room -> its folders and the files at its top, in order: each may import its own folder and what stands before it."""
+OTHER_ROOMS = {"trainables": (), "study": ("trainables",), "analysis": ("study.schema",)}
+RAY = ("study.tune", "trainables.tune_adapter")
+WITHOUT_TORCH = ("study", "analysis", "run_study", "trainables.settings", *(f"trainables.{name}" for name in GROUND))
+TORCH_ALONE = ("trainables.maths",)
+"""Plain functions on tensors: no other package, not even numpy."""
+OWN = (*ORDER, "run_study", "benchmarks", "tests")
 TOP_LEVEL = {".ci", ".gitignore", "CHANGELOG.md", "README.md", "pyproject.toml", "run_study.py", "uv.lock"} | {
     "analysis",
     "benchmarks",
@@ -87,8 +116,43 @@ def within(module: str, *packages: str) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
+def name_of(path: Path) -> str:
+    """The dotted name of a file's module; `path` relative to the root."""
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def allowed(path: Path, module: str) -> bool:
+    """Whether the file at `path` (relative to the root) may import the module."""
+    here = name_of(path)
+    if module == "?":
+        return False
+    if within(module, "ray"):
+        return within(here, *RAY)
+    if within(module, "torch", "torchvision") and within(here, *WITHOUT_TORCH):
+        return False
+    if within(module, *OWN):
+        return own_allowed(here, module)
+    return not within(here, *TORCH_ALONE) or within(module, "torch") or module.split(".")[0] in sys.stdlib_module_names
+
+
+def own_allowed(here: str, module: str) -> bool:
+    """Whether a module of the house may import another."""
+    room, other = here.split(".")[0], module.split(".")[0]
+    if room == "run_study":
+        return other in ("study", "analysis")
+    if here == "study.schema":
+        return module == "trainables" or within(module, *(f"trainables.{name}" for name in GROUND))
+    if other != room:
+        return within(module, *OTHER_ROOMS[room])
+    mine, theirs = here.split(".")[1:2], module.split(".")[1:2]
+    order = ORDER[room]
+    if not theirs or not mine or mine[0] not in order or theirs[0] not in order:
+        return False
+    return order.index(theirs[0]) < order.index(mine[0]) or (mine == theirs and here.count(".") > 1)
+
+
 def breaches(path: Path, root: Path = ROOT) -> list[str]:
-    """`study/plan.py:12 imports torch`, for each import that the table forbids."""
+    """`study/plan.py:12 imports torch`, for each import that is not allowed."""
     return [
         f"{path.relative_to(root)}:{found.line} imports {found.module}"
         for found in imports(path, root)
@@ -96,98 +160,119 @@ def breaches(path: Path, root: Path = ROOT) -> list[str]:
     ]
 
 
-def allowed(path: Path, module: str) -> bool:
-    """The table: `path` relative to the root, the module it imports."""
-    top = path.parts[0]
-    own, ray, torch = within(module, *OWN), within(module, "ray"), within(module, "torch", "torchvision")
-    if module == "?":
-        return False
-    if top == "run_study.py":
-        return not ray and not torch and (not own or within(module, "study", "analysis"))
-    if top == "analysis":
-        return not ray and not torch and (not own or within(module, "analysis", "study.schema"))
-    if path == Path("study/schema.py"):
-        return module.split(".")[0] in sys.stdlib_module_names or within(module, *GROUND)
-    if top == "study":
-        return (
-            not torch
-            and (not ray or str(path).startswith(NEEDS_RAY))
-            and (not own or within(module, "study", "trainables"))
-        )
-    if str(path).startswith(MATHS):
-        ours = within(module, *(folder.replace("/", ".") for folder in MATHS))
-        return torch or ours or module.split(".")[0] in sys.stdlib_module_names
-    return (not ray or path == Path("trainables/tune_adapter.py")) and (not own or within(module, "trainables"))
-
-
 def files() -> list[Path]:
-    return [ROOT / "run_study.py", *(path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py")))]
+    return [ROOT / "run_study.py", *(path for name in ORDER for path in sorted((ROOT / name).rglob("*.py")))]
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_table_of_imports(path: Path) -> None:
+def test_imports_go_one_way(path: Path) -> None:
     assert breaches(path) == []
+
+
+@pytest.mark.parametrize("room", ORDER)
+def test_every_folder_has_its_place_in_the_order(room: str) -> None:
+    there = {
+        p.stem for p in (ROOT / room).iterdir() if p.suffix == ".py" or (p.is_dir() and (p / "__init__.py").exists())
+    }
+    assert there - {"__init__"} == set(ORDER[room])
+
+
+def test_no_circle_of_imports() -> None:
+    """Within a folder too, late imports included."""
+    modules = {name_of(p.relative_to(ROOT)): p for p in files() if p.stem != "__init__"}
+    edges = {
+        name: {m for found in imports(path) for m in modules if m != name and within(found.module, m)}
+        for name, path in modules.items()
+    }
+    while leaves := [name for name, needs in edges.items() if not needs & edges.keys()]:
+        for name in leaves:
+            del edges[name]
+    assert sorted(edges) == []
+
+
+@pytest.mark.parametrize("room", ORDER)
+def test_no_two_modules_of_a_room_share_a_name(room: str) -> None:
+    names = [p.stem for p in (ROOT / room).rglob("*.py") if not p.stem.startswith("__")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_tests_lie_where_the_code_lies() -> None:
+    """tests/<room>/<folder>/test_<file>.py is about <room>/<folder>/<file>.py; whole runs stand at a room's top."""
+    strangers = []
+    for room in ORDER:
+        for path in sorted((ROOT / "tests" / room).rglob("test_*.py")):
+            inside = path.relative_to(ROOT / "tests" / room)
+            code = ROOT / room / inside.with_name(inside.name.removeprefix("test_"))
+            if len(inside.parts) > 1 and not code.exists():
+                strangers.append(str(path.relative_to(ROOT)))
+    assert strangers == []
 
 
 @pytest.mark.parametrize(
     ("path", "code", "found"),
     [
-        ("analysis/a.py", "import torch", "imports torch"),
-        ("analysis/a.py", "def f():\n    from ray import tune", "a.py:2 imports ray"),
-        ("analysis/a.py", "from study import config", "imports study.config"),
-        ("analysis/a.py", "import importlib\nimportlib.import_module('ray.tune')", "imports ray.tune"),
-        ("analysis/a.py", "import importlib\nimportlib.import_module(name)", "imports ?"),
-        ("analysis/a.py", "__import__('torch')", "imports torch"),
-        ("analysis/a.py", "import importlib\nimportlib.import_module(f'study.{x}')", "imports study.?"),
-        ("analysis/sub/a.py", "from ...trainables import trial", "imports trainables.trial"),
+        ("analysis/text.py", "import torch", "imports torch"),
+        ("analysis/results/a.py", "def f():\n    from ray import tune", "a.py:2 imports ray"),
+        ("analysis/results/a.py", "from study import runner", "imports study.runner"),
+        ("analysis/results/a.py", "from trainables import files", "imports trainables.files"),
+        ("analysis/results/a.py", "from analysis.figures import style", "imports analysis.figures.style"),
+        ("analysis/results/a.py", "import importlib\nimportlib.import_module('ray.tune')", "imports ray.tune"),
+        ("analysis/results/a.py", "import importlib\nimportlib.import_module(name)", "imports ?"),
+        ("analysis/results/a.py", "__import__('torch')", "imports torch"),
+        ("analysis/results/a.py", "import importlib\nimportlib.import_module(f'study.{x}')", "imports study.?"),
+        ("analysis/results/a.py", "from ...trainables import trial", "imports trainables.trial"),
+        ("analysis/strange/a.py", "from analysis import text", "imports analysis.text"),
         ("study/plan.py", "import ray", "imports ray"),
+        ("study/search/a.py", "from ray import tune", "imports ray"),
+        ("study/record/a.py", "def f():\n    from study.search import stages", "imports study.search.stages"),
         ("study/tune/engine.py", "import torch.nn", "imports torch.nn"),
-        ("study/schema.py", "import yaml", "imports yaml"),
+        ("study/schema.py", "from trainables import trial", "imports trainables.trial"),
         ("study/runner.py", "from analysis.report.make import make_report", "imports analysis.report.make"),
         ("trainables/trial.py", "if x:\n    from ray import tune", "imports ray"),
         ("trainables/trial.py", "from study import schema", "imports study.schema"),
-        (
-            "trainables/maths/losses.py",
-            "from ..settings.config import LossConfig",
-            "imports trainables.settings.config",
-        ),
+        ("trainables/vocabulary.py", "import torch", "imports torch"),
+        ("trainables/maths/losses.py", "from ..settings import config", "imports trainables.settings"),
         ("trainables/maths/losses.py", "import numpy", "imports numpy"),
         ("run_study.py", "def f():\n    from trainables import data", "imports trainables.data"),
     ],
 )
 def test_checker_finds(tmp_path: Path, path: str, code: str, found: str) -> None:
-    for name in PACKAGES:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").touch()
-    (tmp_path / path).parent.mkdir(exist_ok=True)
-    (tmp_path / path).write_text(code)
-    assert any(found in line for line in breaches(tmp_path / path, tmp_path))
+    assert any(found in line for line in breaches(written(tmp_path, path, code), tmp_path))
 
 
 @pytest.mark.parametrize(
     ("path", "code"),
     [
-        ("analysis/a.py", "from study import schema\nfrom study.schema import METHODS\nfrom analysis import load"),
-        ("analysis/a.py", "import importlib\nimportlib.import_module(f'analysis.{x}')"),
+        (
+            "analysis/results/a.py",
+            "from study import schema\nfrom study.schema import METHODS",
+        ),
+        ("analysis/results/a.py", "from analysis.results import load"),
         ("trainables/tune_adapter.py", "from ray import tune"),
         ("trainables/maths/losses.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from . import config"),
         ("trainables/support/build.py", "import torch\nfrom trainables.maths import kmeans"),
-        ("study/plan.py", "def f():\n    from trainables.estimate import estimate"),
+        ("study/schema.py", "from trainables import dominance"),
+        ("study/plan.py", "def f():\n    from trainables.pretrain import estimate"),
         ("run_study.py", "def f():\n    from analysis.report.make import make_report"),
     ],
 )
 def test_checker_lets_pass(tmp_path: Path, path: str, code: str) -> None:
-    for name in PACKAGES:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").touch()
-    (tmp_path / path).parent.mkdir(exist_ok=True)
-    (tmp_path / path).write_text(code)
-    assert breaches(tmp_path / path, tmp_path) == []
+    assert breaches(written(tmp_path, path, code), tmp_path) == []
+
+
+def written(root: Path, path: str, code: str) -> Path:
+    """The file with this code, in rooms and folders that are packages."""
+    for package in [*ORDER, *(f"{room}/{name}" for room in ORDER for name in ORDER[room]), str(Path(path).parent)]:
+        (root / package).mkdir(parents=True, exist_ok=True)
+        (root / package / "__init__.py").touch()
+    (root / path).write_text(code)
+    return root / path
 
 
 def test_init_files_are_empty() -> None:
-    assert [str(p) for name in PACKAGES for p in (ROOT / name).rglob("__init__.py") if p.read_text().strip()] == []
-    assert all((ROOT / name / "__init__.py").exists() for name in PACKAGES)
+    assert [str(p) for name in ORDER for p in (ROOT / name).rglob("__init__.py") if p.read_text().strip()] == []
+    folders = {p.parent for name in ORDER for p in (ROOT / name).rglob("*.py")}
+    assert all((folder / "__init__.py").exists() for folder in folders)
 
 
 def test_top_level_is_fixed() -> None:
@@ -205,10 +290,13 @@ def loaded_by(*modules: str) -> set[str]:
 
 
 def test_analysis_loads_neither_ray_nor_torch() -> None:
-    rooms = (p.relative_to(ROOT).with_suffix("") for p in (ROOT / "analysis").rglob("*.py"))
-    modules = [".".join(p.parts) for p in rooms if not p.stem.startswith("__")]
-    found = loaded_by("study.schema", *modules)
-    assert not found & {"ray", "torch", "optuna", "pydantic"}
+    paths = (p.relative_to(ROOT) for p in (ROOT / "analysis").rglob("*.py"))
+    assert not loaded_by("study.schema", *(name_of(p) for p in paths if p.stem != "__main__")) & {
+        "ray",
+        "torch",
+        "optuna",
+        "pydantic",
+    }
 
 
 def test_reading_a_study_loads_neither_ray_nor_torch() -> None:
@@ -216,17 +304,10 @@ def test_reading_a_study_loads_neither_ray_nor_torch() -> None:
     assert not loaded_by("study.settings.loading", "study.settings.space") & {"ray", "torch", "optuna"}
 
 
-# --- the words that both sides of the disk share ---
-
-
-def test_methods_are_the_same_everywhere() -> None:
-    assert get_args(config.MethodName) == tuple(schema.METHODS)
-
-
 @pytest.mark.parametrize("method", schema.METHODS)
-def test_schema_names_every_metric_that_a_trial_reports(method: str) -> None:
-    from trainables.estimate import Sizes
-    from trainables.estimate import noise_dataset as noise
+def test_the_vocabulary_names_every_metric_that_a_trial_reports(method: str) -> None:
+    from trainables.estimate import Sizes, noise_dataset
+    from trainables.settings.config import RunConfig
     from trainables.trial import Trial
 
     run = {
@@ -238,7 +319,7 @@ def test_schema_names_every_metric_that_a_trial_reports(method: str) -> None:
         "train": {"epochs": 1, "batch_size": 8},
         "optimizer": {"warmup_epochs": 0},
     }
-    report = Trial(config.RunConfig(**run), noise(Sizes(1, 8, 2, 32, 32), 32)).run_epoch()
+    report = Trial(RunConfig(**run), noise_dataset(Sizes(1, 8, 2, 32, 32), 32)).run_epoch()
     assert set(report) - {"epoch"} <= set(schema.REPORT_METRICS)
     partly = {"neighbour_purity", "self_hit_rate", "prototypes_used", "prototype_entropy"}
     assert set(schema.REPORT_METRICS) - set(report) <= partly
@@ -246,4 +327,4 @@ def test_schema_names_every_metric_that_a_trial_reports(method: str) -> None:
 
 
 def test_scores_are_metrics() -> None:
-    assert set(get_args(config.Score)) < set(schema.REPORT_METRICS)
+    assert set(schema.SCORES) < set(schema.REPORT_METRICS)

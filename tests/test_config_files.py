@@ -14,7 +14,7 @@ from trainables.settings import edge
 from trainables.settings.config import RunConfig
 from trainables.settings.run_file import load_run
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[1]
 STUDIES = sorted((ROOT / "configs").glob("*.yaml"))
 RUNS = sorted((ROOT / "configs" / "runs").glob("*.yaml"))
 names = {"ids": lambda path: path.stem}
