@@ -39,11 +39,12 @@ def seconds_in_words(seconds: float) -> str:
 
 
 def value_in_words(value: float | None, metric: Metric) -> str:
-    """A metric's value with its unit: `57.60 %`, `410 kB`, `1.61 s`; `-` if there is none."""
+    """A metric's value with its unit: `57.60 %`, `410 kB`, `1.61 s`, `3,440 images/s`; `-` if there is none."""
     if value is None or not math.isfinite(value):
         return "-"
     if metric.unit == "B":
         return bytes_in_words(value)
     if metric.unit == "%":
         return f"{value:.2f} %"
-    return f"{value:.3g} {metric.unit}".rstrip()
+    digits = f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
+    return f"{digits} {metric.unit}".rstrip()

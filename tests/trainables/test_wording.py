@@ -22,7 +22,8 @@ def test_bytes_in_words(value, text):
 @pytest.mark.parametrize(
     ("metric", "value", "text"),
     [("accuracy", 57.6, "57.60 %"), ("support_bytes", 409_600, "410 kB"), ("epoch_s", 1.612, "1.61 s"),
-     ("support_vectors", 400.0, "400"), ("loss", math.nan, "-"), ("loss", None, "-")],
+     ("support_vectors", 400.0, "400"), ("images_per_s", 3438.6, "3,439 images/s"),
+     ("loss", math.nan, "-"), ("loss", None, "-")],
 )  # fmt: skip
 def test_value_in_words(metric, value, text):
     assert value_in_words(value, REPORT_METRICS[metric]) == text
