@@ -24,6 +24,8 @@ class ParetoInfo(NamedTuple):
     points: pd.DataFrame
     steps: pd.DataFrame
     axis: Metric
+    sense: str
+    """`min` or `max`: which way along the axis is better."""
     y_title: str
     zero_at: float | None
     """Where cost 0 is drawn on a log axis; None if no point needs it."""
@@ -51,7 +53,7 @@ def pareto_info(df: pd.DataFrame, x: str, *, sense: str = "min", y_title: str = 
     zero_at, x_range = _place(points["x"].to_numpy(dtype=float), AXES[x].log)
     points["x_drawn"] = points["x"].where(points["x"] > 0, zero_at) if zero_at else points["x"]
     in_two = points[points.pop("in_two")]
-    return ParetoInfo(points, _steps(in_two, sense, x_range), AXES[x], y_title, zero_at, x_range)
+    return ParetoInfo(points, _steps(in_two, sense, x_range), AXES[x], sense, y_title, zero_at, x_range)
 
 
 def _place(x: np.ndarray, log: bool) -> tuple[float | None, tuple[float, float]]:

@@ -86,12 +86,14 @@ def _how(table: pd.DataFrame) -> str:
 SIZE = re.compile(r"\b(k|queue|queue_size)=(\d+)")
 
 
+PLACES = {"min": ("bottom right", "top left"), "max": ("top right", "bottom left")}
+"""Where a name goes, right and left of its point: nothing of the front is there."""
+
+
 def front_names(info: ParetoInfo, style: Style, count: int = 1) -> list[tuple[float, float, str, str]]:
     """x, y, size of the support set in words and where it goes, of the points on a single study's front.
 
-    Right below and left above a point nothing of the front is in the way; who stands too close to a name on its left
-    has none.
-    count: of panels in the drawing.
+    A point too close to the name on its left has none. count: of panels in the drawing.
     """
     if info.points["study"].nunique() > 1:
         return []
@@ -106,7 +108,7 @@ def front_names(info: ParetoInfo, style: Style, count: int = 1) -> list[tuple[fl
         width = (0.5 * 0.9 * style.font * len(text) + style.marker) / pareto.panel_width(style, count)
         left = at + width > 1
         if at - width * left >= free:
-            names.append((row.x_drawn, row.y, text, "top left" if left else "bottom right"))
+            names.append((row.x_drawn, row.y, text, PLACES[info.sense][left]))
             free = at + width * (not left)
     return names
 

@@ -9,11 +9,11 @@ import pandas as pd
 
 from analysis.report.tables import reference_point
 from analysis.results import points
-from analysis.results.front import AXES, Front, costs_in_words, front_of, names_of
+from analysis.results.front import AXES, Front, costs_in_words, front_of
 from analysis.results.intervals import Interval, paired_difference, paired_ratio
 from analysis.results.load import Results
 from analysis.results.points import with_support
-from analysis.text import in_sentence, number, seeds_in_words, whole, with_interval
+from analysis.text import in_sentence, joined, number, seeds_in_words, whole, with_interval
 from study import schema
 
 ON_PAR = 0.99
@@ -31,7 +31,7 @@ def answer(results: Results) -> list[str]:
     table = points.confirmed(results, front.score.column)
     return [
         *sentences,
-        *_against_queue(table, front.score, results.costs),
+        *_against_queue(table, front.score, results.objectives),
         *_against_none(table),
         _front_words(front),
     ]
@@ -87,11 +87,12 @@ def _n(n: int) -> str:
     return seeds_in_words([n]) + (", no interval" if n == 1 else "")
 
 
-def _against_queue(table: pd.DataFrame, score: points.Score, costs: Sequence[str]) -> list[str]:
+def _against_queue(table: pd.DataFrame, score: points.Score, objectives: Mapping[str, str]) -> list[str]:
     """Prototypes against the largest queue: the best ones, then the cheapest that are on par."""
     prototypes = with_support(table, "prototypes")
     if prototypes.empty or with_support(table, "queue").empty:
         return []
+    costs = [name for name in objectives if name != schema.ACCURACY]
     queue = reference_point(table)
     ratios = {row.point: paired_ratio(row.values, queue["values"]) for row in prototypes.itertuples()}
     if all(r.n == 0 for r in ratios.values()):
@@ -107,18 +108,21 @@ def _against_queue(table: pd.DataFrame, score: points.Score, costs: Sequence[str
     enough = prototypes[[ratios[p].n > 0 and ratios[p].mean >= ON_PAR for p in prototypes["point"]]]
     if not len(enough):
         return [first, f"No number of prototypes tried reaches {100 * ON_PAR:g} % of it in the mean."]
-    return [first, *_cheapest(enough, best, ratios, costs)]
+    return [first, *_cheapest(enough, best, ratios, objectives)]
 
 
-def _cheapest(enough: pd.DataFrame, best: pd.Series, ratios: Mapping[str, Interval], costs: Sequence[str]) -> list[str]:
-    """For each cost the point on par that takes least of it, where it takes less than the best point."""
-    sentences = []
+def _cheapest(
+    enough: pd.DataFrame, best: pd.Series, ratios: Mapping[str, Interval], objectives: Mapping[str, str]
+) -> list[str]:
+    """For each cost the point on par that is best in it, where it is better than the most accurate one."""
+    sentences, costs = [], [name for name in objectives if name != schema.ACCURACY]
     for name in costs:
-        fewest = enough.sort_values([name, "vectors"]).iloc[0]
-        if not fewest[name] < best[name]:
+        less = objectives[name] == "min"
+        fewest = enough.sort_values([name, "vectors"], ascending=[less, True]).iloc[0]
+        if not (fewest[name] < best[name] if less else fewest[name] > best[name]):
             continue
         ratio, share = ratios[fewest["point"]], f"at least {100 * ON_PAR:g} % of it"
-        what = f"The lowest {in_sentence(AXES[name].title)} with {share} is that of"
+        what = f"The {'lowest' if less else 'highest'} {in_sentence(AXES[name].title)} with {share} is that of"
         if name == schema.SUPPORT_BYTES:
             what = f"The smallest set with {share} holds"
         text = f"{what} {name_of(fewest, costs)}: {_percent(*ratio[:3], 1, 100)} ({_n(ratio.n)}, paired)."
@@ -155,8 +159,9 @@ def _front_words(front: Front) -> str:
     for row in on.to_dict("records"):
         sure = f", {100 * row['p_front']:.0f} %" if math.isfinite(row["p_front"]) else ""
         named.append(f"{row['label']} ({costs_in_words(row, costs)}{sure})")
-    what = "cost" if len(costs) == 1 else names_of(costs)
-    note = "" if on["p_front"].isna().all() else f"; in brackets {what} and share of resamples in which it stays there"
+    what = ["cost"] if len(costs) == 1 else [in_sentence(AXES[name].title) for name in costs]
+    brackets = joined([*what, "share of resamples in which it stays there"])
+    note = "" if on["p_front"].isna().all() else f"; in brackets {brackets}"
     return f"Front of means, {len(on)} of {len(front.points)} points{note}: {'; '.join(named)}."
 
 

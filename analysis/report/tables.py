@@ -71,7 +71,7 @@ def front_table(results: Results) -> Table | None:
 
 
 def _on_front(results: Results) -> str:
-    if len(results.costs) == 1:
+    if [results.objectives[name] for name in results.costs] == ["min"]:
         return "no other mean is better at the same or lower cost"
     return f"no other point's means are as good in accuracy, {names_of(results.costs)} and better in one of them"
 

@@ -51,3 +51,16 @@ def test_one_front_per_study():
     both = pd.concat([table(study="a"), table(study="b", y=[50.0, 51.0, 40.0, 39.0])], ignore_index=True)
     info = info_of(both)
     assert info.points["on_front"].tolist() == [True, False, True, True, True, True, False, False]
+
+
+def test_more_of_a_cost_may_be_better():
+    info = pareto_info(table(support_bytes=[4e5, 3e5, 2e5, 1e5]), "support_bytes", sense="max")
+    assert info.points["on_front"].tolist() == [True, False, True, True]
+    assert info.steps["y"].tolist() == [53.0, 57.0, 57.5, 57.5]
+    assert info.steps["x_drawn"].tolist() == [4e5, 2e5, 1e5, info.x_range[0]]
+
+
+def test_the_front_of_all_objectives_may_hold_points_below_the_staircase():
+    info = pareto_info(table(on_front=[True, True, True, True]), "support_bytes")
+    assert info.points["on_front"].all()
+    assert info.steps["y"].tolist() == [53.0, 57.0, 57.5, 57.5]
