@@ -30,7 +30,7 @@ def _read(results: Results) -> Any:
     if not (results.folder / schema.OPTUNA_FILE).exists():
         raise NotEnough(f"no {schema.OPTUNA_FILE} in the results folder")
     try:
-        return optuna_info, optuna_info.read_study(results.folder, list(results.manifest["objectives"]))
+        return optuna_info.read_study(results.folder, list(results.manifest["objectives"]))
     except ImportError:
         raise NotEnough("optuna is not installed") from None
 
