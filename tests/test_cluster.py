@@ -18,7 +18,9 @@ from tests.helpers.engine_helpers import lines
 from tests.test_resume import finish, wait_for_reports
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENT_RAY = "from study.tune.start import patience\nfrom ray.scripts.scripts import main\nwith patience(): main()"
+PATIENT_RAY = (
+    "from study.tune.ray_internals import patience\nfrom ray.scripts.scripts import main\nwith patience(): main()"
+)
 RAY = [
     sys.executable,
     "-c",

@@ -135,7 +135,6 @@ class TrialActor(tune.Trainable):
         state = checkpoint.read(Path(checkpoint_dir) / CHECKPOINT_FILE)
         self.last_report = state.pop("last_report")
         self._built().load_state_dict(state)
-        self._iteration = self.trial.epoch
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Become another trial in the same process: memory is freed and its peak counted anew."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import ray
 from ray import cloudpickle, tune
 
 from study import schema
@@ -15,22 +13,19 @@ from study.interrupt import StudyStopped
 from study.record.checkpoints import Checkpoints
 from study.record.recorder import Ledger
 from study.record.task import Task, from_config
+from study.tune import ray_internals
 from study.tune.durable import failure_of
 from trainables import dominance
 
 
 def _error_of(trial: Any) -> BaseException | None:
-    """The error that Tune gave a trial up for, None if it kept none.
-
-    From the files Tune has just written on the driver's disk: `Trial.get_pickled_error` reads their copies in the
-    storage, which follow later and so are sometimes not there yet.
-    """
-    pickled, text = trial.pickled_error_file, trial.error_file
+    """The error that Tune gave a trial up for, None if it kept none."""
+    pickled, text = ray_internals.error_files(trial)
     try:
-        if pickled is not None and Path(pickled).exists():
-            return cloudpickle.loads(Path(pickled).read_bytes())
-        if text is not None and Path(text).exists():
-            return RuntimeError(Path(text).read_text().strip().splitlines()[-1])
+        if pickled is not None and pickled.exists():
+            return cloudpickle.loads(pickled.read_bytes())
+        if text is not None and text.exists():
+            return RuntimeError(text.read_text().strip().splitlines()[-1])
     except Exception as error:  # half written (disk full), or an exception that cannot be unpickled here
         return RuntimeError(f"its error could not be read ({error})")
     return None
@@ -109,7 +104,5 @@ class StudyCallback(tune.Callback):
             return
         self._stopping = True
         for trial in trials:
-            actor = trial.temporary_state.ray_actor
-            if actor is not None:
-                ray.kill(actor)  # at once: an epoch may take minutes, and the last checkpoint is what counts
+            ray_internals.kill_process(trial)  # an epoch may take minutes, and the last checkpoint is what counts
         raise self._error or StudyStopped(reason)

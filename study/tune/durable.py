@@ -15,10 +15,10 @@ from typing import Any
 
 from ray import tune
 from ray.exceptions import OutOfMemoryError, RayActorError
-from ray.tune.trainable import trainable as ray_trainable
 
 from study import faults, schema
 from study.record import checkpoints
+from study.tune import ray_internals
 from trainables.failures import Diverged, TimedOut, is_out_of_memory
 
 Candidate = tuple[str, "str | tune.Checkpoint"]
@@ -145,18 +145,19 @@ class Durable:
 
         One that cannot be uploaded does neither: the trial goes on, and its next checkpoint makes up for it.
         """
-        index = self._storage.current_checkpoint_index if self._storage else -1
+        index = ray_internals.checkpoint_index(self)
         if self._failure is None:
             try:
                 return super().save(checkpoint_dir)
             except Exception as error:
-                remote = self._storage and not checkpoints.is_local(self._storage.storage_filesystem)
+                storage = ray_internals.filesystem_of(self)
+                remote = storage is not None and not checkpoints.is_local(storage)
                 if remote and isinstance(error, OSError) and not faults.is_disk_full(error):
-                    self._storage.current_checkpoint_index = index  # Tune's driver has not counted it either
+                    ray_internals.set_checkpoint_index(self, index)
                     print(f"a checkpoint could not be uploaded ({describe(error)})", file=sys.stderr)
                 else:
                     self._note(error)
-        return ray_trainable._TrainingResult(checkpoint=None, metrics={})
+        return ray_internals.no_checkpoint()
 
     # --- restoring ---
     def restore(self, checkpoint_path: Any) -> None:
@@ -200,20 +201,16 @@ class Durable:
                 if status_of(error) != schema.FAILED:
                     raise
                 print(f"checkpoint {name} cannot be loaded ({describe(error)})", file=sys.stderr)
-        self._iteration = 0
         if tried:
             self._build(self._reset)
 
     def _load(self, source: str | tune.Checkpoint) -> None:
-        """Raises if nothing was loaded: the trainable sets `_iteration` to the epochs that the checkpoint holds."""
-        self._iteration = 0
+        """Raises if it is not there; the trainable does if it cannot be read."""
         found = tune.Checkpoint(source) if isinstance(source, str) else source
         if not checkpoints.exists(found.filesystem, found.path):  # Ray would leave an empty folder behind in /tmp
             raise FileNotFoundError("it is not there")
         with found.as_directory() as folder:
             super().load_checkpoint(folder)
-        if self._iteration == 0:
-            raise ValueError("it holds no finished epoch")
 
 
 def durable(trainable: type) -> type:

@@ -14,7 +14,7 @@ from ray import tune
 from study import schema
 from study.record import machine
 from study.settings.config import ResourcesConfig
-from study.tune import start
+from study.tune import ports, ray_internals
 
 SLOT = "trial_slot"
 OBJECT_STORE_BYTES = 256 * 2**20  # trials share data through memory-mapped files, not through Ray
@@ -80,9 +80,17 @@ class Session:
             ray.shutdown()
 
 
+def _check_ray() -> None:
+    missing = ray_internals.missing()
+    if missing:
+        raise schema.UserError(
+            f"Ray {ray.__version__} has no {', '.join(missing)}; install a Ray that pyproject.toml allows"
+        )
+
+
 def _init(address: str, **options: Any) -> Any:
     try:
-        start.check_answers(address)
+        ports.check_answers(address)
         return ray.init(address=address, log_to_driver=False, logging_level="ERROR", **options)
     except OSError as error:
         raise schema.UserError(
@@ -130,13 +138,14 @@ def connect(wanted: ResourcesConfig, *, on_gpu: bool | None, address: str | None
 
     on_gpu: whether trials train on a GPU; None: if the cluster has one (the driver's machine need not).
     """
+    _check_ray()
     if ray.is_initialized():
         return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=None, owned=False)
     if address:
         return _join(address, wanted, on_gpu)
     cores, cards = machine.cores(), len(machine.gpus()) if on_gpu else 0
     resolved = share(wanted, cores=cores, gpus=cards, on_gpu=on_gpu)
-    with start.patience():
+    with ray_internals.patience():
         context = ray.init(
             address="local",
             num_cpus=max(1, cores),
@@ -144,7 +153,7 @@ def connect(wanted: ResourcesConfig, *, on_gpu: bool | None, address: str | None
             resources={SLOT: resolved.concurrent},
             include_dashboard=dashboard,
             dashboard_host="127.0.0.1",
-            dashboard_port=start.free_port(8265) if dashboard else None,
+            dashboard_port=ports.free_port(8265) if dashboard else None,
             log_to_driver=False,
             logging_level="ERROR",
             object_store_memory=OBJECT_STORE_BYTES,

@@ -118,7 +118,6 @@ class FakeTrial(tune.Trainable):
     def load_checkpoint(self, checkpoint_dir: str) -> None:
         state = json.loads((Path(checkpoint_dir) / "state.json").read_text())
         self.epoch, self.total = state["epoch"], state["total"]
-        self._iteration = self.epoch
 
     def __repr__(self) -> str:
         return self.task["label"]

@@ -8,8 +8,8 @@ import pytest
 
 from study.settings.config import ResourcesConfig
 from study.tune import session as ray_session
+from study.tune.ports import free_port
 from study.tune.session import Share, connect, share
-from study.tune.start import free_port
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,120 @@
+"""Everything of Ray that this project uses and Ray does not promise to keep; `missing` says what a Ray lacks.
+
+Ray gives a node's Python agents 15 s to write down their ports (then the raylet aborts: "Timed out waiting for file
+metrics_agent_port") and the node 30 s to come up at all, too little on a busy machine, a cold disk, a laptop; neither
+can be set. So `patience` chooses the agents' ports and writes them down before the raylet starts, and stretches the
+second limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ray
+from pyarrow import fs as arrow
+from ray import _raylet
+from ray._private import services
+from ray.tune.trainable import trainable as trainable_module
+
+from study.tune.ports import free_port
+
+PATIENCE_S = 180.0
+AGENT_PORTS = {
+    "metrics_agent_port": "METRICS_AGENT_PORT_NAME",
+    "metrics_export_port": "METRICS_EXPORT_PORT_NAME",
+    "dashboard_agent_listen_port": "DASHBOARD_AGENT_LISTEN_PORT_NAME",
+    "runtime_env_agent_port": "RUNTIME_ENV_AGENT_PORT_NAME",
+}
+"""Parameters of `start_raylet`, and where Ray keeps the name of the file that holds each."""
+NAMES = (
+    (_raylet, ("persist_port", *AGENT_PORTS.values())),
+    (services, ("get_node", "start_raylet")),
+    (trainable_module, ("_TrainingResult",)),
+)
+
+
+def missing() -> list[str]:
+    """What this file needs and the installed Ray has not, by dotted name; empty if it has all."""
+    absent = [f"{module.__name__}.{name}" for module, names in NAMES for name in names if not hasattr(module, name)]
+    start = getattr(services, "start_raylet", None)
+    taken = inspect.signature(start).parameters if start else ()
+    needed = ("session_dir", "node_id", *AGENT_PORTS)
+    return absent + [f"start_raylet({parameter})" for parameter in needed if parameter not in taken]
+
+
+@contextlib.contextmanager
+def patience() -> Iterator[None]:
+    """Within this context a Ray node may take PATIENCE_S to start."""
+    os.environ.setdefault("RAY_agent_register_timeout_ms", str(int(PATIENCE_S * 1000)))
+    ask, start = services.get_node, services.start_raylet
+
+    def ask_patiently(*arguments: Any, **named: Any) -> Any:
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return ask(*arguments, **named)
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def start_with_ports(*arguments: Any, **named: Any) -> Any:
+        given = inspect.signature(start).bind(*arguments, **named).arguments
+        for name, constant in AGENT_PORTS.items():
+            named[name] = given.get(name) or free_port()
+            _raylet.persist_port(given["session_dir"], given["node_id"], getattr(_raylet, constant), named[name])
+        return start(*arguments, **named)
+
+    services.get_node, services.start_raylet = ask_patiently, start_with_ports
+    try:
+        yield
+    finally:
+        services.get_node, services.start_raylet = ask, start
+
+
+# --- Tune's trial, as its callbacks are given it ---
+
+
+def kill_process(trial: Any) -> None:
+    """End the process that runs a trial, at once; nothing if there is none."""
+    actor = trial.temporary_state.ray_actor
+    if actor is not None:
+        ray.kill(actor)
+
+
+def error_files(trial: Any) -> tuple[Path | None, Path | None]:
+    """Where on the driver's disk Tune wrote a trial's error: pickled, and as text.
+
+    `Trial.get_pickled_error` reads their copies in the storage, which follow later and so are sometimes not there yet.
+    """
+    pickled, text = trial.pickled_error_file, trial.error_file
+    return pickled and Path(pickled), text and Path(text)
+
+
+# --- a class Trainable, in its process ---
+
+
+def no_checkpoint() -> Any:
+    """What a trainable's `save` returns if it has saved nothing."""
+    return trainable_module._TrainingResult(checkpoint=None, metrics={})
+
+
+def filesystem_of(trainable: Any) -> arrow.FileSystem | None:
+    """Where its checkpoints go; None without Tune around it."""
+    return trainable._storage.storage_filesystem if trainable._storage else None
+
+
+def checkpoint_index(trainable: Any) -> int:
+    """The number of its last checkpoint; -1 before the first, and without Tune around it."""
+    return trainable._storage.current_checkpoint_index if trainable._storage else -1
+
+
+def set_checkpoint_index(trainable: Any, index: int) -> None:
+    """Take back the number of a checkpoint that has not come to be: Tune's driver has not counted it either."""
+    trainable._storage.current_checkpoint_index = index

@@ -1,0 +1,62 @@
+"""What we use of Ray without its promise: each name is there, and nowhere but in one file.
+
+A failure says that this Ray has changed: look at `study/tune/ray_internals.py` (and at the pin in pyproject.toml).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import ray
+from ray import tune
+from ray._private import services
+from ray.tune.experiment import Trial
+from ray.tune.trainable.trainable import StorageContext
+
+from study.schema import UserError
+from study.settings.config import ResourcesConfig
+from study.tune import ray_internals
+from study.tune.session import connect
+
+ROOT = Path(__file__).resolve().parents[3]
+NAMES = ("_raylet", "_private", "_TrainingResult", "temporary_state", "ray_actor", "pickled_error_file", "error_file")
+NAMES += ("_storage", "current_checkpoint_index", "storage_filesystem", "_iteration", "_last_result", "persist_port")
+
+
+def test_this_ray_has_every_name() -> None:
+    assert ray_internals.missing() == [], f"not in Ray {ray.__version__}"
+
+
+def test_a_ray_that_lacks_a_name_is_said_before_a_study_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(services, "get_node")
+    monkeypatch.setattr(services, "start_raylet", lambda session_dir, node_id: None)
+    assert ray_internals.missing()[:2] == ["ray._private.services.get_node", "start_raylet(metrics_agent_port)"]
+    with pytest.raises(UserError, match=r"^Ray .* has no ray\._private\.services\.get_node, .*; install a Ray that "):
+        connect(ResourcesConfig(), on_gpu=False, address=None)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (Trial, "pickled_error_file"),
+        (Trial, "error_file"),
+        (Trial("unknown", stub=True), "temporary_state"),
+        (Trial("unknown", stub=True).temporary_state, "ray_actor"),
+        (StorageContext(storage_path="/tmp", experiment_dir_name="a", trial_dir_name="b"), "current_checkpoint_index"),
+        (StorageContext(storage_path="/tmp", experiment_dir_name="a", trial_dir_name="b"), "storage_filesystem"),
+        (tune.Trainable, "_setup_logdir"),  # replaced by tests
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_tunes_objects_have(owner: object, name: str) -> None:
+    assert hasattr(owner, name), f"Ray {ray.__version__}: {owner} has no {name}"
+
+
+def test_nothing_private_is_used_elsewhere() -> None:
+    words = re.compile("|".join(rf"(?<![\w.]){re.escape(name)}\b|\.{re.escape(name)}\b" for name in NAMES))
+    files = [*(ROOT / "study" / "tune").glob("*.py"), ROOT / "trainables" / "tune_adapter.py"]
+    found = {path.name: words.findall(path.read_text()) for path in files if path.name != "ray_internals.py"}
+    assert {name: hits for name, hits in found.items() if hits} == {}
