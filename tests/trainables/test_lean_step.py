@@ -1,4 +1,4 @@
-"""How much one training step asks of the device, counted without a clock (see tests/dispatch_counter.py).
+"""How much one training step asks of the device, counted without a clock (see tests/helpers/dispatch_counter.py).
 
 Counted are ATen calls below autograd that launch kernels, in one whole `Trial.train_step` of a ResNet-18: drawing the
 batch, augmentation, forward, loss, backward, LARS, online probe and its update, look-up and update of the support set.

@@ -8,8 +8,7 @@ import pytest
 
 from tests.helpers.trial_helpers import tiny
 from trainables import pretrain
-from trainables.settings import edge, needs, run_file
-from trainables.settings.config import RunConfig
+from trainables.settings import run_file
 
 LEAST = "data: {name: digits}\n"
 
@@ -43,16 +42,6 @@ def notes(tmp_path: Path, text: str, *overrides: str) -> list[str]:
 )  # fmt: skip
 def test_a_setting_that_changes_nothing_is_named(tmp_path: Path, text: str, overrides: tuple, wanted: list[str]):
     assert notes(tmp_path, text, *overrides) == wanted
-
-
-def test_the_rules_name_settings_that_exist():
-    known = edge.flatten(RunConfig().model_dump(mode="json"))
-    named = {name for alternatives in needs.NEEDS.values() for needs in alternatives for name in needs}
-    assert named | needs.NEEDS.keys() <= known.keys()
-    sections = {"support.", "positives."}
-    assert {name for name in known if name.startswith(tuple(sections))} == {
-        name for name in needs.NEEDS if name.startswith(tuple(sections))
-    }
 
 
 def test_the_command_line_says_it_before_it_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -1,0 +1,33 @@
+"""Where settings act: the rows name what exists, and follow from the tables of methods and support sets."""
+
+from __future__ import annotations
+
+from trainables.settings import edge
+from trainables.settings.config import RunConfig, SupportConfig
+from trainables.settings.needs import NEEDS
+from trainables.vocabulary import SUPPORT_KINDS
+
+
+def test_the_rules_name_settings_that_exist():
+    known = edge.flatten(RunConfig().model_dump(mode="json"))
+    named = {name for alternatives in NEEDS.values() for needs in alternatives for name in needs}
+    assert named | NEEDS.keys() <= known.keys()
+    sections = {"support.", "positives."}
+    assert {name for name in known if name.startswith(tuple(sections))} == {
+        name for name in NEEDS if name.startswith(tuple(sections))
+    }
+
+
+def test_each_setting_of_the_support_set_belongs_to_one_kind():
+    listed = [name for kind in SUPPORT_KINDS.values() for name in (kind.size, *kind.settings) if name]
+    assert sorted(listed) == sorted(SupportConfig.model_fields)
+
+
+def test_rows_about_the_method_by_hand():
+    assert NEEDS["support.k"] == ({"method": ("kmclr",)},)
+    assert NEEDS["support.half_life"] == ({"method": ("kmclr",), "support.update": ("ema",)},)
+    assert NEEDS["positives.momentum"] == ({"method": ("byol",)}, {"positives.momentum_encoder": (True,)})
+    assert NEEDS["loss.temperature"] == ({"method": ("kmclr", "nnclr", "none", "simclr")},)
+    assert (
+        NEEDS["loss.symmetric"] == NEEDS["heads.predictor_hidden"] == ({"method": ("kmclr", "nnclr", "none", "byol")},)
+    )
