@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from optuna.trial import TrialState
 
+from analysis.figure_data.optuna_info import method_of, read_study
 from study import schema
 from tests.helpers.engine_helpers import make_study
 from tests.helpers.fake_trainable import curve
@@ -113,3 +114,13 @@ def test_single_objective(tmp_path) -> None:
     pruned = [t for t in bench.optuna_trials() if t.state == TrialState.PRUNED]
     assert len(pruned) == 4
     assert all(t.intermediate_values for t in pruned)
+
+
+def test_an_analysis_leaves_duplicates_out_and_knows_a_method_that_is_not_searched(tmp_path) -> None:
+    study = make_study(method="kmclr", space={"k": (50, 100)}, baselines=(), search={"trials": 5, "sampler": "random"})
+    bench = Bench(tmp_path, study)
+    while (task := bench.next()) != "FINISHED":
+        bench.run(task)
+    assert len(bench.optuna_trials()) > 2
+    trials = read_study(tmp_path, list(study.objectives)).get_trials()
+    assert sorted((method_of(t), t.params["k"]) for t in trials) == [("kmclr", 50), ("kmclr", 100)]
