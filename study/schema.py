@@ -38,6 +38,7 @@ DRAW_FIELDS = (
     "duplicate_of",  # trial_id that has this point already; null: a new point
     "ended",  # trials of the search that had ended by then: what the sampler knew
 )
+OPTUNA_DRAW = "trial"  # user attribute of a trial in OPTUNA_FILE: its draw, without what is null
 
 # --- one report (one line of reports.jsonl, one result of a trial's epoch) ---
 REPORT_IDENTITY = ("schema", "stage", "trial_id", "number", "seed", "epoch", "time")  # `time`: UTC, ISO 8601

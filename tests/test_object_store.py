@@ -16,7 +16,7 @@ from study import schema
 from study.record.checkpoints import Checkpoints, joined, storage_uri
 from tests.helpers import s3_server
 from tests.helpers.engine_helpers import lines, lone_trial, make_study, outcome, run_fake
-from tests.study.tune.test_callback import task
+from tests.helpers.record_helpers import task
 from tests.test_resume import finish, start, wait_for_reports
 
 SMALL = {"search": {"trials": 1}, "confirm": {"seeds": [1], "max_points": 1}}

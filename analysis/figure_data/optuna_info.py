@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analysis.figure_data.common import NotEnough, ordered_methods
 from study import schema
@@ -74,7 +74,7 @@ def _read(path: Path, changed: int, objectives: tuple[str, ...]) -> optuna.Study
             raise NotEnough(f"{schema.OPTUNA_FILE} cannot be read ({str(error).splitlines()[0]})") from None
         study = optuna.create_study(directions=directions)
         study.set_metric_names(list(objectives))
-        study.add_trials([t for t in trials if "duplicate_of" not in t.user_attrs])
+        study.add_trials([t for t in trials if "duplicate_of" not in _draw(t)])
     return study
 
 
@@ -105,7 +105,12 @@ def done(study: optuna.Study) -> list[FrozenTrial]:
 
 def method_of(trial: FrozenTrial) -> str:
     """Of the trial's point, also where the method is fixed and not searched."""
-    return str(trial.params.get("method", trial.user_attrs.get("params", {}).get("method", "")))
+    return str(trial.params.get("method", _draw(trial).get("params", {}).get("method", "")))
+
+
+def _draw(trial: FrozenTrial) -> dict[str, Any]:
+    """The line of draws.jsonl that the trial stands for."""
+    return trial.user_attrs.get(schema.OPTUNA_DRAW, {})
 
 
 def only(study: optuna.Study, method: str, parameters: list[str] | None = None) -> optuna.Study:

@@ -105,7 +105,7 @@ def load_study(folder: Path) -> dict[str, Any]:
 
 
 def check_unchanged(folder: Path, study: StudyConfig, source: str) -> None:
-    """Raises ValueError, with the differences, if the study is not the one that the folder holds."""
+    """Raises UserError, with the differences, if the study is not the one that the folder holds."""
     changes = refused_on_resume(differences(load_study(folder), dump_study(study)))
     if changes:
         changed = [f"{name}: {before} -> {after}" for name, before, after in changes]

@@ -25,8 +25,6 @@ Line = Mapping[str, Any]
 Space = Callable[[optuna.Trial], Mapping[str, Any]]
 """Suggests every parameter that applies; gives the flat point."""
 
-IDENTITY = "trial"
-"""User attribute that ties an Optuna trial to its line of draws.jsonl."""
 STATES = {
     schema.COMPLETED: TrialState.COMPLETE,
     schema.STOPPED: TrialState.PRUNED,
@@ -75,7 +73,7 @@ class Mirror:
 
     def add(self, trial: optuna.Trial, draw: Line) -> None:
         """What came of an asked trial, once the journal has it."""
-        trial.set_user_attr(IDENTITY, _identity(draw))
+        trial.set_user_attr(schema.OPTUNA_DRAW, _identity(draw))
         if draw["duplicate_of"] is None:
             self._numbers[draw["trial_id"]] = trial.number
         else:
@@ -185,7 +183,7 @@ def _outcome(end: Line, objectives: Mapping[str, str]) -> tuple[TrialState, list
 
 def _same(trial: optuna.trial.FrozenTrial, draw: Line, end: Line | None, objectives: Mapping[str, str]) -> bool:
     """Whether an Optuna trial is the journal's draw, with its values, and has ended as the journal says or not yet."""
-    if trial.user_attrs.get(IDENTITY) != _identity(draw):
+    if trial.user_attrs.get(schema.OPTUNA_DRAW) != _identity(draw):
         return False
     if any(draw["params"].get(name) != value for name, value in trial.params.items()):
         return False

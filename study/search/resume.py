@@ -14,7 +14,7 @@ from study.record.checkpoints import Checkpoints
 from study.record.journal import Journal
 from study.record.recorder import Ledger
 from study.record.task import Task
-from study.search.mirror import IDENTITY, Mirror
+from study.search.mirror import Mirror
 from study.search.optuna_storage import open_storage
 from study.search.proposals import Proposals
 from study.search.rungs import Rungs
@@ -93,8 +93,8 @@ def _earlier_rows(study: StudyConfig, folder: Path) -> list[dict[str, Any]]:
     with contextlib.suppress(KeyError):  # a database without the study
         storage = open_storage(folder)
         trials = optuna.load_study(study_name=study.name, storage=storage).get_trials(deepcopy=False)
-        started = [trial for trial in trials if IDENTITY in trial.user_attrs]
-        notes = [{"params": trial.params, **trial.user_attrs[IDENTITY]} for trial in started]
+        started = [trial for trial in trials if schema.OPTUNA_DRAW in trial.user_attrs]
+        notes = [{"params": trial.params, **trial.user_attrs[schema.OPTUNA_DRAW]} for trial in started]
         rows = [{"number": note.get("for_number"), **note} for note in notes]
         storage.engine.dispose()
     return rows

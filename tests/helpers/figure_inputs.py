@@ -69,7 +69,7 @@ def write_optuna(folder: Path) -> None:
                 values=values if state == optuna.trial.TrialState.COMPLETE else None,
                 params=line["params"],
                 distributions={name: SPACE[name] for name in line["params"]},
-                user_attrs={"trial_id": line["trial_id"], "params": line["params"]},
+                user_attrs={schema.OPTUNA_DRAW: {"trial_id": line["trial_id"], "params": line["params"]}},
             )
         )
     storage.remove_session()

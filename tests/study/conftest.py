@@ -8,8 +8,11 @@ import pytest
 
 from study import cost
 from study.cost import Cost, Plan
+from study.record.journal import Journal
+from study.record.recorder import Ledger
 from study.settings.loading import load_study
 from study.tune import session
+from tests.helpers.record_helpers import BOTH, Witness
 
 ROOT = Path(__file__).resolve().parents[2]
 COST = Cost(epoch_s=36.0, memory_bytes=2 * 2**30, checkpoint_bytes=100 * 2**20)
@@ -36,3 +39,11 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     monkeypatch.setattr(session, "_init", lambda address: found.update({f"joined {address}": 1}))
     monkeypatch.setattr(session.ray, "shutdown", lambda: found.update(left=1))
     return found
+
+
+@pytest.fixture
+def ledger(tmp_path: Path):
+    made = Ledger(Journal(tmp_path), BOTH)
+    made.listeners = [Witness()]
+    yield made
+    made.journal.close()

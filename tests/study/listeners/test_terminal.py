@@ -12,7 +12,7 @@ from study.listeners.terminal import Terminal
 from study.record.journal import Journal
 from study.record.recorder import Ledger
 from tests.helpers.engine_helpers import KINDS_OF_OBJECTIVES, make_study
-from tests.study.tune.test_callback import result, task
+from tests.helpers.record_helpers import result, task
 
 SHOWN = {
     "support": ("accuracy % support set", "75.00 10 B", "accuracy 40.00 % | support set 10 B"),

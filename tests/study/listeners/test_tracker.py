@@ -14,7 +14,7 @@ from study.listeners import tracker_process
 from study.record.journal import Journal
 from study.record.recorder import Ledger
 from tests.helpers.engine_helpers import KINDS_OF_OBJECTIVES, make_study
-from tests.study.tune.test_callback import result, task
+from tests.helpers.record_helpers import result, task
 from trainables import dominance
 
 KEY = "0123456789abcdef0123456789abcdef01234567"

@@ -21,7 +21,7 @@ from study.listeners import tracker_process
 from study.record.journal import Journal
 from study.record.recorder import Ledger
 from tests.helpers.engine_helpers import make_study
-from tests.study.tune.test_callback import result, task
+from tests.helpers.record_helpers import result, task
 
 KEY = "89abcdef0123456789abcdef0123456701234567"
 BLOCK, HEADER = 32768, 7

@@ -18,7 +18,7 @@ from study.record.recorder import Ledger
 from study.settings.config import BudgetConfig
 from study.tune import durable
 from tests.helpers.engine_helpers import lines
-from tests.study.tune.test_callback import BOTH, result, task
+from tests.helpers.record_helpers import BOTH, result, task
 
 SHARE = 0.25
 

@@ -8,16 +8,9 @@ import pytest
 import yaml
 
 from study import schema
-from study.record import manifest, results_folder
+from study.record import manifest
 from tests.helpers.engine_helpers import make_study
 from trainables.files import DamagedFile
-
-DATA = {"name": "digits", "fingerprint": "abc"}
-
-
-@pytest.fixture
-def record() -> dict:
-    return manifest.new(make_study(), rehearsal=True, command="run_study.py x", data=DATA, rungs=[1, 3])
 
 
 def test_every_field_and_nothing_else(record) -> None:
@@ -45,17 +38,6 @@ def test_a_session_remembers_a_storage_elsewhere(record) -> None:
     manifest.begin_session(record, storage="s3://bucket/studies")
     manifest.begin_session(record)
     assert [s.get("storage") for s in record["sessions"]] == ["s3://bucket/studies", None]
-
-
-def test_a_folder_whose_making_was_killed_is_new_and_not_to_be_resumed(tmp_path) -> None:
-    manifest.save_study(tmp_path, make_study())
-    (tmp_path / f".{schema.MANIFEST_FILE}.1.partial").touch()
-    assert not results_folder.check_target(tmp_path, resume=False, stage=None)
-    with pytest.raises(ValueError, match="nothing to resume here"):
-        results_folder.check_target(tmp_path, resume=True, stage=None)
-    (tmp_path / schema.TRIALS_FILE).touch()
-    with pytest.raises(ValueError, match="exists already"):
-        results_folder.check_target(tmp_path, resume=False, stage=None)
 
 
 def test_save_and_load(record, tmp_path) -> None:
@@ -130,48 +112,3 @@ def test_long_differences_are_cut(tmp_path) -> None:
 def test_what_does_not_change_results_may_change(tmp_path, changes) -> None:
     manifest.save_study(tmp_path, make_study())
     manifest.check_unchanged(tmp_path, make_study(**changes), "x.yaml")
-
-
-def test_the_manifest_names_the_device_that_a_resume_changes_to(tmp_path, record) -> None:
-    results_folder.create(tmp_path, make_study(), {**record, "device": "cuda"})
-    assert results_folder.reopen(tmp_path, make_study(), "x.yaml", DATA)["device"] == "cuda"
-    assert results_folder.reopen(tmp_path, make_study(device="cpu"), "x.yaml", DATA)["device"] == "cpu"
-
-
-def test_reopen_refuses_other_data(tmp_path, record) -> None:
-    results_folder.create(tmp_path, make_study(), record)
-    with pytest.raises(ValueError, match=r"data set has changed .*fingerprint abc -> def"):
-        results_folder.reopen(tmp_path, make_study(), "x.yaml", {"fingerprint": "def"})
-    assert results_folder.reopen(tmp_path, make_study(), "x.yaml", DATA)["data"] == DATA
-
-
-def test_hours_count_killed_sessions_to_their_last_report(tmp_path, record) -> None:
-    start, end, later = (
-        "2026-01-01T00:00:00.000+00:00",
-        "2026-01-01T01:00:00.000+00:00",
-        "2026-01-01T01:30:00.000+00:00",
-    )
-    record["sessions"] = [{"started": start, "ended": end}, {"started": end, "ended": None}]
-    assert results_folder.hours_used(tmp_path, record) == pytest.approx(1.0)
-    (tmp_path / schema.REPORTS_FILE).write_text(json.dumps({"schema": 1, "time": later}) + "\n")
-    assert results_folder.hours_used(tmp_path, record) == pytest.approx(1.5)
-
-
-def test_budgets(tmp_path) -> None:
-    from types import SimpleNamespace
-
-    from study.record.budget import Budget
-    from study.settings.config import BudgetConfig
-
-    ledger, clock = SimpleNamespace(epochs_done=9, gpu_hours=1.0), [0.0]
-
-    def spent(hours_before=0.0, **limits):
-        budget = Budget(BudgetConfig(**limits), ledger, hours_before, clock=lambda: clock[0])
-        clock[0] += 1800
-        return budget.spent()
-
-    assert spent() is None
-    assert spent(epochs=10, wall_clock_h=0.6, gpu_hours=1.1) is None
-    assert spent(epochs=9) == "budget.epochs (9) reached"
-    assert spent(hours_before=0.5, wall_clock_h=1) == "budget.wall_clock_h (1) reached"
-    assert spent(gpu_hours=0.5) == "budget.gpu_hours (0.5) reached"

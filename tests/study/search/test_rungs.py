@@ -1,22 +1,12 @@
 """Rungs and decisions of successive halving, alone and behind Ray Tune's interface."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
-from study.search.rungs import Rungs, make_rungs, rung_epochs
+from study.search.rungs import make_rungs, rung_epochs
 from study.settings.config import SchedulerConfig
-
-BOTH = {"accuracy": "max", "support_bytes": "min"}
-
-
-def rungs(objectives=None, *, grace=1, eta=3, epochs=27, **more) -> Rungs:
-    return Rungs(objectives or BOTH, grace, eta, epochs, **more)
-
-
-def point(accuracy, size=0.0) -> dict:
-    return {"accuracy": accuracy, "support_bytes": size}
+from tests.helpers.record_helpers import BOTH
+from tests.helpers.search_helpers import point, rungs
 
 
 @pytest.mark.parametrize(
@@ -131,33 +121,6 @@ def test_make_rungs(name, count) -> None:
     ladder = make_rungs(SchedulerConfig(name=name, grace_period=2), BOTH, 20)
     assert (None if ladder is None else len(ladder.objectives)) == count
     assert ladder is None or ladder.epochs == (2, 6, 18)
-
-
-def ask(scheduler, trial_id, epoch, values, *, baseline=False) -> str:
-    trial = SimpleNamespace(config={"trial_id": trial_id, "number": 0, "baseline": baseline})
-    return scheduler.on_trial_result(None, trial, {"epoch": epoch, **values})
-
-
-def test_rung_scheduler_behind_tune() -> None:
-    from study.tune.scheduler import RungScheduler
-
-    scheduler = RungScheduler(rungs(), BOTH)
-    assert scheduler.set_search_properties(None, None)
-    assert not scheduler.set_search_properties("accuracy", "max")
-    assert ask(scheduler, "a", 1, point(80, 10)) == "CONTINUE"
-    assert ask(scheduler, "b", 1, point(70, 20)) == "STOP"
-    assert ask(scheduler, "base", 1, point(60, 30), baseline=True) == "CONTINUE"
-    assert ask(scheduler, "c", 1, point(float("nan"), 20)) == "STOP"
-    assert "0:1: " in scheduler.debug_string()
-
-
-def test_no_scheduler_never_stops() -> None:
-    from study.tune.scheduler import RungScheduler
-
-    scheduler = RungScheduler(None, BOTH)
-    assert ask(scheduler, "a", 1, point(0, 10)) == "CONTINUE"
-    assert ask(scheduler, "base", 1, point(float("nan"), 10), baseline=True) == "STOP"
-    assert scheduler.debug_string() == "FIFO"
 
 
 def test_without_keep_front_exactly_a_third_goes_on() -> None:

@@ -11,29 +11,10 @@ import optuna
 import pytest
 
 from study import schema
-from study.settings import checks, space
-from study.settings.config import StudyConfig
+from study.settings import space
+from tests.helpers.space_helpers import RANGE, SWEEP, study
 from trainables.settings.config import RunConfig
 from trainables.settings.edge import ConfigError
-
-RANGE = {"low": 25, "high": 2000, "log": True}
-SWEEP = {
-    "method": ["kmclr", "nnclr", "none"],
-    "temperature": {"low": 0.05, "high": 0.5, "log": True},
-    "k": RANGE,
-    "forget_every": [1, 3, 10],
-    "queue_size": {"low": 256, "high": 98304, "log": True},
-}
-
-
-def study(spec: Mapping[str, Any], **more: Any) -> StudyConfig:
-    return StudyConfig(name="s", space=dict(spec), **more)
-
-
-def refused(spec: Mapping[str, Any], **more: Any) -> str:
-    with pytest.raises(ConfigError) as caught:
-        checks.check(study(spec, **more), "s.yaml")
-    return str(caught.value)
 
 
 def drawn(spec: Mapping[str, Any], count: int = 60, **more: Any) -> list[dict[str, Any]]:
@@ -216,93 +197,3 @@ def test_label() -> None:
     point = {"method": "kmclr", "k": 400, "temperature": 0.20001, "forget_every": 3, "prototype_update": "ema"}
     assert space.label(point) == "kmclr k=400 t=0.2 f=3 prototype_update=ema"
     assert space.label({"method": "nnclr", "queue_size": 98304}) == "nnclr queue=98304"
-
-
-# --- what is refused ---
-
-
-def test_a_good_space_passes() -> None:
-    baselines = [{"method": "kmclr", "k": 50}, {"method": "none"}]
-    checks.check(study(SWEEP, baselines=baselines), "s.yaml")
-
-
-def test_unknown_parameter_in_the_style_of_the_house() -> None:
-    start = "s.yaml: space.tempurature is not a known parameter; did you mean 'temperature'? Known: balance, batch"
-    assert refused({"tempurature": [0.1]}).startswith(start)
-
-
-@pytest.mark.parametrize(
-    ("spec", "message"),
-    [
-        ({}, "space is empty: name at least one parameter"),
-        ({"k": []}, "space.k has no choices"),
-        ({"k": [5, 5]}, "space.k gives a choice twice: [5, 5]"),
-        ({"k": [[5]]}, "space.k: a choice must be a single value, got [5]"),
-        ({"k": [None]}, "space.k: a choice must be a single value, got None"),
-        ({"method": {"low": 1, "high": 2}}, "space.method is not a number: give a list of choices"),
-        ({"queue_dtype": {"low": 1, "high": 2}}, "space.queue_dtype is not a number"),
-        ({"k": {"low": 1.5, "high": 2}}, "space.k is a whole number: low (1.5), high (2) and step must be too"),
-        (
-            {"k": {"low": 1, "high": 10, "step": 4}},
-            "space.k: high (10) is not low plus whole steps; the last",
-        ),
-        (
-            {"queue_size": RANGE},
-            "space.queue_size has no effect: it applies to nnclr, and the study's methods are",
-        ),
-        ({"method": ["nnclr", "none"], "k": RANGE}, "it applies to kmclr, and the study's methods are nnclr, none"),
-        ({"half_life": {"low": 1, "high": 2}}, "space.half_life has no effect: it needs prototype_update ema"),
-        ({"top_k": [2, 3]}, "space.top_k has no effect: it needs positives topk or soft"),
-        ({"k": {"low": 0, "high": 5}}, "support.k must be greater than or equal to 1, got 0"),
-        ({"k": [1.5]}, "support.k must be a whole number, got 1.5"),
-        ({"k": ["a"]}, "support.k must be a whole number, got 'a' (text)"),
-        ({"k": [True]}, "support.k must be a whole number, got true"),
-        ({"temperature": {"low": 0.1, "high": 20}}, "loss.temperature must be less than or equal to 10, got 20"),
-        ({"method": ["kmclr", "kmlcr"]}, "method is 'kmlcr'; allowed: 'kmclr', 'nnclr', 'none', 'simclr' or 'byol'"),
-        ({"balance": ["sinkhorm"]}, "support.balance is 'sinkhorm'; allowed: 'none' or 'sinkhorn'"),
-        (
-            {"positives": ["nearest", "topk"], "top_k": {"low": 2, "high": 20}, "k": {"low": 10, "high": 50}},
-            "positives.top_k (20) exceeds the support set's size (10) of method kmclr",
-        ),
-    ],
-)
-def test_bad_space(spec: dict[str, Any], message: str) -> None:
-    assert message in refused(spec)
-
-
-@pytest.mark.parametrize(
-    ("baseline", "message"),
-    [
-        ({"method": "kmclr", "kk": 50}, "baselines[0].kk is not a known parameter; did you mean 'k'?"),
-        ({"k": 50}, "baselines[0] must name its method, one of kmclr, nnclr, none"),
-        ({"method": "nnclr", "k": 50}, "baselines[0].k does not apply to nnclr k=50"),
-        ({"method": "simclr"}, "baselines[0].method is 'simclr'; space allows kmclr, nnclr, none"),
-        ({"method": "kmclr", "learning_rate": 0.1}, "baselines[0].learning_rate is not in space"),
-        ({"method": "kmclr", "forget_every": 4}, "baselines[0].forget_every is 4; space allows 1, 3, 10"),
-        ({"method": "kmclr", "k": "many"}, "support.k must be a whole number, got 'many' (text)"),
-        ({"method": "kmclr", "k": -1}, "support.k must be greater than or equal to 1, got -1"),
-    ],
-)
-def test_bad_baseline(baseline: dict[str, Any], message: str) -> None:
-    assert message in refused(SWEEP, baselines=[baseline])
-
-
-def test_baseline_left_open_where_the_study_has_no_allowed_value() -> None:
-    message = refused({"k": RANGE, "forget_every": [1, 10]}, baselines=[{"k": 50}])
-    assert "baselines[0].forget_every is not given, and the study's own value is 3; space allows 1, 10" in message
-
-
-def test_every_problem_of_a_kind_gets_a_line() -> None:
-    lines = refused({"kk": [1], "k": [], "q": [2]}).splitlines()
-    assert [line.split()[1] for line in lines] == ["space.kk", "space.q", "space.k"]
-    assert all(line.startswith("s.yaml: ") for line in lines)
-
-
-def test_a_huge_space_is_checked_in_reasonable_time() -> None:
-    names = [n for n, p in space.PARAMETERS.items() if p.kind != "choice" and n not in ("top_k", "half_life")]
-    spec = {n: {"low": 0.1, "high": 0.5} for n in names if space.PARAMETERS[n].kind == "float"}
-    spec |= {n: {"low": 2, "high": 8} for n in names if space.PARAMETERS[n].kind == "int"}
-    spec |= {"method": ["kmclr", "nnclr"], "positives": ["soft"], "top_k": [2], "momentum_encoder": [True]}
-    corners = list(checks._corners(study(spec)))
-    assert 100 < len(corners) <= 2 * checks.MAX_CORNERS
-    checks.check(study(spec), "s.yaml")

@@ -23,7 +23,7 @@ from study.record.journal import Journal
 from study.record.recorder import Ledger
 from study.tune import dashboard
 from tests.helpers.engine_helpers import KINDS_OF_OBJECTIVES
-from tests.study.tune.test_callback import result, task
+from tests.helpers.record_helpers import result, task
 from tests.test_resume import finish, wait_for_reports
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -14,8 +14,8 @@ import torch
 from study import schema
 from study.tune.durable import SMALLER, classify, durable
 from tests.helpers.engine_helpers import lone_trial
+from tests.helpers.record_helpers import checkpoint, task
 from tests.helpers.trial_helpers import digits, tiny
-from tests.study.tune.test_callback import checkpoint, task
 from trainables import tune_adapter
 from trainables.trial import Trial
 
