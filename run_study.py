@@ -49,25 +49,23 @@ def run(args: argparse.Namespace) -> int:
     """Load, plan, run, report; the exit code."""
     from study import faults, launch
 
-    try:
-        chosen = launch.load(args)
-        with faults.raise_disk_full(chosen.folder, sys.argv):
-            launch.show_plan(chosen)
-            if args.plan:
-                return 0
-            code = launch.run(chosen)
-            if chosen.reported_after(code):
-                report(chosen.folder, args.quiet)
-            return code
-    except faults.USER_ERRORS as error:
-        print(f"run_study.py: {error}", file=sys.stderr)
-        return 2
+    chosen = launch.load(args)
+    with faults.raise_disk_full(chosen.folder, sys.argv):
+        launch.show_plan(chosen)
+        if args.plan:
+            return 0
+        code = launch.run(chosen)
+        if chosen.reported_after(code):
+            report(chosen.folder, args.quiet)
+        return code
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     try:
-        return run(args)
+        from study.schema import exit_codes
+
+        return exit_codes.exit_code(lambda: run(args), "run_study.py")
     except KeyboardInterrupt:
         return 130
 

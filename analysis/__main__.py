@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import json
 import sys
 import time
@@ -56,10 +55,10 @@ def running(folders: Sequence[str]) -> bool:
     return False
 
 
-def draw(given: argparse.Namespace) -> None:
-    """The report; with --watch again and again, until after the last redraw no study runs."""
+def draw(given: argparse.Namespace) -> int:
+    """The report; with --watch again and again, until after the last redraw no study runs. The exit code."""
     from analysis.report.make import make_report
-    from study.schema import UserError
+    from study.schema import UserError, exit_codes
 
     if given.watch is not None and not 0 < given.watch < float("inf"):
         raise UserError(f"--watch: expected seconds above 0, got {given.watch:g}")
@@ -68,33 +67,22 @@ def draw(given: argparse.Namespace) -> None:
         path = make_report(given.results, out=given.out, style=given.style, x=given.x, images=given.images)
         print(f"report: {path}", flush=True)
         if not goes_on:
-            return
+            return exit_codes.DONE
         time.sleep(given.watch)
 
 
-OF_THE_USER = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
-FULL_OR_READ_ONLY = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""Errors of files that the user can put right; any other OSError is a fault of the program."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0, also after Ctrl-C while watching; 2 after one line on stderr for what the user can put right.
+    """Exit code: 0, also after Ctrl-C while watching; 2 after a line on stderr for what the user can put right.
 
     Any other exception is a fault of the program and keeps its traceback.
     """
-    from study.schema import UserError
+    from study.schema import exit_codes
 
     given = parser().parse_args(argv)
     try:
-        draw(given)
+        return exit_codes.exit_code(lambda: draw(given))
     except KeyboardInterrupt:
-        return 0 if given.watch is not None else 130
-    except (UserError, OSError) as error:
-        if isinstance(error, OSError) and not (isinstance(error, OF_THE_USER) or error.errno in FULL_OR_READ_ONLY):
-            raise
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return 0
+        return exit_codes.DONE if given.watch is not None else exit_codes.INTERRUPTED
 
 
 if __name__ == "__main__":

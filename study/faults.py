@@ -40,10 +40,6 @@ class StorageGone(UserError):
     """The user has to bring the storage back; the message says which, and the command to go on with."""
 
 
-USER_ERRORS = (UserError, PermissionError, NotADirectoryError, FileExistsError, ConnectionError)
-"""What is shown to the user as one line; anything else is a fault of this program and keeps its traceback."""
-
-
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """An error, what it was raised from, and so on; each once."""
     seen: set[int] = set()

@@ -5,6 +5,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 
@@ -20,16 +21,26 @@ ENDED_EARLY = 3
 INTERRUPTED = 130
 
 
-def for_the_user(error: BaseException) -> bool:
-    """Whether the user can put it right: a UserError, or the system's word on a path, a disk or a host.
+PATHS_AND_HOSTS = (
+    PermissionError,
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    IsADirectoryError,
+    ConnectionError,
+)
+DISKS_AND_NAMES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENAMETOOLONG, errno.ELOOP)
 
-    An OSError without an error number is raised by programs, not by the system.
-    """
-    return isinstance(error, UserError) or (isinstance(error, OSError) and error.errno is not None)
+
+def for_the_user(error: BaseException) -> bool:
+    """Whether the user can put it right: a UserError, or the system's word on a path, a disk or a host."""
+    if isinstance(error, OSError):
+        return isinstance(error, PATHS_AND_HOSTS) or error.errno in DISKS_AND_NAMES
+    return isinstance(error, UserError)
 
 
 def exit_code(work: Callable[[], int], prefix: str = "error") -> int:
-    """The exit code of `work`; USER_ERROR, after one line on standard error, for what the user can put right.
+    """The exit code of `work`; USER_ERROR, after a line a problem on standard error, for what the user can put right.
 
     Any other exception is a fault of this program and passes through with its traceback.
     """
@@ -38,5 +49,6 @@ def exit_code(work: Callable[[], int], prefix: str = "error") -> int:
     except (UserError, OSError) as error:
         if not for_the_user(error):
             raise
-        print(f"{prefix}: {' '.join(str(error).split())}", file=sys.stderr)
+        problems = "\n".join(" ".join(line.split()) for line in str(error).splitlines() if line.strip())
+        print(f"{prefix}: {problems}", file=sys.stderr)
         return USER_ERROR

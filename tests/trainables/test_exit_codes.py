@@ -15,14 +15,26 @@ def raising(error: Exception):
     return work
 
 
-@pytest.mark.parametrize("error", [UserError("set a.b\nto 3"), OSError(28, "No space left on device", "a.json")])
-def test_what_the_user_can_put_right_is_one_line(error: Exception, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (UserError("set  a.b to 3"), "set a.b to 3"),
+        (UserError("a.b: no\n\na.c: neither"), "a.b: no\na.c: neither"),
+        (OSError(28, "No space left on device", "a.json"), "[Errno 28] No space left on device: 'a.json'"),
+        (OSError(36, "File name too long"), "[Errno 36] File name too long"),
+        (PermissionError(13, "Permission denied"), "[Errno 13] Permission denied"),
+        (ConnectionRefusedError("nobody answers"), "nobody answers"),
+    ],
+)
+def test_what_the_user_can_put_right_is_a_line_a_problem(error: Exception, said: str, capsys):
     assert exit_codes.exit_code(raising(error), "run_study.py") == exit_codes.USER_ERROR
-    said = capsys.readouterr().err
-    assert said == f"run_study.py: {' '.join(str(error).split())}\n"
+    assert capsys.readouterr().err == f"run_study.py: {said}\n"
 
 
-@pytest.mark.parametrize("error", [ValueError("a bug"), KeyError("a bug"), OSError("a bug"), AssertionError("a bug")])
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("a bug"), KeyError("a bug"), OSError("a bug"), OSError(9, "a bug"), AssertionError("a bug")],
+)
 def test_a_fault_of_the_program_passes_through(error: Exception):
     with pytest.raises(type(error), match="a bug"):
         exit_codes.exit_code(raising(error))

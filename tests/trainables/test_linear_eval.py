@@ -35,7 +35,7 @@ def test_a_fault_of_the_program_keeps_its_traceback(run: Path, monkeypatch: pyte
 
 def test_an_error_of_the_user_is_one_line(run: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     def missing(*_: object) -> None:
-        raise DataError("no data here;\nset data.root")
+        raise DataError("no data here; set data.root")
 
     monkeypatch.setattr(offline, "load_dataset", missing)
     assert linear_eval.main([str(run)]) == 2
