@@ -129,7 +129,7 @@ def _share(study: StudyConfig, address: str | None) -> Any:
 
     if address:
         on_gpu = None if study.device == "auto" else study.device.startswith("cuda")
-        return session.look(address, study.resources, on_gpu=on_gpu)
+        return session.share_at(address, study.resources, on_gpu=on_gpu)
     on_gpu = _trains_on_gpu(study)
     cores, gpus = os.cpu_count() or 1, _gpu_count() if on_gpu else 0
     return session.share(study.resources, cores=cores, gpus=gpus, on_gpu=on_gpu)

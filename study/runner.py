@@ -60,7 +60,7 @@ class Options:
     address: str | None = None
     storage: str | None = None
     dashboard: bool = True
-    sign_after_s: float = 15.0
+    name_after_s: float = 15.0
     """Seconds a trial runs before the dashboard shows it as an actor of its own name."""
     trainable: Callable[[], type] = default_trainable
     describe: Callable[[StudyConfig], Mapping[str, Any]] = describe_data
@@ -161,8 +161,8 @@ class StudyRun:
                 manifest.save(self.folder, self.record)
             self.signals.listen()
             objectives = self.study.objectives
-            signs = dashboard.Signs(objectives, self.options.sign_after_s)
-            self.ledger.listeners += [dashboard.Gauges(self.journal, objectives), signs]
+            plates = dashboard.NamePlates(objectives, self.options.name_after_s)
+            self.ledger.listeners += [dashboard.Gauges(self.journal, objectives), plates]
             self.screen.connected(self.session.dashboard, self.session.share.concurrent)
         return self.session
 

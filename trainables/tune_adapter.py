@@ -5,8 +5,8 @@ most train.epochs), `threads` (torch's per trial on a CPU; default 1), `linear_e
 offline linear evaluation on test that follows the last epoch; its numbers join the last result).
 
 One `step` is one epoch. A result has the keys of study.schema.REPORT_METRICS plus `epoch` and `training_iteration`
-(epochs finished, also after a restore); with `train.checkpoint_every: auto` also Tune's request for a
-checkpoint. What goes wrong is raised as it is; `study.tune.durable` decides what becomes of the trial then.
+(epochs finished, also after a restore), and Tune's request for a checkpoint, as `train.checkpoint_every` says; the one
+at the end is Tune's own. What goes wrong is raised as it is; `study.tune.durable` decides what becomes of the trial.
 """
 
 from __future__ import annotations
@@ -104,10 +104,12 @@ class TrialActor(tune.Trainable):
             if self.confirm and self.last_report["epoch"] >= self.max_epochs:
                 self.last_report |= self._test()
         epoch = self.last_report["epoch"]
-        result = {**self.last_report, "training_iteration": epoch, "done": epoch >= self.max_epochs}
-        if self.cadence.every == "auto":  # else Tune counts
-            result[SHOULD_CHECKPOINT] = self.cadence.due(epoch)
-        return result
+        return {
+            **self.last_report,
+            "training_iteration": epoch,
+            "done": epoch >= self.max_epochs,
+            SHOULD_CHECKPOINT: self.cadence.due(epoch),
+        }
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
         """Ray's save, copy to the storage included, timed: its duration says when the next one is due."""

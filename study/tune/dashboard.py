@@ -1,8 +1,8 @@
 """What Ray's dashboard shows of a study: one named actor per running trial, and the study's own gauges.
 
 Trials share processes (`reuse_actors`), and Ray fixes an actor's name when its process starts, so the processes
-themselves cannot carry the trials' names. A sign is an actor without resources, named after its trial, that answers
-`status()`; a trial gets one once it has run for a while, so that short trials do not pay for it.
+themselves cannot carry the trials' names. So a running trial also gets a name plate: an actor without resources, named
+after it, that answers `status()`; and gets it once it has run for a while, so that short trials do not pay for it.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def gauges_of(objectives: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def sign_name(task: Task) -> str:
+def actor_name(task: Task) -> str:
     """`search-0007: kmclr k=400 t=0.2 seed=0`, unique in a study."""
     return f"{task.trial_id}: {task.label} seed={task.seed}"
 
 
-class TrialSign:
+class NamePlate:
     """The named actor of a running trial: `ray.get_actor(name, namespace="kmclr").status.remote()`."""
 
     def __init__(self, name: str, line: Mapping[str, Any]) -> None:
@@ -62,13 +62,13 @@ class TrialSign:
         return self.name
 
 
-class Signs:
-    """A listener of the ledger that keeps one TrialSign per running trial."""
+class NamePlates:
+    """A listener of the ledger that keeps one NamePlate per running trial."""
 
     def __init__(self, objectives: Mapping[str, str], after_s: float) -> None:
         self.shown = ("epoch", *objectives, "images_per_s")
         self.after_s = after_s
-        self.kind = ray.remote(num_cpus=0, max_restarts=0)(TrialSign)
+        self.kind = ray.remote(num_cpus=0, max_restarts=0)(NamePlate)
         self.began: dict[str, tuple[float, Task]] = {}
         self.lines: dict[str, dict[str, Any]] = {}
         self.actors: dict[str, Any] = {}
@@ -82,10 +82,10 @@ class Signs:
             self.actors[task.trial_id].update.remote(self.lines[task.trial_id])
 
     def tick(self) -> None:
-        """Put up the signs of trials that have run for a while."""
+        """Give the trials that have run for a while their name plates."""
         for trial_id, (began, task) in self.began.items():
             if trial_id not in self.actors and time.monotonic() - began >= self.after_s:
-                name = sign_name(task)
+                name = actor_name(task)
                 named = self.kind.options(name=name, namespace=NAMESPACE)
                 self.actors[trial_id] = named.remote(name, self.lines.get(trial_id, {}))
 
@@ -97,7 +97,7 @@ class Signs:
             ray.kill(actor)
 
     def close(self, hurry: bool) -> None:
-        """The signs go with Ray; on a cluster that goes on they are taken down."""
+        """The actors go with Ray; on a cluster that goes on they are ended here."""
         for actor in self.actors.values():
             ray.kill(actor)
         self.actors.clear()

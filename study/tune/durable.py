@@ -168,16 +168,14 @@ class Durable:
             if checkpoints.exists(self._origin.filesystem, self._origin.path):
                 super().restore(checkpoint_path)
             else:
-                with self._failures_noted():
-                    self._fall_back(self._from(self._origin, self._origin))
+                self._fall_back(self._from(self._origin, self._origin))
         finally:
             self._origin = None
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Load, or fall back to an older checkpoint of this trial, or start over."""
         local = tune.Checkpoint.from_directory(checkpoint)
-        with self._failures_noted():
-            self._fall_back(self._from(local, self._origin or local))
+        self._fall_back(self._from(local, self._origin or local))
 
     def _from(self, copy: tune.Checkpoint, origin: tune.Checkpoint) -> Iterator[Candidate]:
         """The checkpoint, older ones beside it in its storage, those of earlier sessions; looked for when needed."""
@@ -190,7 +188,7 @@ class Durable:
         return ((path, path) for path in self._task.get("resume_from", ()))
 
     def _fall_back(self, candidates: Iterable[Candidate]) -> None:
-        """Load the first that can be loaded, else start over. Raises if memory or room is used up."""
+        """Load the first that can be loaded, else start over. What is the trial's own failure ends it, as in a step."""
         tried = False
         for name, source in candidates:
             tried = True
@@ -198,8 +196,9 @@ class Durable:
                 self._load(source)
                 return
             except Exception as error:
-                if status_of(error) != schema.FAILED:
-                    raise
+                if status_of(error) != schema.FAILED and not isinstance(error, TimeoutError):  # that is a storage's
+                    self._note(error)
+                    return
                 print(f"checkpoint {name} cannot be loaded ({describe(error)})", file=sys.stderr)
         if tried:
             self._build(self._reset)

@@ -40,7 +40,7 @@ def run_stage(
     if feed.empty:
         return
     session = connect()
-    resources, every = study.resources, study.train.checkpoint_every
+    resources = study.resources
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tuner = tune.Tuner(
@@ -60,10 +60,8 @@ def run_stage(
                 verbose=0,
                 callbacks=[StudyCallback(ledger, checkpoints, stop)],
                 failure_config=tune.FailureConfig(max_failures=resources.max_failures),
-                checkpoint_config=tune.CheckpointConfig(
-                    num_to_keep=2,
-                    checkpoint_frequency=0 if every == "auto" else every,  # auto: the trial asks for them
-                    checkpoint_at_end=True,
+                checkpoint_config=tune.CheckpointConfig(  # the trial asks for those before its end
+                    num_to_keep=2, checkpoint_frequency=0, checkpoint_at_end=True
                 ),
             ),
         )

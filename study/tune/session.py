@@ -18,7 +18,7 @@ from study.tune import ports, ray_internals
 
 SLOT = "trial_slot"
 OBJECT_STORE_BYTES = 256 * 2**20  # trials share data through memory-mapped files, not through Ray
-SHIPPED = ["/results/", "/data/", "/.git/", "/.venv/", "/wandb/", "**/__pycache__/", "/benchmarks/results/"]
+NOT_SHIPPED = ["/results/", "/data/", "/.git/", "/.venv/", "/wandb/", "**/__pycache__/", "/benchmarks/results/"]
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,17 @@ def share(wanted: ResourcesConfig, *, cores: float, gpus: float, on_gpu: bool) -
         raise schema.UserError(
             f"resources.gpu: a trial wants {gpu:g} GPUs, {gpus:g} found; lower it, or use --device cpu"
         )
-    at_once = min(x for x in (by_gpu, wanted.max_concurrent, 10**6) if x is not None)
+    limits = [limit for limit in (by_gpu, wanted.max_concurrent) if limit is not None]
+    at_once = min(limits, default=None)
     cpu = wanted.cpu
     if cpu is None:
         cpu = max(1.0, cores // at_once) if gpu else 1.0
-        if at_once < 10**6 and cpu * at_once > cores:
+        if at_once is not None and cpu * at_once > cores:
             cpu = max(0.1, math.floor(10 * cores / at_once) / 10)
     if cpu > cores:
         raise schema.UserError(f"resources.cpu: a trial wants {cpu:g} cores, {cores:g} found; lower it")
-    return Share(cpu=cpu, gpu=gpu, concurrent=max(1, min(at_once, math.floor(cores / cpu + 1e-9))))
+    by_cpu = math.floor(cores / cpu + 1e-9)
+    return Share(cpu=cpu, gpu=gpu, concurrent=max(1, min([*limits, by_cpu])))
 
 
 @dataclass
@@ -102,7 +104,7 @@ def _init(address: str, **options: Any) -> Any:
 def _join(address: str, wanted: ResourcesConfig, on_gpu: bool | None) -> Session:
     worker_env = {k: v for k, v in os.environ.items() if k in ("RAY_CHDIR_TO_TRIAL_DIR", "KMCLR_CACHE")}
     root = str(Path(__file__).resolve().parents[2])
-    context = _init(address, runtime_env={"working_dir": root, "excludes": SHIPPED, "env_vars": worker_env})
+    context = _init(address, runtime_env={"working_dir": root, "excludes": NOT_SHIPPED, "env_vars": worker_env})
     return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=context.dashboard_url or None, owned=True)
 
 
@@ -118,7 +120,7 @@ def _share_of_cluster(wanted: ResourcesConfig, on_gpu: bool | None) -> Share:
     return resolved
 
 
-def look(address: str, wanted: ResourcesConfig, *, on_gpu: bool | None) -> Share:
+def share_at(address: str, wanted: ResourcesConfig, *, on_gpu: bool | None) -> Share:
     """What one trial would take of the cluster at `address`; nothing is shipped there and nothing stays connected.
 
     on_gpu: as for `connect`. Raises UserError if no cluster answers, or if not even one trial fits.

@@ -90,14 +90,14 @@ def main() -> int:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--stage")
     parser.add_argument("--dashboard", action="store_true")
-    parser.add_argument("--sign-after-s", type=float, default=15.0)
+    parser.add_argument("--name-after-s", type=float, default=15.0)
     parser.add_argument("--address")
     parser.add_argument("--storage")
     parser.add_argument("--set", default="{}")
     given = parser.parse_args()
     study = make_study(**json.loads(given.set))
     options = {
-        name: getattr(given, name) for name in ("resume", "stage", "dashboard", "address", "storage", "sign_after_s")
+        name: getattr(given, name) for name in ("resume", "stage", "dashboard", "address", "storage", "name_after_s")
     }
     return run_fake(study, given.out, **options)
 

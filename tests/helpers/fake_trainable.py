@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.result import SHOULD_CHECKPOINT
 
 from trainables.failures import Diverged
 
@@ -103,11 +104,16 @@ class FakeTrial(tune.Trainable):
             "peak_memory_bytes": peak_memory_bytes(self.task["params"]),
             "epoch_s": epoch_s(self.task["params"]),
             "done": self.epoch >= self.task["max_epochs"],
+            SHOULD_CHECKPOINT: self._saves_now(),
         }
         if self.task["stage"] == "confirm" and result["done"]:
             result["test_acc1"] = accuracy - 1.0
         self.last_report = {name: value for name, value in result.items() if name != "done"}
         return result
+
+    def _saves_now(self) -> bool:
+        every = self.task["run"].get("train", {}).get("checkpoint_every", 1)
+        return every == "auto" or self.epoch % every == 0
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         if self._kind() == "disk":

@@ -66,6 +66,11 @@ def test_the_automatic_cadence_asks_tune_for_checkpoints(tmp_path: Path):
     assert actor.train()["should_checkpoint"] is True  # another trial, which has saved nothing yet
 
 
+def test_a_cadence_of_every_n_epochs_asks_tune_for_them_too():
+    results = trained(TrialActor(config(changes={"train": {"checkpoint_every": 2}})), 3)
+    assert [result["should_checkpoint"] for result in results] == [False, True, False]
+
+
 def test_label_is_what_the_dashboard_shows():
     assert repr(TrialActor(config(label="kmclr k=400 seed=1"))) == "kmclr k=400 seed=1"
 

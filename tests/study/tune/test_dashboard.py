@@ -40,7 +40,7 @@ def running(tmp_path_factory):
     command = [sys.executable, "-u", "-m", "tests.helpers.engine_helpers", str(out), "--dashboard", "--set", settings]
     environment = {**os.environ, "FAKE_SECONDS": "0.5", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen([*command, "--sign-after-s=0.1"], cwd=ROOT, env=environment, text=True, **pipes)
+    process = subprocess.Popen([*command, "--name-after-s=0.1"], cwd=ROOT, env=environment, text=True, **pipes)
     try:
         printed = process.stdout.readline() + process.stdout.readline()
         url = re.search(r"http://(127\.0\.0\.1:[0-9]+) \(token: `ray get-auth-token`", printed)
@@ -200,18 +200,18 @@ def test_the_best_of_an_objective_that_is_minimised_is_the_lowest(two_trials, mo
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_OBJECTIVES)
-def test_a_sign_shows_all_objectives(two_trials, monkeypatch, kind) -> None:
+def test_a_name_plate_shows_all_objectives(two_trials, monkeypatch, kind) -> None:
     shown = {}
     monkeypatch.setattr(dashboard.ray, "kill", lambda actor: None)
     named = SimpleNamespace(remote=lambda name, line: shown.update({name: line}))
     objectives = KINDS_OF_OBJECTIVES[kind]
 
-    def signs(journal: Journal) -> dashboard.Signs:
-        made = dashboard.Signs(objectives, after_s=0.0)
+    def plates(journal: Journal) -> dashboard.NamePlates:
+        made = dashboard.NamePlates(objectives, after_s=0.0)
         made.kind = SimpleNamespace(options=lambda name, namespace: named)
         return made
 
-    two_trials(signs, objectives).journal.close()
+    two_trials(plates, objectives).journal.close()
     line = shown["search-0000: kmclr k=50 seed=0"]
     assert set(line) == {"epoch", "images_per_s", *objectives}
     assert line["accuracy"] == 70.0
