@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from study.record import machine
 from study.search.rungs import make_rungs
 from study.settings import space
 from study.settings.config import StudyConfig
@@ -167,9 +168,7 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | Non
 
 
 def _gpu_count() -> int:
-    from study.record.manifest import gpus
-
-    return max(1, len(gpus()))
+    return max(1, len(machine.gpus()))
 
 
 # --- epochs and hours ---

@@ -7,6 +7,7 @@ Counted are all imports: at the top, inside functions, relative ones, `importlib
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -175,6 +176,25 @@ def test_every_folder_has_its_place_in_the_order(room: str) -> None:
         p.stem for p in (ROOT / room).iterdir() if p.suffix == ".py" or (p.is_dir() and (p / "__init__.py").exists())
     }
     assert there - {"__init__"} == set(ORDER[room])
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_imported_is_there(path: Path) -> None:
+    """Late imports too, which may run on a machine with a GPU or a cluster alone."""
+    absent = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and within(node.module, *ORDER):
+            source = importlib.import_module(node.module)
+            absent += [
+                f"{node.lineno}: {node.module}.{alias.name}"
+                for alias in node.names
+                if not hasattr(source, alias.name) and not module_file(f"{node.module}.{alias.name}").exists()
+            ]
+    assert [line for line in absent if not line.endswith(".*")] == []
+
+
+def module_file(name: str) -> Path:
+    return ROOT / f"{name.replace('.', '/')}.py"
 
 
 def test_no_circle_of_imports() -> None:

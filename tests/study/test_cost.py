@@ -81,6 +81,13 @@ def test_what_needs_a_gpu_is_timed_on_a_cpu_where_there_is_none(monkeypatch, tmp
     assert cost.measure(config, cost.data_sizes(config), on_cpu=True).epoch_s > 0
 
 
+def test_the_gpus_of_this_machine_are_counted(planned, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "has_gpu", lambda: True)
+    monkeypatch.setattr(cost.machine, "gpus", lambda: [{"name": "A", "memory_bytes": 1}] * 3)
+    made = planned("k_sweep", overrides=["resources.cpu=0.1"])
+    assert (made.device, made.concurrent, made.foreign) == ("cuda", 3, False)
+
+
 def test_plan_without_confirm(planned) -> None:
     made = planned("k_sweep", overrides=["confirm.enabled=false"])
     assert (made.confirm_trials, made.confirm_epochs) == (0, 0)
