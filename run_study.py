@@ -47,10 +47,10 @@ def report(folder: Path, quiet: bool) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load, plan, run, report; the exit code."""
-    from study import faults, launch
+    from study import disk_and_storage, launch
 
     chosen = launch.load(args)
-    with faults.raise_disk_full(chosen.folder, sys.argv):
+    with disk_and_storage.raise_disk_full(chosen.folder, sys.argv):
         launch.show_plan(chosen)
         if args.plan:
             return 0

@@ -18,7 +18,7 @@ import pandas as pd
 from optuna.trial import TrialState
 from scipy import stats
 
-from study.search.rungs import Rungs
+from study.search.scheduling import Rungs
 from trainables import dominance
 
 WORKERS = 2

@@ -5,7 +5,7 @@
 
 --curves: a table of real runs (made by `benchmarks.record_curves`). --synthetic: made-up curves over the space of
 `configs/pareto.yaml`, whose assumptions `benchmarks/synthetic_curves.py` states. Each strategy draws points with the
-study's own sampler settings and decides with `study.search.rungs`, on two asynchronous workers; an epoch costs one
+study's own sampler settings and decides with `study.search.scheduling`, on two asynchronous workers; an epoch costs one
 unit, and only fully trained points count (what was stopped is not confirmed). Measured: hypervolume of the front found,
 as a share of the best possible (`benchmarks.search_replay.Score`), against the budget in full trainings. Mean
 over seeds with
@@ -29,7 +29,7 @@ from benchmarks.common import environment, table, write_result
 from benchmarks.search_replay import WORKERS, Asker, Recorded, Score, World, rank_correlations, replay
 from benchmarks.synthetic_curves import Synthetic
 from study.search.optuna_storage import make_sampler
-from study.search.rungs import Rungs, rung_epochs
+from study.search.scheduling import Rungs, rung_epochs
 from study.settings.loading import load_study
 
 HERE = Path(__file__).parent

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from study.record import machine
-from study.search.rungs import make_rungs
+from study.search.scheduling import make_rungs
 from study.settings import space
 from study.settings.config import StudyConfig
 from study.settings.loading import Loaded
-from trainables.vocabulary import UserError
+from trainables.vocabulary.errors import UserError
 
 REPEATS = 50
 START_S = 20.0

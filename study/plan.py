@@ -15,7 +15,7 @@ from study.settings.config import RangeSpec, StudyConfig
 from study.settings.loading import Loaded
 from trainables.settings import edge
 from trainables.settings.presets import PRESETS
-from trainables.vocabulary import OBJECTIVES
+from trainables.vocabulary.metrics_and_objectives import OBJECTIVES
 from trainables.wording import bytes_in_words, seconds_in_words, value_in_words
 
 PIPE_WIDTH = 120

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from study import faults, schema
+from study import disk_and_storage, schema
 from study.interrupt import Interrupted, StopSignals, StudyStopped
 from study.listeners import terminal, tracker
 from study.record import checkpoints, manifest, results_folder
 from study.record.budget import Budget
 from study.record.journal import Journal, JournalWriteError
 from study.record.lock import FolderLock
-from study.record.recorder import Ledger
-from study.search.rungs import make_rungs
+from study.record.recorder import Recorder
+from study.search.scheduling import make_rungs
 from study.settings.config import StudyConfig
 from study.tune import environment
 
@@ -94,7 +94,7 @@ def run(
     if storage:
         options.storage = checkpoints.storage_uri(storage)
     going_on = results_folder.check_target(folder, resume, stage)
-    full_disk = faults.raise_disk_full(folder, options.argv, options.storage)
+    full_disk = disk_and_storage.raise_disk_full(folder, options.argv, options.storage)
     with full_disk, StopSignals() as signals, FolderLock(folder):
         return StudyRun(loaded, folder, options, signals, going_on).run()
 
@@ -110,7 +110,7 @@ class StudyRun:
         self.signals = signals
         self.going_on = going_on
         self.session: Any = None
-        self.ledger: Ledger | None = None
+        self.recorder: Recorder | None = None
         self.screen = terminal.Terminal(self.study, quiet=options.quiet)
         self.rungs = make_rungs(self.study.scheduler, self.study.objectives, self.study.train.epochs)
 
@@ -132,10 +132,10 @@ class StudyRun:
         manifest.begin_session(self.record, storage=self.storage)
         manifest.save(self.folder, self.record)
         self.journal = Journal(self.folder)
-        self.ledger = Ledger(self.journal, self.study.objectives)
-        self.budget = Budget(self.study.budget, self.ledger, hours)
+        self.recorder = Recorder(self.journal, self.study.objectives)
+        self.budget = Budget(self.study.budget, self.recorder, hours)
         self.screen.attach(self.journal)
-        self.ledger.listeners = [self.screen, *self._trackers()]
+        self.recorder.listeners = [self.screen, *self._trackers()]
 
     def _trackers(self) -> list[Any]:
         began = self.record["started"]
@@ -155,14 +155,14 @@ class StudyRun:
             self.session = ray_session.connect(
                 self.study.resources, on_gpu=on_gpu, address=self.options.address, dashboard=self.options.dashboard
             )
-            self.ledger.gpus_per_trial = self.session.share.gpu
+            self.recorder.gpus_per_trial = self.session.share.gpu
             if on_gpu is None:
                 self.record["device"] = "cuda" if self.session.share.gpu else "cpu"
                 manifest.save(self.folder, self.record)
             self.signals.listen()
             objectives = self.study.objectives
             plates = dashboard.NamePlates(objectives, self.options.name_after_s)
-            self.ledger.listeners += [dashboard.Gauges(self.journal, objectives), plates]
+            self.recorder.listeners += [dashboard.Gauges(self.journal, objectives), plates]
             self.screen.connected(self.session.dashboard, self.session.share.concurrent)
         return self.session
 
@@ -182,14 +182,14 @@ class StudyRun:
         except StudyStopped as stop:
             if self.signals.received is not None:
                 return self._interrupted(self.signals.received)
-            self.ledger.interrupt()
+            self.recorder.interrupt()
             self._close("finished", stop.reason)
             self.screen.announce(f"{stop.reason}: stopped {self._how_far()}")
             self.screen.announce(f"Raise it and continue with: {self._resume_command()}")
             return OK
         except JournalWriteError as error:
             self._failed(error)
-            if faults.disk_full_cause(error, self.folder):
+            if disk_and_storage.disk_full_cause(error, self.folder):
                 raise
             print(f"Stopped: {error}\nContinue with: {self._resume_command()}", file=sys.stderr)
             return FAILED
@@ -204,7 +204,7 @@ class StudyRun:
         return list(schema.STAGES) if self.study.confirm.enabled else [schema.SEARCH]
 
     def _resume_command(self) -> str:
-        return faults.command_again(self.options.argv, resume=True)
+        return disk_and_storage.command_again(self.options.argv, resume=True)
 
     def _how_far(self) -> str:
         """Where a budget ended the study, and what has not been done."""
@@ -215,12 +215,12 @@ class StudyRun:
 
     def _interrupted(self, signum: int) -> int:
         name = signal.Signals(signum).name
-        if self.ledger is None:
+        if self.recorder is None:
             begun = results_folder.begun(self.folder)
             again = f"continue with: {self._resume_command()}" if begun else "start again with the same command."
             self.screen.announce(f"Stopped by {name} before the first trial; {again}")
             return 128 + signum
-        running = self.ledger.interrupt()
+        running = self.recorder.interrupt()
         self._close("interrupted", name)
         self.screen.say(f"Stopped by {name}; {running} running trials will go on from their last checkpoint.")
         self.screen.announce(f"Continue with: {self._resume_command()}")
@@ -228,17 +228,17 @@ class StudyRun:
 
     def _failed(self, error: BaseException) -> None:
         """Leave a truthful folder behind, as far as the disk allows."""
-        if self.ledger is None:
+        if self.recorder is None:
             return
         with contextlib.suppress(OSError):
-            self.ledger.interrupt()
+            self.recorder.interrupt()
         with contextlib.suppress(OSError):
             self._close("failed", f"{type(error).__name__}: {error}"[:500])
 
     def _close(self, status: str, reason: str) -> None:
         self.screen.stop()
         try:
-            self.ledger.finish(hurry=status != "finished")
+            self.recorder.finish(hurry=status != "finished")
             self.journal.close()
             manifest.end_session(self.record, status=status, reason=reason)
             manifest.save(self.folder, self.record)
@@ -252,9 +252,9 @@ class StudyRun:
             raise StudyStopped(reason)
         own = checkpoints.own_storage(self.storage, self.folder.name, self.record["started"])
         places = checkpoints.Checkpoints(self.folder, own)
-        with faults.raise_storage_gone(places.uri, self._resume_command):
+        with disk_and_storage.raise_storage_gone(places.uri, self._resume_command):
             self._train(name, places)
-        faults.check_room(self.ledger.without_room, places.uri, self._resume_command())
+        disk_and_storage.check_room(self.recorder.without_room, places.uri, self._resume_command())
 
     def _train(self, name: str, places: checkpoints.Checkpoints) -> None:
         """What is left of a stage."""
@@ -264,21 +264,21 @@ class StudyRun:
 
         rungs, draw = None, None
         if name == schema.SEARCH:
-            proposals, unfinished = resume.make_search(self.study, self.folder, self.journal, self.ledger)
+            proposals, unfinished = resume.make_search(self.study, self.folder, self.journal, self.recorder)
             rungs, draw, planned = self.rungs, proposals.draw, self.study.search.trials
         else:
             tasks = self._confirm_tasks()
             unfinished, planned = [t for t in tasks if not self.journal.ended(t.trial_id)], len(tasks)
-            self.ledger.tell = None
+            self.recorder.tell = None
         stopped = resume.replay(rungs, self.journal)
-        feed = Feed(resume.settle(unfinished, stopped, self.ledger, places), draw)
+        feed = Feed(resume.settle(unfinished, stopped, self.recorder, places), draw)
         self.screen.stage(name, planned)
         engine.run_stage(
             f"{name}-{len(self.record['sessions'])}",
             feed,
             rungs,
             trainable=self.options.trainable(),
-            ledger=self.ledger,
+            recorder=self.recorder,
             checkpoints=places,
             connect=self._connect,
             stop=self._stop_reason,

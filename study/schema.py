@@ -1,7 +1,7 @@
 """Names on disk: the only contract between a study that writes a results folder and an analysis that reads one.
 
-It also hands on what both sides share of the ground (`trainables.vocabulary`, `.files`, `.dominance`, `.wording`,
-`.exit_codes`), so that `analysis` imports nothing else of the house and works on a machine without Ray or torch.
+It also hands on what both sides share (the vocabulary, files, fronts, numbers in words, exit codes), so that `analysis`
+imports nothing else of the house and works on a machine without Ray or torch.
 """
 
 from __future__ import annotations
@@ -10,7 +10,11 @@ from trainables import dominance as dominance
 from trainables import exit_codes as exit_codes
 from trainables import files as files
 from trainables import wording as wording
-from trainables.vocabulary import *  # noqa: F403
+from trainables.files import SCHEMA_VERSION as SCHEMA_VERSION
+from trainables.vocabulary.errors import *  # noqa: F403
+from trainables.vocabulary.methods_and_support_sets import *  # noqa: F403
+from trainables.vocabulary.metrics_and_objectives import *  # noqa: F403
+from trainables.vocabulary.stages_and_statuses import *  # noqa: F403
 
 # --- files and folders inside results/<study>/ ---
 STUDY_FILE = "study.yaml"  # the fully resolved study

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from study import faults, schema
+from study import disk_and_storage, schema
 from study.tune.durable import describe, failure_of, status_of
 from tests.helpers.engine_helpers import lines, make_study, outcome, run_fake
 from tests.helpers.fake_trainable import curve
@@ -40,7 +40,7 @@ def ends(tmp_path_factory) -> tuple[Path, dict[str, dict]]:
         study = make_study(
             search=search, scheduler={"name": "none"}, train={"epochs": 4, "checkpoint_every": 1}, resources=resources
         )
-        with pytest.raises(faults.DiskFull, match=r"^disk full: .* \(checkpoints of search-0006, kept in "):
+        with pytest.raises(disk_and_storage.DiskFull, match=r"^disk full: .* \(checkpoints of search-0006, kept in "):
             run_fake(study, out)
     assert "FAKE_FAULTS" not in os.environ
     return out / "fake", {e["trial_id"]: e for e in lines(out / "fake" / schema.TRIALS_FILE)}
@@ -107,7 +107,7 @@ def test_status_of_exceptions(error, status) -> None:
     assert status_of(error) == status
 
 
-@pytest.mark.parametrize("number", faults.DISK_FULL_ERRNOS)
+@pytest.mark.parametrize("number", disk_and_storage.DISK_FULL_ERRNOS)
 def test_a_used_up_disk_or_quota_is_named_so(number) -> None:
     assert describe(OSError(number, os.strerror(number))).startswith("disk full: ")
     assert describe(OSError(errno.EIO, "Input/output error")).startswith("OSError: ")

@@ -17,7 +17,7 @@ from study import cost, plan, runner
 from study.record import manifest, results_folder
 from study.record.lock import FolderLock
 from study.schema import UserError
-from study.search import rungs
+from study.search import scheduling
 from study.tune import environment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -220,7 +220,7 @@ def _wrong_shapes(*_, **__) -> None:
         (lambda *_, **__: int("a bug"), ValueError, "invalid literal"),
         (_wrong_shapes, ValueError, "could not be broadcast"),
         (lambda *_, **__: manifest.results_of(), AttributeError, "results_of"),
-        (lambda *_, **__: rungs.rung_epochs(0, 1, 1), ValueError, "rungs need"),
+        (lambda *_, **__: scheduling.rung_epochs(0, 1, 1), ValueError, "rungs need"),
         (lambda *_, **__: results_folder._seconds_between("not a time", ""), ValueError, "Invalid isoformat"),
     ],
 )

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from trainables.files import atomically
-from trainables.vocabulary import UserError
+from trainables.vocabulary.errors import UserError
 
 VERSION = 1
 MAGIC = "KMCLR-CHECKPOINT"

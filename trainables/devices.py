@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from trainables.settings.config import TrainConfig
-from trainables.vocabulary import UserError
+from trainables.vocabulary.errors import UserError
 
 
 def pick_device(spec: str) -> torch.device:

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from trainables.vocabulary import COMPLETED, OBJECTIVES, SEARCH, Metric
+from trainables.vocabulary.metrics_and_objectives import OBJECTIVES, Metric
+from trainables.vocabulary.stages_and_statuses import COMPLETED, SEARCH
 
 Objectives = Mapping[str, str]
 

@@ -9,7 +9,7 @@ import errno
 import sys
 from collections.abc import Callable
 
-from trainables.vocabulary import UserError
+from trainables.vocabulary.errors import UserError
 
 DONE = 0
 FAILED = 1

@@ -14,10 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from trainables.vocabulary import SCHEMA_VERSION, UserError
+from trainables.vocabulary.errors import UserError
 
 PARTIAL = ".partial"
 """Ending of a file that is being written; one that lies around is of a process that was killed."""
+
+
+SCHEMA_VERSION = 1
+"""Of every JSON object and YAML file that a run or a study writes."""
 
 
 class DamagedFile(UserError):

@@ -20,7 +20,7 @@ from trainables.evaluation import offline
 from trainables.evaluation.classifier import RATES
 from trainables.settings import edge
 from trainables.settings.config import DataConfig, RunConfig
-from trainables.vocabulary import UserError
+from trainables.vocabulary.errors import UserError
 
 SET_HELP = (
     "a setting of the data (data.image_size, data.validation_per_class, data.train_limit, data.image_column, "

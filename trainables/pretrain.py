@@ -25,11 +25,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from trainables import checkpoint, exit_codes
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.failures import Diverged, TimedOut
-from trainables.files import read_json_lines, write_atomically
+from trainables.files import SCHEMA_VERSION, read_json_lines, write_atomically
 from trainables.settings.config import RunConfig
 from trainables.settings.run_file import load_run, without_effect
 from trainables.trial import Trial
-from trainables.vocabulary import SCHEMA_VERSION, UserError
+from trainables.vocabulary.errors import UserError
 
 SET_HELP = (
     "change a setting of the file, such as method=nnclr, preset=seed, support.k=200 or train.epochs=20; "

@@ -14,7 +14,7 @@ from torch import Tensor
 from trainables import checkpoint, devices
 from trainables.augment.two_views import TwoViews, ViewParams
 from trainables.data.dataset import Dataset, load_dataset
-from trainables.evaluation.during import Evaluator
+from trainables.evaluation.each_epoch import Evaluator
 from trainables.evaluation.probe import OnlineProbe
 from trainables.failures import Diverged, TimedOut
 from trainables.maths.schedules import warmup_cosine
@@ -22,7 +22,7 @@ from trainables.model.methods import Learner
 from trainables.model.optim import build_optimizer, set_learning_rate
 from trainables.settings.changes import differences, refused_on_resume
 from trainables.settings.config import RunConfig
-from trainables.vocabulary import UserError
+from trainables.vocabulary.errors import UserError
 
 
 class Trial:
@@ -90,7 +90,7 @@ class Trial:
         return self._earlier_s + time.monotonic() - self._started
 
     def run_epoch(self) -> dict[str, Any]:
-        """Train one epoch, evaluate if due, and report (keys of trainables.vocabulary.REPORT_METRICS, and `epoch`).
+        """Train one epoch, evaluate if due, and report (keys of REPORT_METRICS of the vocabulary, and `epoch`).
 
         Raises Diverged if the epoch's mean loss is not finite, TimedOut between two steps. Neither may be resumed from
         this object; the last checkpoint holds the epoch before.

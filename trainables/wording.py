@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from trainables.vocabulary import Metric
+from trainables.vocabulary.metrics_and_objectives import Metric
 
 
 def bytes_in_words(count: float) -> str:

@@ -17,7 +17,11 @@ TOLERANCE = 0.5
 """Accuracy points below the asymptote at which a curve counts as saturated."""
 MIN_SIZES = 4
 FITTED, NOT_REACHED, NOT_IDENTIFIABLE = "fitted", "not reached", "not identifiable"
-SIZES = {"kmclr": "p_k", "nnclr": "p_queue_size"}
+SIZES = {
+    name: f"p_{schema.SUPPORT_KINDS[method.support].size}"
+    for name, method in schema.METHODS.items()
+    if schema.SUPPORT_KINDS[method.support].size is not None
+}
 
 
 class Saturation(NamedTuple):

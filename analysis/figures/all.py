@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from analysis.figures import headline, offline, optuna, prototypes, search, space, training
+from analysis.figures import fronts, offline, optuna, prototypes, search, space, training
 from analysis.figures.figure import Maker
 
 MAKERS: tuple[Maker, ...] = (
-    headline.front,
-    headline.search_front,
+    fronts.front,
+    fronts.search_front,
     offline.offline_accuracy,
     optuna.parameter_importance,
     optuna.parallel_coordinates,

@@ -172,7 +172,11 @@ def _whole(value: float) -> str:
 
 # --- temperature x size ---
 
-SIZE_TITLES = {"kmclr": "Prototypes k (log scale)", "nnclr": "Queue size, vectors (log scale)"}
+SIZE_TITLES = {"p_k": "Prototypes k", "p_queue_size": "Queue size, vectors"}
+
+
+def _size_title(column: str) -> str:
+    return f"{SIZE_TITLES.get(column, column.removeprefix('p_'))} (log scale)"
 
 
 def temperature_map(results: Sequence[Results], style: Style) -> Figure | Skipped:
@@ -256,7 +260,7 @@ def _draw_map(fig: go.Figure, found: data.SpaceMap, style: Style, where: dict) -
             hovertemplate="%{customdata[0]}<br>%{customdata[1]:.2f} % after %{customdata[2]} epochs<extra></extra>",
             **where,
         )  # fmt: skip
-    _log_axis(fig.update_xaxes, found.points["size"], {"title_text": SIZE_TITLES[found.method], **where})
+    _log_axis(fig.update_xaxes, found.points["size"], {"title_text": _size_title(data.SIZES[found.method]), **where})
 
 
 def _log_axis(update: Callable, values: Sequence[float], more: dict) -> None:

@@ -60,7 +60,9 @@ def name_of(row: pd.Series, costs: Sequence[str]) -> str:
         return f"{row['label']} ({cost})"
     if kind == "prototypes":
         return f"{vectors} prototypes ({cost})"
-    return f"the {vectors}-queue ({cost})" if kind == "queue" else "no support set"
+    if kind == "queue":
+        return f"the {vectors}-queue ({cost})"
+    return "no support set" if kind == "none" else f"{row['label']} ({cost})"
 
 
 def _costs(row: pd.Series, costs: Sequence[str]) -> str:
@@ -137,14 +139,14 @@ def _against_none(table: pd.DataFrame) -> list[str]:
         return []
     bare = bare.loc[bare["y"].idxmax()]
     parts, counts = [], []
-    for kind in ("prototypes", "queue"):
+    for kind in (name for name, facts in schema.SUPPORT_KINDS.items() if facts.size is not None):
         group = with_support(table, kind)
         if group.empty:
             continue
         best = group.loc[group["y"].idxmax()]
         gain = paired_difference(best["values"], bare["values"])
         if gain.n:
-            what = "prototypes add" if kind == "prototypes" else "a queue adds"
+            what = {"prototypes": "prototypes add", "queue": "a queue adds"}.get(kind, f"{kind} adds")
             parts.append(f"{what} at best {with_interval(gain.mean, gain.low, gain.high)} percentage points")
             counts.append(gain.n)
     value = _percent(bare["y"], bare["low"], bare["high"], 2)

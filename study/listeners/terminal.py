@@ -55,7 +55,7 @@ class TrialRow:
 
 
 class Terminal:
-    """A listener of the ledger (`study.record.recorder.Listener`) that prints, and draws the live table."""
+    """A listener of the recorder (`study.record.recorder.Listener`) that prints, and draws the live table."""
 
     def __init__(self, study: StudyConfig, *, quiet: bool = False, console: Console | None = None) -> None:
         self.study = study

@@ -1,6 +1,6 @@
 """W&B and TensorBoard, fed by one writer process of ours from the study's events.
 
-The study only puts events in a queue; a thread passes them to the process (`study.listeners.tracker_process`).
+The study only puts events in a queue; a thread passes them to the process (`study.listeners.tracker_sinks`).
 Whatever happens there (no network, a full disk, a crash) cannot block or fail the study, and a stop waits for it a few
 seconds at most. What the user should know of it (W&B's server cannot be reached) comes back as a line.
 No key is ever read, written or logged here; W&B finds its own.
@@ -78,7 +78,7 @@ def listeners(
 
 
 class Tracker:
-    """A listener of the ledger that passes events on to the writer process.
+    """A listener of the recorder that passes events on to the writer process.
 
     say: prints what the writer has to tell the user, one line.
     """
@@ -92,7 +92,7 @@ class Tracker:
         self._notices: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._log = (folder / LOG_FILE).open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "study.listeners.tracker_process", json.dumps(settings)],
+            [sys.executable, "-m", "study.listeners.tracker_sinks", json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -31,7 +31,7 @@ class Listener(Protocol):
     def close(self, hurry: bool) -> None: ...
 
 
-class Ledger:
+class Recorder:
     """Turns events of trials into journal lines.
 
     objectives: metric -> "max" | "min"; a report without a finite value of each ends its trial as `diverged`.

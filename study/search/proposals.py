@@ -14,7 +14,7 @@ from study import schema
 from study.record.journal import Journal
 from study.record.task import Task, point_key
 from study.search import stages
-from study.search.mirror import Mirror
+from study.search.optuna_mirror import Mirror
 from study.settings import space
 from study.settings.config import StudyConfig
 from trainables.files import DamagedFile

@@ -12,22 +12,22 @@ import optuna
 from study import schema
 from study.record.checkpoints import Checkpoints
 from study.record.journal import Journal
-from study.record.recorder import Ledger
+from study.record.recorder import Recorder
 from study.record.task import Task
-from study.search.mirror import Mirror
+from study.search.optuna_mirror import Mirror
 from study.search.optuna_storage import open_storage
 from study.search.proposals import Proposals
-from study.search.rungs import Rungs
+from study.search.scheduling import Rungs
 from study.settings import space
 from study.settings.config import StudyConfig
 
 
-def make_search(study: StudyConfig, folder: Path, journal: Journal, ledger: Ledger) -> tuple[Proposals, list[Task]]:
+def make_search(study: StudyConfig, folder: Path, journal: Journal, recorder: Recorder) -> tuple[Proposals, list[Task]]:
     """The search of a results folder, new or to go on with, and its unfinished trials."""
     adopt_earlier_draws(study, folder, journal)
     ends = journal.ends_in_order(schema.SEARCH)
     proposals = Proposals(study, journal, Mirror(study, space.define(study), folder, journal.draws, ends))
-    ledger.tell = proposals.learn
+    recorder.tell = proposals.learn
     return proposals, proposals.unfinished()
 
 
@@ -43,14 +43,14 @@ def replay(rungs: Rungs | None, journal: Journal) -> set[str]:
     return stopped
 
 
-def settle(tasks: list[Task], stopped: set[str], ledger: Ledger, checkpoints: Checkpoints) -> list[Task]:
+def settle(tasks: list[Task], stopped: set[str], recorder: Recorder, checkpoints: Checkpoints) -> list[Task]:
     """End the trials whose last report already decided them (killed in between); give the others their checkpoints."""
     going_on = []
     for task in tasks:
-        full = ledger.journal.last_epoch.get(task.trial_id, 0) >= task.max_epochs
+        full = recorder.journal.last_epoch.get(task.trial_id, 0) >= task.max_epochs
         if full or (task.trial_id in stopped and not task.baseline):
             kept = checkpoints.tidy(task, keep=1 if full else 0)
-            ledger.end(task, schema.COMPLETED if full else schema.STOPPED, checkpoint=kept)
+            recorder.end(task, schema.COMPLETED if full else schema.STOPPED, checkpoint=kept)
         else:
             going_on.append(task.resumed(checkpoints.of(task)))
     return going_on

@@ -44,38 +44,41 @@ class Parameter:
         return {name: values for name, values in only.items() if name != "method"}
 
 
-_SETTINGS: dict[str, tuple[str, Kind]] = {
-    "method": ("method", "choice"),
-    "k": ("support.k", "int"),
-    "prototype_update": ("support.update", "choice"),
-    "forget_every": ("support.forget_every", "int"),
-    "half_life": ("support.half_life", "float"),
-    "prototype_metric": ("support.metric", "choice"),
-    "prototype_dtype": ("support.prototype_dtype", "choice"),
-    "revive_after": ("support.revive_after", "float"),
-    "balance": ("support.balance", "choice"),
-    "queue_size": ("support.queue_size", "int"),
-    "queue_dtype": ("support.queue_dtype", "choice"),
-    "mask_same_image": ("support.mask_same_image", "choice"),
-    "positives": ("positives.kind", "choice"),
-    "top_k": ("positives.top_k", "int"),
-    "soft_temperature": ("positives.soft_temperature", "float"),
-    "mix": ("positives.mix", "choice"),
-    "momentum_encoder": ("positives.momentum_encoder", "choice"),
-    "momentum": ("positives.momentum", "float"),
-    "temperature": ("loss.temperature", "float"),
-    "learning_rate": ("optimizer.learning_rate", "float"),
-    "weight_decay": ("optimizer.weight_decay", "float"),
-    "batch_size": ("train.batch_size", "int"),
-    "embedding_dim": ("heads.embedding_dim", "int"),
+_OF_SUPPORT_SETS = {
+    name: f"support.{setting}" for kind in schema.SUPPORT_KINDS.values() for name, setting in kind.settings.items()
 }
+_SETTINGS: dict[str, str] = {
+    "method": "method",
+    **_OF_SUPPORT_SETS,
+    "positives": "positives.kind",
+    "top_k": "positives.top_k",
+    "soft_temperature": "positives.soft_temperature",
+    "mix": "positives.mix",
+    "momentum_encoder": "positives.momentum_encoder",
+    "momentum": "positives.momentum",
+    "temperature": "loss.temperature",
+    "learning_rate": "optimizer.learning_rate",
+    "weight_decay": "optimizer.weight_decay",
+    "batch_size": "train.batch_size",
+    "embedding_dim": "heads.embedding_dim",
+}
+"""name -> setting of a run."""
 
 
-def _parameter(name: str, path: str, kind: Kind) -> Parameter:
+def _kind(path: str) -> Kind:
+    """By the type of the setting; what is no number is a choice."""
+    *sections, name = path.split(".")
+    model = RunConfig
+    for section in sections:
+        model = model.model_fields[section].annotation
+    return {int: "int", float: "float"}.get(model.model_fields[name].annotation, "choice")
+
+
+def _parameter(name: str, path: str) -> Parameter:
     """Where a parameter applies is what `trainables.settings.needs` says of its setting."""
-    names = {setting: other for other, (setting, _) in _SETTINGS.items()}
+    names = {setting: other for other, setting in _SETTINGS.items()}
     needs = tuple({names[setting]: values for setting, values in row.items()} for row in NEEDS.get(path, ({},)))
-    return Parameter(name, path, kind, tuple(m for m in schema.METHODS if _acts(path, m)), needs)
+    return Parameter(name, path, _kind(path), tuple(m for m in schema.METHODS if _acts(path, m)), needs)
 
 
 def _acts(path: str, method: str) -> bool:
@@ -86,7 +89,7 @@ def _acts(path: str, method: str) -> bool:
     )
 
 
-PARAMETERS: dict[str, Parameter] = {name: _parameter(name, *setting) for name, setting in _SETTINGS.items()}
+PARAMETERS: dict[str, Parameter] = {name: _parameter(name, setting) for name, setting in _SETTINGS.items()}
 """name -> parameter; a parameter comes after those that decide whether it applies."""
 
 

@@ -1,4 +1,4 @@
-"""Ray Tune's events, handed to the ledger; the only place where Tune's trials meet the journal."""
+"""Ray Tune's events, handed to the recorder; the only place where Tune's trials meet the journal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ray import cloudpickle, tune
 from study import schema
 from study.interrupt import StudyStopped
 from study.record.checkpoints import Checkpoints
-from study.record.recorder import Ledger
+from study.record.recorder import Recorder
 from study.record.task import Task, from_config
 from study.tune import ray_internals
 from study.tune.durable import failure_of
@@ -32,14 +32,14 @@ def _error_of(trial: Any) -> BaseException | None:
 
 
 class StudyCallback(tune.Callback):
-    """Feeds the ledger. `stop` is asked between events; a reason it gives ends the study by StudyStopped.
+    """Feeds the recorder. `stop` is asked between events; a reason it gives ends the study by StudyStopped.
 
     An error while a trial's end is recorded (disk full) ends the study too, between events: Tune would take it for a
     failure of the trial and start that again.
     """
 
-    def __init__(self, ledger: Ledger, checkpoints: Checkpoints, stop: Callable[[], str | None]) -> None:
-        self.ledger = ledger
+    def __init__(self, recorder: Recorder, checkpoints: Checkpoints, stop: Callable[[], str | None]) -> None:
+        self.recorder = recorder
         self.checkpoints = checkpoints
         self.stop = stop
         self._stopping = False
@@ -67,22 +67,22 @@ class StudyCallback(tune.Callback):
         return self._stopping or self._error is not None
 
     def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        self.ledger.start(from_config(trial.config))
+        self.recorder.start(from_config(trial.config))
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
         task = from_config(trial.config)
-        if "epoch" in result and dominance.finite(result, self.ledger.objectives):
-            self.ledger.report(task, result)  # an error goes through Tune at once: no checkpoint may follow it
+        if "epoch" in result and dominance.finite(result, self.recorder.objectives):
+            self.recorder.report(task, result)  # an error goes through Tune at once: no checkpoint may follow it
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        self.ledger.lost(from_config(trial.config))
+        self.recorder.lost(from_config(trial.config))
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         if self._over:
             return
         task, result = from_config(trial.config), dict(trial.last_result or {})
         with self._errors_kept():
-            self._end(task, self.ledger.status_at_end(task, result), result.get("error"))
+            self._end(task, self.recorder.status_at_end(task, result), result.get("error"))
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         if self._over:
@@ -92,13 +92,13 @@ class StudyCallback(tune.Callback):
 
     def _end(self, task: Task, status: str, error: str | None) -> None:
         if status == schema.INTERRUPTED:  # a full disk: of its checkpoints the newest may be half written
-            self.ledger.end(task, status, error=error)
+            self.recorder.end(task, status, error=error)
             return
         kept = self.checkpoints.tidy(task, keep=0 if status == schema.STOPPED else 1)
-        self.ledger.end(task, status, error=error, checkpoint=kept)
+        self.recorder.end(task, status, error=error, checkpoint=kept)
 
     def on_step_end(self, iteration: int, trials: list, **info: Any) -> None:
-        self.ledger.tick()
+        self.recorder.tick()
         reason = self.stop()
         if self._stopping or (self._error is None and reason is None):
             return

@@ -63,7 +63,7 @@ class NamePlate:
 
 
 class NamePlates:
-    """A listener of the ledger that keeps one NamePlate per running trial."""
+    """A listener of the recorder that keeps one NamePlate per running trial."""
 
     def __init__(self, objectives: Mapping[str, str], after_s: float) -> None:
         self.shown = ("epoch", *objectives, "images_per_s")
@@ -104,7 +104,7 @@ class NamePlates:
 
 
 class Gauges:
-    """A listener of the ledger that sets the gauges (they appear with the prefix `ray_` on the metrics port)."""
+    """A listener of the recorder that sets the gauges (they appear with the prefix `ray_` on the metrics port)."""
 
     def __init__(self, journal: Journal, objectives: Mapping[str, str]) -> None:
         self.journal = journal

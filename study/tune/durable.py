@@ -16,7 +16,7 @@ from typing import Any
 from ray import tune
 from ray.exceptions import OutOfMemoryError, RayActorError
 
-from study import faults, schema
+from study import disk_and_storage, schema
 from study.record import checkpoints
 from study.tune import ray_internals
 from trainables.failures import Diverged, TimedOut, is_out_of_memory
@@ -36,7 +36,7 @@ SMALLER = "out of memory: shrink train.batch_size, the network or the support se
 
 def status_of(error: BaseException) -> str:
     """The schema's status for an exception raised by a trial; a full disk is not the trial's fault: it is to go on."""
-    if faults.is_disk_full(error):
+    if disk_and_storage.is_disk_full(error):
         return schema.INTERRUPTED
     if is_out_of_memory(error):
         return schema.OUT_OF_MEMORY
@@ -46,7 +46,7 @@ def status_of(error: BaseException) -> str:
 def describe(error: BaseException) -> str:
     """One line: the exception's kind and the first line of what it says."""
     lines = str(error).strip().splitlines()
-    kind = "disk full" if faults.is_disk_full(error) else type(error).__name__
+    kind = "disk full" if disk_and_storage.is_disk_full(error) else type(error).__name__
     return f"{kind}: {lines[0] if lines else ''}".rstrip(": ")
 
 
@@ -58,7 +58,7 @@ def classify(error: BaseException) -> tuple[str, str]:
 
 def forget_frames(error: BaseException) -> None:
     """Let go of the local variables (tensors) of the functions that the error and its causes passed through."""
-    for link in faults.causes(error):
+    for link in disk_and_storage.causes(error):
         traceback.clear_frames(link.__traceback__)
 
 
@@ -152,7 +152,7 @@ class Durable:
             except Exception as error:
                 storage = ray_internals.filesystem_of(self)
                 remote = storage is not None and not checkpoints.is_local(storage)
-                if remote and isinstance(error, OSError) and not faults.is_disk_full(error):
+                if remote and isinstance(error, OSError) and not disk_and_storage.is_disk_full(error):
                     ray_internals.set_checkpoint_index(self, index)
                     print(f"a checkpoint could not be uploaded ({describe(error)})", file=sys.stderr)
                 else:

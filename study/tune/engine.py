@@ -8,9 +8,9 @@ from collections.abc import Callable
 from ray import tune
 
 from study.record.checkpoints import Checkpoints
-from study.record.recorder import Ledger
+from study.record.recorder import Recorder
 from study.record.task import from_config
-from study.search.rungs import Rungs
+from study.search.scheduling import Rungs
 from study.settings.config import StudyConfig
 from study.tune.callback import StudyCallback
 from study.tune.durable import durable
@@ -27,7 +27,7 @@ def run_stage(
     rungs: Rungs | None,
     *,
     trainable: type,
-    ledger: Ledger,
+    recorder: Recorder,
     checkpoints: Checkpoints,
     connect: Callable[[], Session],
     stop: Callable[[], str | None],
@@ -58,7 +58,7 @@ def run_stage(
                 name=name,
                 storage_path=checkpoints.uri,
                 verbose=0,
-                callbacks=[StudyCallback(ledger, checkpoints, stop)],
+                callbacks=[StudyCallback(recorder, checkpoints, stop)],
                 failure_config=tune.FailureConfig(max_failures=resources.max_failures),
                 checkpoint_config=tune.CheckpointConfig(  # the trial asks for those before its end
                     num_to_keep=2, checkpoint_frequency=0, checkpoint_at_end=True

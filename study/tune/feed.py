@@ -14,7 +14,7 @@ from study.record.task import Task
 class Feed(Searcher):
     """The waiting tasks, in order, then what `draw` gives (a search's proposals) until it gives None.
 
-    How trials end is none of its business: the ledger tells whoever wants to learn, after the journal has it.
+    How trials end is none of its business: the recorder tells whoever wants to learn, after the journal has it.
     """
 
     def __init__(self, waiting: Sequence[Task], draw: Callable[[], Task | None] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Ray Tune's side of the rungs in `study.search.rungs`: asks them at each report, stops who is told to stop.
+"""Ray Tune's side of the rungs in `study.search.scheduling`: asks them at each report, stops who is told to stop.
 
 Differs from Ray's ASHAScheduler: exact integer rungs, only reports made at a rung count there, several objectives,
 NaN stops a trial, and the time attribute is the epoch, which survives restarts.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from study.search.rungs import Rungs
+from study.search.scheduling import Rungs
 from trainables import dominance
 
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import search_strategies
 from benchmarks.search_replay import Asker, Recorded, Score, rank_correlations, replay
 from benchmarks.synthetic_curves import Synthetic, final_accuracy
-from study.search.rungs import Rungs
+from study.search.scheduling import Rungs
 
 HEAD = "method,size,temperature,forget_every,seed,epoch,accuracy,support_bytes\n"
 ROWS = [("none", 0, 40, 0), ("kmclr", 5, 60, 100), ("kmclr", 50, 70, 1000), ("kmclr", 500, 50, 10000)]

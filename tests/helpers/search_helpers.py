@@ -8,10 +8,10 @@ import optuna
 
 from study import schema
 from study.record.journal import Journal
-from study.record.recorder import Ledger
+from study.record.recorder import Recorder
 from study.record.task import from_config
 from study.search.resume import make_search
-from study.search.rungs import Rungs
+from study.search.scheduling import Rungs
 from study.tune.feed import Feed
 from tests.helpers.engine_helpers import make_study
 from tests.helpers.fake_trainable import curve, support_bytes
@@ -24,8 +24,8 @@ class Bench:
     def __init__(self, folder, study=None) -> None:
         self.study = study or make_study()
         self.journal = Journal(folder)
-        self.ledger = Ledger(self.journal, self.study.objectives)
-        self.search, self.unfinished = make_search(self.study, folder, self.journal, self.ledger)
+        self.recorder = Recorder(self.journal, self.study.objectives)
+        self.search, self.unfinished = make_search(self.study, folder, self.journal, self.recorder)
         self.feed = Feed([], self.search.draw)
 
     def close(self) -> None:
@@ -37,12 +37,12 @@ class Bench:
         return config if config == "FINISHED" else from_config(config)
 
     def run(self, task, epochs=None, status=None, error=None) -> None:
-        self.ledger.start(task)
+        self.recorder.start(task)
         for epoch in range(1, (task.max_epochs if epochs is None else epochs) + 1):
             metrics = {"accuracy": curve(task.params, task.seed, epoch), "support_bytes": support_bytes(task.params)}
-            self.ledger.report(task, {"epoch": epoch, **metrics})
+            self.recorder.report(task, {"epoch": epoch, **metrics})
         done = schema.COMPLETED if epochs is None else schema.STOPPED
-        self.ledger.end(task, status or done, error=error)
+        self.recorder.end(task, status or done, error=error)
 
     def optuna_trials(self) -> list[optuna.trial.FrozenTrial]:
         return self.search.mirror.study.get_trials()

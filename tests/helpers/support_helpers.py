@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from trainables.settings.config import PositivesConfig, SupportConfig
 from trainables.support.build import SupportSet, build
-from trainables.vocabulary import METHODS
+from trainables.vocabulary.methods_and_support_sets import METHODS
 
 DIM, CLASSES, BATCH = 8, 5, 16
 

@@ -9,7 +9,7 @@ import pytest
 from study import cost
 from study.cost import Cost, Plan
 from study.record.journal import Journal
-from study.record.recorder import Ledger
+from study.record.recorder import Recorder
 from study.settings.loading import load_study
 from study.tune import session
 from tests.helpers.record_helpers import BOTH, Witness
@@ -42,8 +42,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path):
-    made = Ledger(Journal(tmp_path), BOTH)
+def recorder(tmp_path: Path):
+    made = Recorder(Journal(tmp_path), BOTH)
     made.listeners = [Witness()]
     yield made
     made.journal.close()

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from study import cost
-from study.search.rungs import make_rungs
+from study.search.scheduling import make_rungs
 from study.settings.config import StudyConfig
 from study.settings.loading import load_study
-from trainables.vocabulary import UserError
+from trainables.vocabulary.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 

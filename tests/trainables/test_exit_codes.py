@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trainables import exit_codes
-from trainables.vocabulary import UserError
+from trainables.vocabulary.errors import UserError
 
 
 def raising(error: Exception):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from trainables.files import DamagedFile, atomically, checked, read_json_lines, write_atomically
-from trainables.vocabulary import SCHEMA_VERSION, UserError
+from trainables.files import SCHEMA_VERSION, DamagedFile, atomically, checked, read_json_lines, write_atomically
+from trainables.vocabulary.errors import UserError
 
 LINE = json.dumps({"schema": SCHEMA_VERSION, "epoch": 1})
 

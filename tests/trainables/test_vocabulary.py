@@ -7,9 +7,11 @@ from typing import get_args
 
 import pytest
 
-from trainables import vocabulary
 from trainables.settings import config
-from trainables.vocabulary import METHODS, METRICS, OBJECTIVES, REPORT_METRICS, SCORES, STATUSES, TEST_METRICS
+from trainables.vocabulary.errors import UserError
+from trainables.vocabulary.methods_and_support_sets import METHODS
+from trainables.vocabulary.metrics_and_objectives import METRICS, OBJECTIVES, REPORT_METRICS, SCORES, TEST_METRICS
+from trainables.vocabulary.stages_and_statuses import STAGES, STATUSES
 
 
 def test_methods_are_those_of_the_settings() -> None:
@@ -23,7 +25,7 @@ def test_only_methods_with_a_predictor_have_a_moving_average() -> None:
 
 
 def test_statuses_and_stages_are_different_words() -> None:
-    words = (*STATUSES, *vocabulary.STAGES)
+    words = (*STATUSES, *STAGES)
     assert len(set(words)) == len(words)
 
 
@@ -61,4 +63,4 @@ def test_bytes_count_in_decades_and_the_rest_as_they_are() -> None:
 
 
 def test_the_user_s_errors_are_value_errors() -> None:
-    assert issubclass(vocabulary.UserError, ValueError)
+    assert issubclass(UserError, ValueError)

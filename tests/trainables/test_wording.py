@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from trainables.vocabulary import METRICS, Metric
+from trainables.vocabulary.metrics_and_objectives import METRICS, Metric
 from trainables.wording import bytes_in_words, number_in_words, seconds_in_words, value_in_words
 
 

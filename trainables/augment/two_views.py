@@ -20,7 +20,7 @@ from torch import Tensor
 from trainables.augment import operations as ops
 from trainables.augment.operations import normalise_images
 from trainables.settings.config import AugmentConfig, ViewConfig
-from trainables.vocabulary import UserError
+from trainables.vocabulary.errors import UserError
 
 __all__ = ["TwoViews", "ViewParams", "normalise_images"]
 

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from trainables.settings.config import DataConfig
-from trainables.vocabulary import UserError
+from trainables.vocabulary.errors import UserError
 
 SplitName = Literal["train", "test"]
 Progress = Callable[[str], None]

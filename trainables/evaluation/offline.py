@@ -27,7 +27,7 @@ from trainables.evaluation.classifier import RATES, accuracies, fit_and_choose
 from trainables.maths import metrics
 from trainables.model.networks import build_encoder
 from trainables.settings.config import AugmentConfig, DataConfig, RunConfig
-from trainables.vocabulary import UserError
+from trainables.vocabulary.errors import UserError
 
 CROPS_AND_FLIPS = {"jitter": 0.0, "grey": 0.0, "blur": 0.0, "solarise": 0.0}
 
@@ -46,7 +46,7 @@ class Frozen:
 
 
 class Evaluation(NamedTuple):
-    """Accuracies on test in % (`metrics`: keys of trainables.vocabulary.TEST_METRICS) and how they came about."""
+    """Accuracies on test in % (`metrics`: keys of TEST_METRICS of the vocabulary) and how they came about."""
 
     metrics: dict[str, float]
     knn200_acc1: float

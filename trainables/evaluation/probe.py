@@ -15,7 +15,7 @@ from torch.nn import functional
 from trainables.augment.two_views import normalise_images
 from trainables.maths import metrics
 from trainables.settings.config import ProbeConfig
-from trainables.vocabulary import UserError
+from trainables.vocabulary.errors import UserError
 
 
 class OnlineProbe(nn.Module):

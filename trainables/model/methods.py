@@ -10,7 +10,8 @@ Shapes: B images, 2B both views concatenated (view 1 first), C channels, D embed
 | nnclr, kmclr | view 1's neighbour in the support set | predictor of view 2 | cross-entropy over the batch |
 
 So `none` is nnclr with an empty support set: the same heads, the same loss, the other view as positive.
-What tells them apart stands in `trainables.vocabulary.METHODS`; a loss of that table is a function of `LOSSES` here.
+What tells them apart stands in `METHODS` of `trainables/vocabulary/methods_and_support_sets.py`; a loss of that table
+is a function of `LOSSES` here.
 The order of a step is fixed: look up (both views at once), loss, then one update with the first view's projections,
 so that a search never finds the sample itself. No gradient flows into a support set.
 """
@@ -30,7 +31,7 @@ from trainables.model.networks import Embedded, Networks, copy_without_gradient,
 from trainables.settings.config import RunConfig
 from trainables.support import build as support_sets
 from trainables.support.base import SupportSet
-from trainables.vocabulary import METHODS
+from trainables.vocabulary.methods_and_support_sets import METHODS
 
 
 class StepResult(NamedTuple):
@@ -110,7 +111,7 @@ LOSSES: dict[str, Callable[[RunConfig, SupportSet, Views], Loss]] = {
     "cosine": cosine,
     "neighbours": neighbours,
 }
-"""The losses that `trainables.vocabulary.METHODS` names."""
+"""The losses that `trainables.vocabulary.methods_and_support_sets.METHODS` names."""
 
 
 class Learner(nn.Module):

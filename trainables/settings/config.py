@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from trainables.vocabulary import METHODS, SCORES, SUPPORT_KINDS
+from trainables.vocabulary.methods_and_support_sets import METHODS, SUPPORT_KINDS
+from trainables.vocabulary.metrics_and_objectives import SCORES
 
 MethodName = Literal[*METHODS]
 Score = Literal[*SCORES]

@@ -1,7 +1,7 @@
 """Where a setting acts: which other settings it needs, the method first of all.
 
-Rows about the method follow from the tables of `trainables.vocabulary`. A study's space takes from here to which
-trials a parameter applies, and a run's file to which of its settings nothing will listen.
+Rows about the method follow from the tables of `trainables/vocabulary/methods_and_support_sets.py`. A study's space
+takes from here to which trials a parameter applies, and a run's file to which of its settings nothing will listen.
 """
 
 from __future__ import annotations
@@ -9,16 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trainables.vocabulary import METHODS, SUPPORT_KINDS, Method
+from trainables.vocabulary.methods_and_support_sets import METHODS, SUPPORT_KINDS, Method
 
 Needs = dict[str, tuple[Any, ...]]
 """Setting -> the values of which it must have one; all of them together."""
-
-_ALSO: dict[str, Needs] = {
-    "support.forget_every": {"support.update": ("count",)},
-    "support.half_life": {"support.update": ("ema",)},
-}
-"""What a setting of a support set needs besides the kind of support set."""
 
 
 def _methods(fits: Callable[[Method], bool]) -> Needs:
@@ -30,9 +24,9 @@ def _of_support_sets() -> dict[str, tuple[Needs, ...]]:
     rows = {}
     for kind, facts in SUPPORT_KINDS.items():
         needs = _methods(lambda method, kind=kind: method.support == kind)
-        for setting in filter(None, (facts.size, *facts.settings)):
-            name = f"support.{setting}"
-            rows[name] = (needs | _ALSO.get(name, {}),)
+        for setting in facts.settings.values():
+            also = {f"support.{other}": values for other, values in facts.needs.get(setting, {}).items()}
+            rows[f"support.{setting}"] = (needs | also,)
     return rows
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from trainables.vocabulary import UserError
+from trainables.vocabulary.errors import UserError
 
 
 class ConfigError(UserError):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["LookUp", "Prototypes", "Queue", "SupportSet", "build"]
 
 CLASSES: dict[str, type[SupportSet]] = {"none": SupportSet, "queue": Queue, "prototypes": Prototypes}
-"""The kinds of `trainables.vocabulary.SUPPORT_KINDS`."""
+"""The kinds of `trainables.vocabulary.methods_and_support_sets.SUPPORT_KINDS`."""
 
 
 def build(

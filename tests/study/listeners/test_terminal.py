@@ -10,7 +10,7 @@ from rich.console import Console
 from study import schema
 from study.listeners.terminal import Terminal
 from study.record.journal import Journal
-from study.record.recorder import Ledger
+from study.record.recorder import Recorder
 from tests.helpers.engine_helpers import KINDS_OF_OBJECTIVES, make_study
 from tests.helpers.record_helpers import result, task
 
@@ -28,33 +28,33 @@ SHOWN = {
 
 
 def watch(folder, *, terminal=False, quiet=False, total=3, study=None):
-    """A ledger with a display that writes into a string."""
+    """A recorder with a display that writes into a string."""
     study = study or make_study()
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=terminal, width=140, soft_wrap=True)
     display = Terminal(study, quiet=quiet, console=console)
-    ledger = Ledger(Journal(folder), study.objectives)
-    ledger.listeners = [display]
-    display.attach(ledger.journal)
+    recorder = Recorder(Journal(folder), study.objectives)
+    recorder.listeners = [display]
+    display.attach(recorder.journal)
     display.connected("127.0.0.1:8265", 2)
     display.stage("search", total)
-    return ledger, display, screen
+    return recorder, display, screen
 
 
-def drive(ledger) -> None:
+def drive(recorder) -> None:
     for number, accuracy in ((0, 70.0), (1, 40.0)):
-        ledger.start(task(number))
-        ledger.report(task(number), result(1, accuracy, peak_memory_bytes=2.5e9))
-    ledger.tick()
-    ledger.end(task(1), schema.STOPPED)
+        recorder.start(task(number))
+        recorder.report(task(number), result(1, accuracy, peak_memory_bytes=2.5e9))
+    recorder.tick()
+    recorder.end(task(1), schema.STOPPED)
 
 
 def test_plain_lines(tmp_path) -> None:
-    ledger, _, screen = watch(tmp_path)
-    drive(ledger)
-    ledger.end(task(0), schema.FAILED, error="KeyError: 'x'")
-    ledger.finish(hurry=False)
-    ledger.journal.close()
+    recorder, _, screen = watch(tmp_path)
+    drive(recorder)
+    recorder.end(task(0), schema.FAILED, error="KeyError: 'x'")
+    recorder.finish(hurry=False)
+    recorder.journal.close()
     printed = screen.getvalue().splitlines()
     assert printed[0].startswith("Ray dashboard: http://127.0.0.1:8265 (token: `ray get-auth-token`")
     assert printed[1] == "Stage search: 3 trials"
@@ -64,14 +64,14 @@ def test_plain_lines(tmp_path) -> None:
 
 
 def test_live_table(tmp_path) -> None:
-    ledger, display, screen = watch(tmp_path, terminal=True)
-    drive(ledger)
+    recorder, display, screen = watch(tmp_path, terminal=True)
+    drive(recorder)
     assert display.live is not None
     console = Console(width=140, file=io.StringIO())
     console.print(display.table())
     printed = console.file.getvalue()
-    ledger.finish(hurry=False)
-    ledger.journal.close()
+    recorder.finish(hurry=False)
+    recorder.journal.close()
     assert display.live is None
     rows = [" ".join(row.split()) for row in printed.splitlines()]
     assert "trial status point epoch accuracy % support set" in rows
@@ -84,15 +84,15 @@ def test_live_table(tmp_path) -> None:
 @pytest.mark.parametrize("kind", KINDS_OF_OBJECTIVES)
 def test_a_study_s_own_objectives_are_shown(tmp_path, kind) -> None:
     headings, row, line = SHOWN[kind]
-    ledger, display, screen = watch(tmp_path, study=make_study(objectives=KINDS_OF_OBJECTIVES[kind]))
-    drive(ledger)
-    ledger.report(task(0), result(4, 75.0, peak_memory_bytes=2.5e9))
-    ledger.end(task(0), schema.COMPLETED)
+    recorder, display, screen = watch(tmp_path, study=make_study(objectives=KINDS_OF_OBJECTIVES[kind]))
+    drive(recorder)
+    recorder.report(task(0), result(4, 75.0, peak_memory_bytes=2.5e9))
+    recorder.end(task(0), schema.COMPLETED)
     live = Console(width=140, file=io.StringIO())
     live.print(display.table())
-    display.front(ledger.journal)
-    ledger.finish(hurry=False)
-    ledger.journal.close()
+    display.front(recorder.journal)
+    recorder.finish(hurry=False)
+    recorder.journal.close()
     live_rows = [" ".join(text.split()) for text in live.file.getvalue().splitlines()]
     assert f"trial status point epoch {headings}" in live_rows
     assert f"search-0000 completed kmclr k=50 4/4 {row}" in live_rows
@@ -103,35 +103,35 @@ def test_a_study_s_own_objectives_are_shown(tmp_path, kind) -> None:
 
 def test_best_is_the_lowest_of_an_objective_that_is_minimised(tmp_path) -> None:
     study = make_study(objectives={"epoch_s": "min", "accuracy": "max"})
-    ledger, display, screen = watch(tmp_path, study=study)
+    recorder, display, screen = watch(tmp_path, study=study)
     for number, seconds in ((0, 3.0), (1, 1.5), (2, 2.0)):
-        ledger.report(task(number), result(1, epoch_s=seconds))
-    ledger.end(task(2), schema.STOPPED)
-    ledger.journal.close()
+        recorder.report(task(number), result(1, epoch_s=seconds))
+    recorder.end(task(2), schema.STOPPED)
+    recorder.journal.close()
     assert display.best == {"search": 1.5}
     assert "| best 1.5 s |" in screen.getvalue()
 
 
 def test_live_table_keeps_to_a_screen(tmp_path) -> None:
-    ledger, display, _ = watch(tmp_path, terminal=True, total=40)
+    recorder, display, _ = watch(tmp_path, terminal=True, total=40)
     for number in range(40):
-        ledger.start(task(number))
+        recorder.start(task(number))
         if number:
-            ledger.end(task(number), schema.COMPLETED)
+            recorder.end(task(number), schema.COMPLETED)
     assert display.table().row_count == 14
     assert "search-0000" in display.rows  # still running
-    ledger.finish(hurry=False)
-    ledger.journal.close()
+    recorder.finish(hurry=False)
+    recorder.journal.close()
 
 
 def test_quiet_says_nothing_but_the_front(tmp_path) -> None:
-    ledger, display, screen = watch(tmp_path, quiet=True)
-    drive(ledger)
-    ledger.report(task(0), result(4, 75.0))
-    ledger.end(task(0), schema.COMPLETED)
+    recorder, display, screen = watch(tmp_path, quiet=True)
+    drive(recorder)
+    recorder.report(task(0), result(4, 75.0))
+    recorder.end(task(0), schema.COMPLETED)
     assert screen.getvalue() == ""
-    display.front(ledger.journal)
-    ledger.journal.close()
+    display.front(recorder.journal)
+    recorder.journal.close()
     printed = screen.getvalue()
     assert "Pareto front of 1 completed trials (validation, seed 0)" in printed
     assert "search-0000" in printed
@@ -140,16 +140,16 @@ def test_quiet_says_nothing_but_the_front(tmp_path) -> None:
 
 
 def test_no_front_is_said(tmp_path) -> None:
-    ledger, display, screen = watch(tmp_path)
-    display.front(ledger.journal)
-    ledger.journal.close()
+    recorder, display, screen = watch(tmp_path)
+    display.front(recorder.journal)
+    recorder.journal.close()
     assert "No trial has completed" in screen.getvalue()
 
 
 def test_a_resumed_study_counts_what_was_done(tmp_path) -> None:
-    ledger, _, _ = watch(tmp_path)
-    drive(ledger)
-    ledger.journal.close()
+    recorder, _, _ = watch(tmp_path)
+    drive(recorder)
+    recorder.journal.close()
     again, display, screen = watch(tmp_path)
     again.journal.close()
     assert "Stage search: 3 trials, 1 already done" in screen.getvalue()

@@ -10,9 +10,9 @@ import pytest
 
 from study import schema
 from study.listeners import tracker as tracking
-from study.listeners import tracker_process
+from study.listeners import tracker_sinks
 from study.record.journal import Journal
-from study.record.recorder import Ledger
+from study.record.recorder import Recorder
 from tests.helpers.engine_helpers import KINDS_OF_OBJECTIVES, make_study
 from tests.helpers.record_helpers import result, task
 from trainables import dominance
@@ -68,29 +68,29 @@ def test_runs_of_another_start_or_of_a_rehearsal_have_ids_of_their_own(tmp_path,
     assert run_id("k_sweep", "") == "k_sweep"
 
 
-def track(folder, **settings) -> tuple[Ledger, tracking.Tracker]:
+def track(folder, **settings) -> tuple[Recorder, tracking.Tracker]:
     journal = Journal(folder)
-    ledger = Ledger(journal, make_study().objectives)
-    ledger.listeners = tracking.listeners(make_study(tracking=settings), folder, journal)
-    return ledger, ledger.listeners[0]
+    recorder = Recorder(journal, make_study().objectives)
+    recorder.listeners = tracking.listeners(make_study(tracking=settings), folder, journal)
+    return recorder, recorder.listeners[0]
 
 
-def drive(ledger) -> None:
+def drive(recorder) -> None:
     for number, accuracy in ((0, 70.0), (1, 40.0)):
-        ledger.start(task(number))
+        recorder.start(task(number))
         for epoch in (1, 2):
-            ledger.report(task(number), result(epoch, accuracy + epoch))
-    ledger.end(task(0), schema.COMPLETED)
+            recorder.report(task(number), result(epoch, accuracy + epoch))
+    recorder.end(task(0), schema.COMPLETED)
 
 
 @pytest.mark.timeout(280)
 def test_wandb_offline_and_tensorboard(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    ledger, tracker = track(tmp_path, wandb="offline", tensorboard=True)
-    drive(ledger)
+    recorder, tracker = track(tmp_path, wandb="offline", tensorboard=True)
+    drive(recorder)
     monkeypatch.setattr(tracking, "PATIENCE_S", 200.0)
-    ledger.finish(hurry=False)
-    ledger.journal.close()
+    recorder.finish(hurry=False)
+    recorder.journal.close()
     log = (tmp_path / tracking.LOG_FILE).read_text()
     assert tracker.process.returncode == 0, log
     assert "switched off" not in log
@@ -110,24 +110,24 @@ def test_a_writer_that_hangs_is_ended_in_time(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(tracking.sys, "executable", str(tmp_path / "sleeper"))
     (tmp_path / "sleeper").write_text(f"#!{os.path.realpath('/bin/sh')}\nexec sleep 600\n")
     (tmp_path / "sleeper").chmod(0o755)
-    ledger, tracker = track(tmp_path, wandb="offline")
+    recorder, tracker = track(tmp_path, wandb="offline")
     monkeypatch.setattr(tracking, "HURRY_S", 0.2)
     for number in range(300):  # far more than a pipe holds
-        ledger.start(task(number, label="x" * 1000))
-    ledger.finish(hurry=True)
-    ledger.journal.close()
+        recorder.start(task(number, label="x" * 1000))
+    recorder.finish(hurry=True)
+    recorder.journal.close()
     assert tracker.process.returncode == -9
 
 
 def test_a_writer_that_dies_is_not_missed(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(tracking.sys, "executable", "/bin/false")
-    ledger, tracker = track(tmp_path, wandb="offline")
+    recorder, tracker = track(tmp_path, wandb="offline")
     while tracker.process.poll() is None:
         time.sleep(0.01)
-    drive(ledger)
-    ledger.finish(hurry=False)
-    ledger.journal.close()
-    assert len(ledger.journal.reports) == 4
+    drive(recorder)
+    recorder.finish(hurry=False)
+    recorder.journal.close()
+    assert len(recorder.journal.reports) == 4
 
 
 def test_a_sink_that_fails_is_switched_off(capsys) -> None:
@@ -135,11 +135,11 @@ def test_a_sink_that_fails_is_switched_off(capsys) -> None:
         def start(self, task) -> None:
             raise OSError("no network")
 
-    sink = tracker_process.SafeSink(Bad, "W&B")
+    sink = tracker_sinks.SafeSink(Bad, "W&B")
     sink.handle({"event": "start", "task": {}})
     sink.handle({"event": "start", "task": {}})
     assert capsys.readouterr().out.count("W&B switched off after an error") == 1
-    assert tracker_process.SafeSink(lambda: 1 / 0, "W&B").sink is None
+    assert tracker_sinks.SafeSink(lambda: 1 / 0, "W&B").sink is None
 
 
 class FakeWandb:
@@ -176,14 +176,14 @@ def test_the_front_run_is_about_the_study_s_own_objectives(tmp_path, kind) -> No
     ]
     objectives = KINDS_OF_OBJECTIVES[kind]
     settings = {"wandb": "offline", "folder": str(tmp_path), "project": "p", "run_id": "r", "study": "s"}
-    sink = tracker_process.WandbSink({**settings, "objectives": objectives})
+    sink = tracker_sinks.WandbSink({**settings, "objectives": objectives})
     sink.wandb = fake = FakeWandb()
     sink.finish(trials, hurry=False)
     assert fake.name == "front"
     assert [row["trial_id"] for row in fake.tables["trials"].rows] == ["a", "b", "c", "d", "e"]
     front = [{name: row[name] for name in ("trial_id", *objectives)} for row in fake.tables["front"].rows]
     assert front == [{"trial_id": t["trial_id"]} | {n: t["metrics"][n] for n in objectives} for t in trials[0:3:2]]
-    assert set(fake.tables["front"].columns) == {*tracker_process.COLUMNS, *objectives}
+    assert set(fake.tables["front"].columns) == {*tracker_sinks.COLUMNS, *objectives}
     assert fake.summary["front_size"] == 2
     assert fake.summary["hypervolume"] == pytest.approx(dominance.front_volume(trials, objectives))
 
@@ -191,14 +191,14 @@ def test_the_front_run_is_about_the_study_s_own_objectives(tmp_path, kind) -> No
 @pytest.mark.parametrize("kind", KINDS_OF_OBJECTIVES)
 def test_every_objective_of_a_report_is_tracked(kind) -> None:
     line = {"accuracy": 1, "loss": None, "label": "x", "support_bytes": 2, "peak_memory_bytes": 3.0, "epoch_s": 4.0}
-    found = tracker_process.numbers(line)
+    found = tracker_sinks.numbers(line)
     assert set(KINDS_OF_OBJECTIVES[kind]) <= set(found)
     assert not {"loss", "label"} & set(found)
 
 
 def test_the_writer_takes_events_from_its_input(tmp_path, monkeypatch) -> None:
     settings = {"wandb": "disabled", "tensorboard": True, "folder": str(tmp_path)}
-    tracker_process.main(
+    tracker_sinks.main(
         settings,
         ['{"event": "start", "task": {"trial_id": "a"}}\n', '{"event": "finish", "trials": [], "hurry": true}'],
     )

@@ -9,10 +9,10 @@ def test_budgets(tmp_path) -> None:
     from study.record.budget import Budget
     from study.settings.config import BudgetConfig
 
-    ledger, clock = SimpleNamespace(epochs_done=9, gpu_hours=1.0), [0.0]
+    recorder, clock = SimpleNamespace(epochs_done=9, gpu_hours=1.0), [0.0]
 
     def spent(hours_before=0.0, **limits):
-        budget = Budget(BudgetConfig(**limits), ledger, hours_before, clock=lambda: clock[0])
+        budget = Budget(BudgetConfig(**limits), recorder, hours_before, clock=lambda: clock[0])
         clock[0] += 1800
         return budget.spent()
 

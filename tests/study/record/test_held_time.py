@@ -14,7 +14,7 @@ from study import schema
 from study.record.budget import Budget
 from study.record.held_time import HeldTime
 from study.record.journal import Journal
-from study.record.recorder import Ledger
+from study.record.recorder import Recorder
 from study.settings.config import BudgetConfig
 from study.tune import durable
 from tests.helpers.engine_helpers import lines
@@ -45,114 +45,114 @@ def clock() -> Clock:
 @pytest.fixture
 def session(tmp_path, clock):
     """Opens the study's folder as a new session of the study does."""
-    opened: list[Ledger] = []
+    opened: list[Recorder] = []
 
-    def open_() -> Ledger:
-        opened.append(Ledger(Journal(tmp_path), BOTH, gpus_per_trial=SHARE, clock=clock))
+    def open_() -> Recorder:
+        opened.append(Recorder(Journal(tmp_path), BOTH, gpus_per_trial=SHARE, clock=clock))
         return opened[-1]
 
     yield open_
-    for ledger in opened:
-        ledger.journal.close()
+    for recorder in opened:
+        recorder.journal.close()
 
 
-def gpu_seconds(ledger: Ledger) -> float:
-    return ledger.gpu_hours * 3600
+def gpu_seconds(recorder: Recorder) -> float:
+    return recorder.gpu_hours * 3600
 
 
 def test_set_up_evaluation_and_the_moment_count(session, clock) -> None:
-    ledger = session()
-    assert gpu_seconds(ledger) == 0
-    ledger.start(task(0))
+    recorder = session()
+    assert gpu_seconds(recorder) == 0
+    recorder.start(task(0))
     clock.after(30)  # set-up of the trial, in its first step
-    assert gpu_seconds(ledger) == pytest.approx(30 * SHARE)
+    assert gpu_seconds(recorder) == pytest.approx(30 * SHARE)
     clock.after(10)
-    ledger.report(task(0), result(1, epoch_s=10.0))
+    recorder.report(task(0), result(1, epoch_s=10.0))
     clock.after(100)  # offline evaluation
-    ledger.report(task(0), result(2, epoch_s=10.0))
-    ledger.end(task(0), schema.COMPLETED)
+    recorder.report(task(0), result(2, epoch_s=10.0))
+    recorder.end(task(0), schema.COMPLETED)
     clock.after(500)  # nobody holds anything
-    assert gpu_seconds(ledger) == pytest.approx(140 * SHARE)
-    assert [r["held_s"] for r in ledger.journal.reports] == [40, 140]
-    assert ledger.journal.ends["search-0000"]["wall_s"] == 140
+    assert gpu_seconds(recorder) == pytest.approx(140 * SHARE)
+    assert [r["held_s"] for r in recorder.journal.reports] == [40, 140]
+    assert recorder.journal.ends["search-0000"]["wall_s"] == 140
 
 
 def test_what_the_process_did_before_it_was_known_to_run_counts(session, clock) -> None:
     """Tune says that a trial has started when its set-up, and with it the restoring of a resumed one, is over."""
-    ledger = session()
-    ledger.start(task(0))
+    recorder = session()
+    recorder.start(task(0))
     clock.after(10)
-    ledger.report(task(0), result(1, held_s=35.0))
+    recorder.report(task(0), result(1, held_s=35.0))
     clock.after(10)
-    ledger.report(task(0), result(2, held_s=45.0))
-    assert gpu_seconds(ledger) == pytest.approx(45 * SHARE)
+    recorder.report(task(0), result(2, held_s=45.0))
+    assert gpu_seconds(recorder) == pytest.approx(45 * SHARE)
 
 
 def test_waiting_for_another_process_does_not_count(session, clock) -> None:
-    ledger = session()
-    ledger.start(task(0))
+    recorder = session()
+    recorder.start(task(0))
     clock.after(20)
-    ledger.lost(task(0))
+    recorder.lost(task(0))
     clock.after(3600)
-    ledger.start(task(0))
+    recorder.start(task(0))
     clock.after(10)
-    ledger.report(task(0), result(1, held_s=12.0))
-    assert gpu_seconds(ledger) == pytest.approx((20 + 12) * SHARE)
+    recorder.report(task(0), result(1, held_s=12.0))
+    assert gpu_seconds(recorder) == pytest.approx((20 + 12) * SHARE)
 
 
 def test_trials_side_by_side_add_up(session, clock) -> None:
-    ledger = session()
+    recorder = session()
     for number in (0, 1, 2):
-        ledger.start(task(number))
+        recorder.start(task(number))
     clock.after(10)
-    ledger.end(task(0), schema.STOPPED)
+    recorder.end(task(0), schema.STOPPED)
     clock.after(10)
-    assert gpu_seconds(ledger) == pytest.approx((10 + 20 + 20) * SHARE)
+    assert gpu_seconds(recorder) == pytest.approx((10 + 20 + 20) * SHARE)
 
 
 @pytest.mark.parametrize(("how", "first"), [("interrupted", 50.0), ("killed", 40.0)])
 def test_a_later_session_goes_on_counting(session, clock, how: str, first: float) -> None:
-    ledger = session()
-    ledger.start(task(0))
+    recorder = session()
+    recorder.start(task(0))
     clock.after(15)
-    ledger.end(task(0), schema.COMPLETED)
-    ledger.start(task(1))
+    recorder.end(task(0), schema.COMPLETED)
+    recorder.start(task(1))
     clock.after(40)
-    ledger.report(task(1), result(1))
+    recorder.report(task(1), result(1))
     clock.after(10)
     if how == "interrupted":
-        ledger.interrupt()
+        recorder.interrupt()
     clock.after(10_000)
-    ledger = session()
-    assert gpu_seconds(ledger) == pytest.approx((15 + first) * SHARE)
-    ledger.start(task(1))
+    recorder = session()
+    assert gpu_seconds(recorder) == pytest.approx((15 + first) * SHARE)
+    recorder.start(task(1))
     clock.after(5)
-    ledger.report(task(1), result(2, held_s=8.0))
-    ledger.end(task(1), schema.COMPLETED)
-    assert ledger.journal.ends["search-0001"]["wall_s"] == first + 8
-    assert gpu_seconds(ledger) == gpu_seconds(session()) == pytest.approx((15 + first + 8) * SHARE)
+    recorder.report(task(1), result(2, held_s=8.0))
+    recorder.end(task(1), schema.COMPLETED)
+    assert recorder.journal.ends["search-0001"]["wall_s"] == first + 8
+    assert gpu_seconds(recorder) == gpu_seconds(session()) == pytest.approx((15 + first + 8) * SHARE)
 
 
 def test_folders_of_older_versions_count_their_epochs(session, tmp_path: Path, clock) -> None:
-    ledger = session()
-    ledger.start(task(0))
+    recorder = session()
+    recorder.start(task(0))
     for epoch in (1, 2):
-        ledger.report(task(0), result(epoch, epoch_s=7.0))
+        recorder.report(task(0), result(epoch, epoch_s=7.0))
     path = tmp_path / schema.REPORTS_FILE
     old = [{k: v for k, v in line.items() if k != schema.HELD_S} for line in lines(path)]
     path.write_text("".join(json.dumps(line) + "\n" for line in old))
-    ledger = session()
-    assert gpu_seconds(ledger) == pytest.approx(14 * SHARE)
-    ledger.start(task(0))
+    recorder = session()
+    assert gpu_seconds(recorder) == pytest.approx(14 * SHARE)
+    recorder.start(task(0))
     clock.after(10)
-    ledger.report(task(0), result(3, epoch_s=7.0))
+    recorder.report(task(0), result(3, epoch_s=7.0))
     assert gpu_seconds(session()) == pytest.approx(24 * SHARE)
 
 
 def test_the_budget_stops_in_the_middle_of_a_long_evaluation(session, clock) -> None:
-    ledger = session()
-    budget = Budget(BudgetConfig(gpu_hours=1.0), ledger, 0.0)
-    ledger.start(task(0))
+    recorder = session()
+    budget = Budget(BudgetConfig(gpu_hours=1.0), recorder, 0.0)
+    recorder.start(task(0))
     clock.after(3600 / SHARE - 1)
     assert budget.spent() is None
     clock.after(1)

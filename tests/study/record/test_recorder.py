@@ -9,17 +9,17 @@ from tests.helpers.engine_helpers import lines
 from tests.helpers.record_helpers import Witness, result, task
 
 
-def test_events_become_lines_and_reach_listeners(ledger, tmp_path) -> None:
+def test_events_become_lines_and_reach_listeners(recorder, tmp_path) -> None:
     told = []
-    ledger.tell = lambda task, line: told.append((line["status"], (tmp_path / "trials.jsonl").stat().st_size > 0))
-    ledger.start(task())
-    assert ledger.report(task(), result(1))
-    assert not ledger.report(task(), result(1))
-    ledger.tick()
-    assert ledger.end(task(), schema.STOPPED, checkpoint="ray/x")
-    assert not ledger.end(task(), schema.COMPLETED)
-    ledger.finish(hurry=True)
-    assert ledger.listeners[0].seen == [
+    recorder.tell = lambda task, line: told.append((line["status"], (tmp_path / "trials.jsonl").stat().st_size > 0))
+    recorder.start(task())
+    assert recorder.report(task(), result(1))
+    assert not recorder.report(task(), result(1))
+    recorder.tick()
+    assert recorder.end(task(), schema.STOPPED, checkpoint="ray/x")
+    assert not recorder.end(task(), schema.COMPLETED)
+    recorder.finish(hurry=True)
+    assert recorder.listeners[0].seen == [
         ("started", "search-0000"),
         ("reported", 1),
         ("tick",),
@@ -30,19 +30,19 @@ def test_events_become_lines_and_reach_listeners(ledger, tmp_path) -> None:
     (end,) = lines(tmp_path / schema.TRIALS_FILE)
     assert set(end) == set(schema.TRIAL_FIELDS)
     assert (end["epochs"], end["metrics"]["accuracy"], end["checkpoint"]) == (1, 50.0, "ray/x")
-    assert ledger.epochs_done == 1
+    assert recorder.epochs_done == 1
 
 
-def test_a_listener_that_fails_is_switched_off(ledger) -> None:
+def test_a_listener_that_fails_is_switched_off(recorder) -> None:
     class Broken(Witness):
         def started(self, task) -> None:
             raise RuntimeError("no screen")
 
-    ledger.listeners.insert(0, Broken())
+    recorder.listeners.insert(0, Broken())
     with pytest.warns(UserWarning, match="Broken switched off after an error: no screen"):
-        ledger.start(task())
-    ledger.report(task(), result(1))
-    assert ledger.listeners[0].seen == [("started", "search-0000"), ("reported", 1)]
+        recorder.start(task())
+    recorder.report(task(), result(1))
+    assert recorder.listeners[0].seen == [("started", "search-0000"), ("reported", 1)]
 
 
 @pytest.mark.parametrize(
@@ -56,24 +56,24 @@ def test_a_listener_that_fails_is_switched_off(ledger) -> None:
         (result(4, status="out_of_memory"), schema.OUT_OF_MEMORY),
     ],
 )
-def test_verdicts(ledger, last, status) -> None:
-    assert ledger.status_at_end(task(), last) == status
+def test_verdicts(recorder, last, status) -> None:
+    assert recorder.status_at_end(task(), last) == status
 
 
-def test_interrupting_records_who_was_running(ledger) -> None:
-    ledger.start(task(0))
-    ledger.start(task(1))
-    ledger.report(task(1), result(1))
-    ledger.end(task(0), schema.COMPLETED)
-    ledger.tell = lambda *_: pytest.fail("the searcher must not hear of interrupted trials")
-    assert ledger.interrupt() == 1
-    assert ledger.journal.ends["search-0001"]["status"] == schema.INTERRUPTED
-    assert ledger.interrupt() == 0
+def test_interrupting_records_who_was_running(recorder) -> None:
+    recorder.start(task(0))
+    recorder.start(task(1))
+    recorder.report(task(1), result(1))
+    recorder.end(task(0), schema.COMPLETED)
+    recorder.tell = lambda *_: pytest.fail("the searcher must not hear of interrupted trials")
+    assert recorder.interrupt() == 1
+    assert recorder.journal.ends["search-0001"]["status"] == schema.INTERRUPTED
+    assert recorder.interrupt() == 0
 
 
-def test_pictures_go_to_their_own_file(ledger, tmp_path) -> None:
+def test_pictures_go_to_their_own_file(recorder, tmp_path) -> None:
     picture = {"epoch": 1, "vectors": [[0, 1]], "sample": [], "labels": []}
-    ledger.report(task(), result(1, projection=picture))
+    recorder.report(task(), result(1, projection=picture))
     assert lines(tmp_path / "projections" / "search-0000.jsonl") == [
         {"schema": 1, "trial_id": "search-0000", **picture}
     ]

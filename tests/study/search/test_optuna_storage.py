@@ -7,7 +7,7 @@ import sqlite3
 import optuna
 
 from study import schema
-from study.search.mirror import Mirror
+from study.search.optuna_mirror import Mirror
 from study.search.optuna_storage import draw_seed, healthy, open_storage
 from tests.helpers.engine_helpers import make_study
 

@@ -7,29 +7,29 @@ import pytest
 from study import schema
 from study.record.checkpoints import Checkpoints
 from study.record.journal import Journal
-from study.record.recorder import Ledger
+from study.record.recorder import Recorder
 from study.search.resume import make_search, replay, settle
-from study.search.rungs import Rungs
+from study.search.scheduling import Rungs
 from tests.helpers.engine_helpers import make_study
 from tests.helpers.record_helpers import BOTH, checkpoint, result, task
 from tests.helpers.search_helpers import HARMS, Bench, harm
 from trainables.files import DamagedFile
 
 
-def test_settle_ends_what_the_journal_has_decided(ledger, tmp_path) -> None:
+def test_settle_ends_what_the_journal_has_decided(recorder, tmp_path) -> None:
     """Killed between the last report and the end's line."""
     rungs = Rungs({"accuracy": "max"}, 1, 2, 4)
     for number, accuracy in ((0, 50.0), (1, 40.0), (2, 30.0)):
-        ledger.report(task(number), result(1, accuracy))
+        recorder.report(task(number), result(1, accuracy))
     for epoch in (2, 3, 4):
-        ledger.report(task(0), result(epoch))
+        recorder.report(task(0), result(epoch))
     tasks = [task(0), task(1), task(2, baseline=True), task(3)]
     kept = checkpoint(tmp_path, "search-1", "search-0002", 0, {})
-    stopped = replay(rungs, ledger.journal)
+    stopped = replay(rungs, recorder.journal)
     assert stopped == {"search-0001", "search-0002"}
-    going_on = settle(tasks, stopped, ledger, Checkpoints(tmp_path, None))
+    going_on = settle(tasks, stopped, recorder, Checkpoints(tmp_path, None))
     assert [(t.number, t.resume_from) for t in going_on] == [(2, (str(kept),)), (3, ())]
-    assert {i: e["status"] for i, e in ledger.journal.ends.items()} == {
+    assert {i: e["status"] for i, e in recorder.journal.ends.items()} == {
         "search-0000": "completed",
         "search-0001": "stopped",
     }
@@ -108,7 +108,7 @@ def test_a_trial_that_nobody_drew_is_refused(tmp_path) -> None:
     (tmp_path / schema.OPTUNA_FILE).unlink()
     (tmp_path / schema.TRIALS_FILE).unlink()
     with pytest.raises(DamagedFile, match=r"reports\.jsonl: holds search-0000, which draws\.jsonl does not; restore"):
-        make_search(make_study(), tmp_path, journal := Journal(tmp_path), Ledger(journal, BOTH))
+        make_search(make_study(), tmp_path, journal := Journal(tmp_path), Recorder(journal, BOTH))
     journal.close()
 
 

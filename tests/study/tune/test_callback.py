@@ -1,4 +1,4 @@
-"""The ledger, Tune's callback, checkpoints and signals, without a cluster."""
+"""The recorder, Tune's callback, checkpoints and signals, without a cluster."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.helpers.engine_helpers import lines
 from tests.helpers.record_helpers import result, task
 
 
-def make_callback(ledger, reasons=()) -> StudyCallback:
+def make_callback(recorder, reasons=()) -> StudyCallback:
     queue = list(reasons)
-    folder = ledger.journal.folder
-    return StudyCallback(ledger, Checkpoints(folder, None), lambda: queue.pop(0) if queue else None)
+    folder = recorder.journal.folder
+    return StudyCallback(recorder, Checkpoints(folder, None), lambda: queue.pop(0) if queue else None)
 
 
 def tune_trial(
@@ -36,8 +36,8 @@ def write(path: Path, content: bytes) -> Path:
     return path
 
 
-def test_callback_records_what_tune_says(ledger, tmp_path) -> None:
-    callback = make_callback(ledger)
+def test_callback_records_what_tune_says(recorder, tmp_path) -> None:
+    callback = make_callback(recorder)
     trial = tune_trial(task(), result(1))
     callback.on_trial_start(0, [], trial)
     callback.on_trial_result(0, [], trial, result(1))
@@ -47,12 +47,12 @@ def test_callback_records_what_tune_says(ledger, tmp_path) -> None:
     assert [(e["status"], e["epochs"], e["error"]) for e in ends] == [("diverged", 1, None)]
 
 
-def test_a_given_up_trial_s_error_is_read_where_tune_wrote_it(ledger, tmp_path) -> None:
+def test_a_given_up_trial_s_error_is_read_where_tune_wrote_it(recorder, tmp_path) -> None:
     """Tune copies its error files to the storage later: what counts are the ones on the driver's disk."""
     pickled = write(tmp_path / "error.pkl", cloudpickle.dumps(MemoryError("cannot allocate 10 GB")))
     torn = write(tmp_path / "torn.pkl", cloudpickle.dumps(MemoryError("x"))[:10])
     text = write(tmp_path / "error.txt", b"Failure # 1 (occurred at ...)\nThe actor died.\n")
-    callback = make_callback(ledger)
+    callback = make_callback(recorder)
     for number, files in enumerate([(pickled, text), (tmp_path / "gone.pkl", text), (torn, text), (None, None)]):
         callback.on_trial_error(0, [], tune_trial(task(number), None, *files))
     ends = lines(tmp_path / schema.TRIALS_FILE)
@@ -64,8 +64,8 @@ def test_a_given_up_trial_s_error_is_read_where_tune_wrote_it(ledger, tmp_path) 
     assert errors[3] == "unknown error"
 
 
-def test_callback_stops_when_asked(ledger, tmp_path) -> None:
-    callback = make_callback(ledger, [None, "budget"])
+def test_callback_stops_when_asked(recorder, tmp_path) -> None:
+    callback = make_callback(recorder, [None, "budget"])
     trial = tune_trial(task(), result(1))
     callback.on_trial_start(0, [trial], trial)
     callback.on_step_end(0, [trial])
@@ -77,15 +77,15 @@ def test_callback_stops_when_asked(ledger, tmp_path) -> None:
     assert lines(tmp_path / schema.TRIALS_FILE) == []
 
 
-def test_an_end_that_cannot_be_recorded_ends_the_study_between_events(ledger, tmp_path) -> None:
+def test_an_end_that_cannot_be_recorded_ends_the_study_between_events(recorder, tmp_path) -> None:
     """Tune takes an error of `on_trial_complete` for the trial's own and would start it again."""
-    callback = make_callback(ledger, [None, None])
+    callback = make_callback(recorder, [None, None])
     trial = tune_trial(task(), result(9))
 
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    ledger.tell = fail
+    recorder.tell = fail
     callback.on_trial_complete(0, [trial], trial)
     callback.on_trial_complete(0, [trial], tune_trial(task(1), result(9)))
     with pytest.raises(OSError, match="disk full"):

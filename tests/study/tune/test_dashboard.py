@@ -20,7 +20,7 @@ import pytest
 
 from study import schema
 from study.record.journal import Journal
-from study.record.recorder import Ledger
+from study.record.recorder import Recorder
 from study.tune import dashboard
 from tests.helpers.engine_helpers import KINDS_OF_OBJECTIVES
 from tests.helpers.record_helpers import result, task
@@ -152,23 +152,23 @@ VOLUMES = {
 
 @pytest.fixture
 def two_trials(tmp_path):
-    """A ledger with the end of a large trial at 70 %, a small one at 40 %, and one that was stopped."""
+    """A recorder with the end of a large trial at 70 %, a small one at 40 %, and one that was stopped."""
 
     def make(listener_of, objectives):
-        ledger = Ledger(Journal(tmp_path), objectives)
-        ledger.listeners = [listener_of(ledger.journal)]
+        recorder = Recorder(Journal(tmp_path), objectives)
+        recorder.listeners = [listener_of(recorder.journal)]
         for number, accuracy, size, status in (
             (0, 70.0, 1.0, schema.COMPLETED),
             (1, 40.0, 0.5, schema.COMPLETED),
             (2, 60.0, 0.1, schema.STOPPED),
         ):
             costs = {"support_bytes": 10 * size, "peak_memory_bytes": 2e9 * size, "epoch_s": 2 * size}
-            ledger.start(task(number))
-            ledger.report(task(number), result(4, accuracy, images_per_s=7.0, **costs))
-            ledger.tick()
-            ledger.end(task(number), status)
-        assert len(ledger.listeners) == 1, "the listener failed"
-        return ledger
+            recorder.start(task(number))
+            recorder.report(task(number), result(4, accuracy, images_per_s=7.0, **costs))
+            recorder.tick()
+            recorder.end(task(number), status)
+        assert len(recorder.listeners) == 1, "the listener failed"
+        return recorder
 
     return make
 
@@ -177,10 +177,10 @@ def two_trials(tmp_path):
 def test_gauges_are_about_the_study_s_own_objectives(two_trials, monkeypatch, kind) -> None:
     monkeypatch.setattr(dashboard, "Gauge", FakeGauge)
     objectives = KINDS_OF_OBJECTIVES[kind]
-    ledger = two_trials(lambda journal: dashboard.Gauges(journal, objectives), objectives)
-    gauges = ledger.listeners[0].gauges
-    again = dashboard.Gauges(ledger.journal, objectives)
-    ledger.journal.close()
+    recorder = two_trials(lambda journal: dashboard.Gauges(journal, objectives), objectives)
+    gauges = recorder.listeners[0].gauges
+    again = dashboard.Gauges(recorder.journal, objectives)
+    recorder.journal.close()
     values = {name: gauge.value for name, gauge in gauges.items()}
     assert values["kmclr_best_accuracy"] == 70.0
     assert values["kmclr_front_size"] == again.gauges["kmclr_front_size"].value == 2
@@ -194,9 +194,9 @@ def test_gauges_are_about_the_study_s_own_objectives(two_trials, monkeypatch, ki
 def test_the_best_of_an_objective_that_is_minimised_is_the_lowest(two_trials, monkeypatch) -> None:
     monkeypatch.setattr(dashboard, "Gauge", FakeGauge)
     objectives = {"epoch_s": "min", "accuracy": "max"}
-    ledger = two_trials(lambda journal: dashboard.Gauges(journal, objectives), objectives)
-    ledger.journal.close()
-    assert ledger.listeners[0].gauges["kmclr_best_epoch_s"].value == 0.2
+    recorder = two_trials(lambda journal: dashboard.Gauges(journal, objectives), objectives)
+    recorder.journal.close()
+    assert recorder.listeners[0].gauges["kmclr_best_epoch_s"].value == 0.2
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_OBJECTIVES)

@@ -11,7 +11,7 @@ from trainables.maths import losses
 from trainables.model import methods
 from trainables.model.networks import Embedded
 from trainables.settings.config import RunConfig
-from trainables.vocabulary import METHODS
+from trainables.vocabulary.methods_and_support_sets import METHODS
 
 CPU = torch.device("cpu")
 IDS, LABELS = torch.arange(6), torch.tensor([0, 1, 2, 0, 1, 2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trainables.settings import edge
 from trainables.settings.config import RunConfig, SupportConfig
 from trainables.settings.needs import NEEDS
-from trainables.vocabulary import SUPPORT_KINDS
+from trainables.vocabulary.methods_and_support_sets import SUPPORT_KINDS
 
 
 def test_the_rules_name_settings_that_exist():
@@ -19,8 +19,9 @@ def test_the_rules_name_settings_that_exist():
 
 
 def test_each_setting_of_the_support_set_belongs_to_one_kind():
-    listed = [name for kind in SUPPORT_KINDS.values() for name in (kind.size, *kind.settings) if name]
+    listed = [setting for kind in SUPPORT_KINDS.values() for setting in kind.settings.values()]
     assert sorted(listed) == sorted(SupportConfig.model_fields)
+    assert all(kind.size in (None, *kind.settings.values()) for kind in SUPPORT_KINDS.values())
 
 
 def test_rows_about_the_method_by_hand():

@@ -1,7 +1,7 @@
 """The table of support sets."""
 
 from trainables.support.build import CLASSES
-from trainables.vocabulary import METHODS, SUPPORT_KINDS
+from trainables.vocabulary.methods_and_support_sets import METHODS, SUPPORT_KINDS
 
 
 def test_every_kind_of_the_vocabulary_has_a_class():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figure_data.pareto_info import pareto_info
-from analysis.figures import headline
+from analysis.figures import fronts
 from analysis.figures.style import get_style
 from analysis.results.load import Results
 
@@ -26,10 +26,10 @@ def test_points_on_the_front_are_named_where_there_is_room(full: Results) -> Non
         }
     )
     info = pareto_info(table, x="support_bytes", y_title="")
-    names = headline.front_names(info, get_style("paper"))
+    names = fronts.front_names(info, get_style("paper"))
     assert [(x, y, text) for x, y, text, _ in names] == [
         (1e3, 50.0, "k = 11"), (1e5, 60.0, "queue 157"), (1e6, 61.0, "k = 99")
     ]  # fmt: skip
     assert [place for *_, place in names] == ["bottom right", "bottom right", "top left"]
     two = pareto_info(table.assign(study=["a", "a", "b", "b"]), x="support_bytes", y_title="")
-    assert headline.front_names(two, get_style("paper")) == []
+    assert fronts.front_names(two, get_style("paper")) == []

@@ -12,7 +12,7 @@ from trainables.augment.two_views import normalise_images
 from trainables.evaluation import probe
 from trainables.maths import metrics
 from trainables.trial import Trial
-from trainables.vocabulary import SCORES
+from trainables.vocabulary.metrics_and_objectives import SCORES
 
 
 @pytest.fixture(scope="module")

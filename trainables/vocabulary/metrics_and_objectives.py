@@ -1,82 +1,13 @@
-"""The words of the house, each said once: methods, stages, statuses, metrics, objectives, and the user's errors.
+"""What a trial reports, and which of it a study may optimise. Standard library only.
 
-Standard library only. Everything else reads this file; `study.schema` hands it on to `analysis`.
 Accuracies are percentages (0-100), shares and rates are fractions (0-1), sizes are bytes, times are seconds.
+An objective must be reported after every epoch: a report without it ends its trial as diverged.
 """
 
 from __future__ import annotations
 
 import math
 from typing import Literal, NamedTuple
-
-SCHEMA_VERSION = 1
-"""Of every JSON object and YAML file that a run or a study writes."""
-
-
-class UserError(ValueError):
-    """Something that the user can put right: the message says what was found, what is allowed and the way out.
-
-    The entry points print it as one line; any other exception is a fault of this program and keeps its traceback.
-    """
-
-
-# --- support sets and methods ---
-
-
-class SupportKind(NamedTuple):
-    """A kind of support set, by the settings of the section `support` that act on it alone."""
-
-    size: str | None
-    """The setting that says how many vectors it holds; None: it holds none."""
-    settings: tuple[str, ...] = ()
-    """The other ones."""
-
-
-SUPPORT_KINDS: dict[str, SupportKind] = {
-    "none": SupportKind(None),
-    "queue": SupportKind("queue_size", ("queue_dtype", "mask_same_image")),
-    "prototypes": SupportKind(
-        "k", ("prototype_dtype", "update", "metric", "revive_after", "balance", "forget_every", "half_life")
-    ),
-}
-
-
-class Method(NamedTuple):
-    """What tells one method from another; everything that depends on the method asks for one of these."""
-
-    support: str
-    """The kind of support set that a view's positive is drawn from; `none`: the positive is the other view."""
-    predictor: bool
-    """Whether a predictor follows the projector."""
-    loss: Literal["nt_xent", "cosine", "neighbours"]
-    """nt_xent: contrast of both views' projections; cosine: predictions against the moving average's projections;
-    neighbours: cross-entropy of predictions over the batch's positives."""
-    momentum: Literal["always", "optional", "never"]
-    """Whether a moving average of the encoder makes the keys; optional: if positives.momentum_encoder says so."""
-
-
-METHODS: dict[str, Method] = {
-    "kmclr": Method("prototypes", True, "neighbours", "optional"),
-    "nnclr": Method("queue", True, "neighbours", "optional"),
-    "none": Method("none", True, "neighbours", "never"),
-    "simclr": Method("none", False, "nt_xent", "never"),
-    "byol": Method("none", True, "cosine", "always"),
-}
-
-# --- stages and statuses ---
-
-SEARCH, CONFIRM = STAGES = ("search", "confirm")
-
-COMPLETED = "completed"  # ran its full budget
-STOPPED = "stopped"  # the scheduler stopped it at a rung
-FAILED = "failed"  # an error of its own
-DIVERGED = "diverged"  # NaN or infinite loss
-OUT_OF_MEMORY = "out_of_memory"
-TIMED_OUT = "timed_out"
-INTERRUPTED = "interrupted"  # the study was stopped while it ran, or its disk was full; a resume continues it
-STATUSES = (COMPLETED, STOPPED, FAILED, DIVERGED, OUT_OF_MEMORY, TIMED_OUT, INTERRUPTED)
-
-# --- metrics and objectives ---
 
 Sense = Literal["max", "min"]
 

@@ -16,8 +16,8 @@ import sqlalchemy
 from ray.tune.error import TuneError
 
 import run_study
-from study import faults, plan, runner, schema
-from study.faults import DiskFull
+from study import disk_and_storage, plan, runner, schema
+from study.disk_and_storage import DiskFull
 from study.record import results_folder
 from study.record.journal import JournalWriteError
 from tests.helpers.engine_helpers import lines, make_study, run_fake
@@ -133,9 +133,9 @@ def test_a_trial_that_a_full_disk_interrupted_goes_on_from_its_last_checkpoint(t
     ],
 )
 def test_who_had_no_room_is_said(without_room, who) -> None:
-    faults.check_room({}, "/there", "go on")
+    disk_and_storage.check_room({}, "/there", "go on")
     with pytest.raises(DiskFull) as caught:
-        faults.check_room(without_room, "/there", "go on")
+        disk_and_storage.check_room(without_room, "/there", "go on")
     said = f"disk full: x (checkpoints of {who}, kept in /there); make room, then continue with: go on"
     assert str(caught.value) == said
 
@@ -174,8 +174,8 @@ SQLITE_VAGUE = sqlalchemy.exc.OperationalError("INSERT", {}, Exception("disk I/O
 )
 def test_every_full_disk_becomes_one_line(monkeypatch, error, place) -> None:
     monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
-    monkeypatch.setattr(faults, "free_bytes", lambda path: 10 if str(path) == "results/s" else 10**9)
-    with pytest.raises(DiskFull) as caught, faults.raise_disk_full(Path("results/s"), ARGV):
+    monkeypatch.setattr(disk_and_storage, "free_bytes", lambda path: 10 if str(path) == "results/s" else 10**9)
+    with pytest.raises(DiskFull) as caught, disk_and_storage.raise_disk_full(Path("results/s"), ARGV):
         raise error
     assert str(caught.value).startswith(f"{place}: disk full (")
     assert str(caught.value).endswith("; make room, then start again with: python run_study.py s.yaml --quiet")
@@ -186,8 +186,8 @@ def test_every_full_disk_becomes_one_line(monkeypatch, error, place) -> None:
     "error", [SQLITE_VAGUE, wrapped(KeyError("a bug")), OSError(errno.EIO, "Input/output error"), ValueError("rule")]
 )
 def test_other_errors_pass_as_they_are(monkeypatch, error) -> None:
-    monkeypatch.setattr(faults, "free_bytes", lambda path: 10**9)
-    with pytest.raises(type(error)) as caught, faults.raise_disk_full(Path("results/s"), ARGV):
+    monkeypatch.setattr(disk_and_storage, "free_bytes", lambda path: 10**9)
+    with pytest.raises(type(error)) as caught, disk_and_storage.raise_disk_full(Path("results/s"), ARGV):
         raise error
     assert caught.value is error
 
@@ -208,4 +208,4 @@ def test_the_program_exits_as_for_what_can_be_put_right(tmp_path, monkeypatch, c
 
 
 def test_free_room_is_that_of_the_nearest_folder_that_is_there(tmp_path) -> None:
-    assert faults.free_bytes(tmp_path / "not" / "yet") is not None
+    assert disk_and_storage.free_bytes(tmp_path / "not" / "yet") is not None

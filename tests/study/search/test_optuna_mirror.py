@@ -61,7 +61,7 @@ def test_killed_between_asking_and_starting_is_as_if_never_asked(tmp_path) -> No
 def test_end_on_record_but_not_told_is_told_on_resume(tmp_path) -> None:
     bench = Bench(tmp_path)
     task = bench.next()
-    bench.ledger.tell = None  # killed after the journal line
+    bench.recorder.tell = None  # killed after the journal line
     bench.run(task)
     again = Bench(tmp_path)
     assert again.unfinished == []

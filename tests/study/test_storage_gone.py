@@ -11,8 +11,8 @@ from pyarrow import fs as arrow
 from ray.tune.error import TuneError
 
 import run_study
-from study import faults, plan, runner, schema
-from study.faults import StorageGone
+from study import disk_and_storage, plan, runner, schema
+from study.disk_and_storage import StorageGone
 from study.tune.callback import StudyCallback
 from tests.helpers.engine_helpers import lines, make_study, outcome, run_fake
 
@@ -69,7 +69,10 @@ def wrapped(cause: Exception) -> Exception:
 @pytest.mark.parametrize("wrap", [lambda error: error, wrapped])
 def test_what_pyarrow_and_tune_say_becomes_one_line(tmp_path, wrap) -> None:
     for error in (unreadable(tmp_path / "file"), RuntimeError("Unable to set up cluster storage with\nall of this")):
-        with pytest.raises(StorageGone) as caught, faults.raise_storage_gone("s3://bucket/s", lambda: "do --resume"):
+        with (
+            pytest.raises(StorageGone) as caught,
+            disk_and_storage.raise_storage_gone("s3://bucket/s", lambda: "do --resume"),
+        ):
             raise wrap(error)
         reason = str(error).splitlines()[0]
         assert str(caught.value) == (
@@ -88,7 +91,7 @@ def test_what_pyarrow_and_tune_say_becomes_one_line(tmp_path, wrap) -> None:
     ],
 )
 def test_other_errors_pass_as_they_are(error) -> None:
-    with pytest.raises(type(error)) as caught, faults.raise_storage_gone("s3://bucket/s", lambda: ""):
+    with pytest.raises(type(error)) as caught, disk_and_storage.raise_storage_gone("s3://bucket/s", lambda: ""):
         raise error
     assert caught.value is error
 
@@ -96,12 +99,12 @@ def test_other_errors_pass_as_they_are(error) -> None:
 def test_a_full_disk_is_not_a_storage_that_is_gone(tmp_path) -> None:
     error = unreadable(tmp_path / "file")
     error.errno = errno.ENOSPC
-    assert faults.storage_reason(error) is None
+    assert disk_and_storage.storage_reason(error) is None
 
 
 def test_the_program_exits_as_for_what_can_be_put_right(tmp_path, monkeypatch, capsys) -> None:
     def run(*arguments, **named) -> None:
-        with faults.raise_storage_gone("s3://bucket/s", lambda: "do --resume"):
+        with disk_and_storage.raise_storage_gone("s3://bucket/s", lambda: "do --resume"):
             raise ValueError("No experiment snapshot file of form 'experiment_state-*.json' was found at: (s3, s)")
 
     monkeypatch.setattr(plan, "show", lambda *a, **k: None)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from study.search.rungs import make_rungs, rung_epochs
+from study.search.scheduling import make_rungs, rung_epochs
 from study.settings.config import SchedulerConfig
 from tests.helpers.record_helpers import BOTH
 from tests.helpers.search_helpers import point, rungs

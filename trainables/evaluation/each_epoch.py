@@ -13,7 +13,7 @@ from trainables.evaluation import probe, projection
 from trainables.maths import metrics
 from trainables.model.methods import Learner
 from trainables.settings.config import RunConfig
-from trainables.vocabulary import ACCURACY
+from trainables.vocabulary.metrics_and_objectives import ACCURACY
 
 
 class Evaluator:

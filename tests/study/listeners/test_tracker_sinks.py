@@ -17,9 +17,9 @@ import pytest
 
 from study import schema
 from study.listeners import tracker as tracking
-from study.listeners import tracker_process
+from study.listeners import tracker_sinks
 from study.record.journal import Journal
-from study.record.recorder import Ledger
+from study.record.recorder import Recorder
 from tests.helpers.engine_helpers import make_study
 from tests.helpers.record_helpers import result, task
 
@@ -115,18 +115,18 @@ def at_home(tmp_path, monkeypatch) -> Path:
 def test_runs_go_on_offline(at_home, monkeypatch, server) -> None:
     told: list[str] = []
     study, journal = make_study(tracking={"wandb": "online"}), Journal(at_home)
-    ledger = Ledger(journal, study.objectives)
+    recorder = Recorder(journal, study.objectives)
     with SERVERS[server]() as port:
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{port}")
-        ledger.listeners = tracking.listeners(study, at_home, journal, say=told.append)
-        tracker = ledger.listeners[0]
+        recorder.listeners = tracking.listeners(study, at_home, journal, say=told.append)
+        tracker = recorder.listeners[0]
         for number in (0, 1):
-            ledger.start(task(number))
+            recorder.start(task(number))
             for epoch in (1, 2):
-                ledger.report(task(number), result(epoch, 70.0 + 10 * number + epoch))
-        ledger.end(task(0), schema.COMPLETED)
+                recorder.report(task(number), result(epoch, 70.0 + 10 * number + epoch))
+        recorder.end(task(0), schema.COMPLETED)
         monkeypatch.setattr(tracking, "PATIENCE_S", 200.0)
-        ledger.finish(hurry=False)
+        recorder.finish(hurry=False)
         journal.close()
     log = (at_home / tracking.LOG_FILE).read_text()
     assert tracker.process.returncode == 0, log
@@ -149,15 +149,15 @@ def test_runs_go_on_offline(at_home, monkeypatch, server) -> None:
 @pytest.mark.timeout(280)
 def test_a_hurried_stop_does_not_wait_for_a_server_that_never_answers(at_home, monkeypatch) -> None:
     study, journal = make_study(tracking={"wandb": "online"}), Journal(at_home)
-    ledger = Ledger(journal, study.objectives)
+    recorder = Recorder(journal, study.objectives)
     monkeypatch.setattr(tracking, "CHECK_S", 600)
     monkeypatch.setattr(tracking, "HURRY_S", 0.5)
     with silent(listen=True) as port:
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{port}")
-        ledger.listeners = tracking.listeners(study, at_home, journal)
-        tracker = ledger.listeners[0]
-        ledger.start(task(0))
-        ledger.finish(hurry=True)
+        recorder.listeners = tracking.listeners(study, at_home, journal)
+        tracker = recorder.listeners[0]
+        recorder.start(task(0))
+        recorder.finish(hurry=True)
         journal.close()
     assert tracker.process.returncode == -9
 
@@ -184,7 +184,7 @@ class Server:
     def Settings(self, **_: object) -> None: ...
 
 
-def sink_of(server: Server, folder: Path, told: list[str]) -> tracker_process.WandbSink:
+def sink_of(server: Server, folder: Path, told: list[str]) -> tracker_sinks.WandbSink:
     settings = {
         "wandb": "offline",
         "folder": str(folder),
@@ -193,7 +193,7 @@ def sink_of(server: Server, folder: Path, told: list[str]) -> tracker_process.Wa
         "study": "s",
         "objectives": {},
     }
-    sink = tracker_process.WandbSink(settings, told.append)
+    sink = tracker_sinks.WandbSink(settings, told.append)
     sink.wandb, sink.mode = server, "online"
     return sink
 
@@ -222,9 +222,7 @@ def test_a_server_that_refuses_a_run_leaves_no_empty_run(tmp_path) -> None:
 
 
 def test_what_wandb_prints_goes_to_the_log_alone(at_home) -> None:
-    code = (
-        "from study.listeners.tracker_process import user_printer\ntell = user_printer()\nprint('noise')\ntell('news')"
-    )
+    code = "from study.listeners.tracker_sinks import user_printer\ntell = user_printer()\nprint('noise')\ntell('news')"
     run = subprocess.run([tracking.sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert run.stdout == "news\n"
     assert "noise" in run.stderr

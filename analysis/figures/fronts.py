@@ -83,7 +83,7 @@ def _how(table: pd.DataFrame) -> str:
     return ", ".join(dict.fromkeys(words.get(how, how) for how in table["how"]))
 
 
-SIZE = re.compile(r"\b(k|queue|queue_size)=(\d+)")
+SIZE = re.compile(rf"\b({'|'.join(kind.size for kind in schema.SUPPORT_KINDS.values() if kind.size)}|queue)=(\d+)")
 
 
 PLACES = {"min": ("bottom right", "top left"), "max": ("top right", "bottom left")}
@@ -103,7 +103,7 @@ def front_names(info: ParetoInfo, style: Style, count: int = 1) -> list[tuple[fl
         found = SIZE.search(str(row.label))
         if not found:
             continue
-        text = f"k = {found[2]}" if found[1] == "k" else f"queue {found[2]}"
+        text = f"k = {found[2]}" if found[1] == "k" else f"{found[1].removesuffix('_size')} {found[2]}"
         at = ((math.log10(row.x_drawn) if info.axis.log else row.x_drawn) - low) / (high - low)
         width = (0.5 * 0.9 * style.font * len(text) + style.marker) / pareto.panel_width(style, count)
         left = at + width > 1

@@ -1,0 +1,14 @@
+"""The stages of a study, and how a trial can end. Standard library only."""
+
+from __future__ import annotations
+
+SEARCH, CONFIRM = STAGES = ("search", "confirm")
+
+COMPLETED = "completed"  # ran its full budget
+STOPPED = "stopped"  # the scheduler stopped it at a rung
+FAILED = "failed"  # an error of its own
+DIVERGED = "diverged"  # NaN or infinite loss
+OUT_OF_MEMORY = "out_of_memory"
+TIMED_OUT = "timed_out"
+INTERRUPTED = "interrupted"  # the study was stopped while it ran, or its disk was full; a resume continues it
+STATUSES = (COMPLETED, STOPPED, FAILED, DIVERGED, OUT_OF_MEMORY, TIMED_OUT, INTERRUPTED)
