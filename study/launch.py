@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from study import cost, plan, runner
@@ -68,12 +68,5 @@ def run(launch: Launch) -> int:
     asked = launch.asked
     if launch.only_report:
         return runner.OK
-    return runner.run(
-        launch.loaded,
-        out=asked.out,
-        resume=asked.resume,
-        stage=asked.stage,
-        quiet=asked.quiet,
-        address=asked.address,
-        storage=asked.storage,
-    )
+    names = [field.name for field in fields(runner.Options)]
+    return runner.run(launch.loaded, **{name: getattr(asked, name) for name in names if hasattr(asked, name)})

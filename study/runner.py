@@ -51,14 +51,19 @@ def default_trainable() -> type:
 
 @dataclass
 class Options:
-    """How a study is run, as opposed to what it is; see `run`."""
+    """How a study is run, as opposed to what it is; `study.launch` fills in what the command line has of these."""
 
-    out: Path
+    out: Path | str = "results"
+    """Results go to `out`/NAME."""
     resume: bool = False
+    """Go on with that folder."""
     stage: str | None = None
+    """`search` or `confirm` alone; None: both."""
     quiet: bool = False
     address: str | None = None
+    """Of a Ray cluster; None: $RAY_ADDRESS, else this machine."""
     storage: str | None = None
+    """Path or URI for Tune's state and checkpoints; None: `ray/` in the results folder."""
     dashboard: bool = True
     name_after_s: float = 15.0
     """Seconds a trial runs before the dashboard shows it as an actor of its own name."""
@@ -66,37 +71,26 @@ class Options:
     describe: Callable[[StudyConfig], Mapping[str, Any]] = describe_data
     argv: list[str] = field(default_factory=lambda: list(sys.argv))
 
+    def __post_init__(self) -> None:
+        if self.stage not in (None, *schema.STAGES):
+            raise schema.UserError(f"--stage: expected one of {', '.join(schema.STAGES)}, got {self.stage!r}")
+        self.out = Path(self.out)
+        self.address = self.address or os.environ.get("RAY_ADDRESS")
+        self.storage = checkpoints.storage_uri(self.storage) if self.storage else None
 
-def run(
-    loaded: Any,
-    *,
-    out: Path | str = "results",
-    resume: bool = False,
-    stage: str | None = None,
-    quiet: bool = False,
-    address: str | None = None,
-    storage: str | None = None,
-    **more: Any,
-) -> int:
-    """Run the study that `study.settings.loading.load_study` gave; results go to `out`/`loaded.name_on_disk`.
 
-    resume: go on with that folder. stage: `search` or `confirm` alone (default: both). address: of a Ray cluster.
-    storage: path or URI for Tune's state and checkpoints (default: `ray/` in the results folder).
-    more: fields of `Options`, for tests. Returns 0 (finished, or a budget reached), 1 (failed), 128 + signal
-    (interrupted). Raises UserError for what the user can put right, a full disk (`DiskFull`) and a lost storage
-    (`StorageGone`) included.
+def run(loaded: Any, **options: Any) -> int:
+    """Run the study that `study.settings.loading.load_study` gave. `options`: fields of `Options`.
+
+    Returns 0 (finished, or a budget reached), 1 (failed), 128 + signal (interrupted). Raises UserError for what the
+    user can put right, a full disk (`DiskFull`) and a lost storage (`StorageGone`) included.
     """
-    if stage not in (None, *schema.STAGES):
-        raise schema.UserError(f"--stage: expected one of {', '.join(schema.STAGES)}, got {stage!r}")
-    address = address or os.environ.get("RAY_ADDRESS")
-    options = Options(Path(out), resume, stage, quiet, address, storage, **more)
-    folder = options.out / loaded.name_on_disk
-    if storage:
-        options.storage = checkpoints.storage_uri(storage)
-    going_on = results_folder.check_target(folder, resume, stage)
-    full_disk = disk_and_storage.raise_disk_full(folder, options.argv, options.storage)
+    how = Options(**options)
+    folder = how.out / loaded.name_on_disk
+    going_on = results_folder.check_target(folder, how.resume, how.stage)
+    full_disk = disk_and_storage.raise_disk_full(folder, how.argv, how.storage)
     with full_disk, StopSignals() as signals, FolderLock(folder):
-        return StudyRun(loaded, folder, options, signals, going_on).run()
+        return StudyRun(loaded, folder, how, signals, going_on).run()
 
 
 class StudyRun:
