@@ -150,7 +150,7 @@ def diagnostics(trials: pd.DataFrame, reports: pd.DataFrame, metrics: Iterable[s
 def forgetting(trials: pd.DataFrame, reports: pd.DataFrame) -> Forgetting:
     """Effect of the forgetting interval over completed kmclr trials, of the confirm stage if it holds several values.
 
-    last: means and intervals over points (over trials where an interval has one point); dots: every trial.
+    `last`: means and intervals over points (over trials where an interval has one point); `dots`: every trial.
     Raises NotEnough with fewer than two intervals.
     """
     if "p_forget_every" not in trials:

@@ -210,7 +210,7 @@ def _agreement_rows(info: data.RankAgreement) -> list[dict]:
 
 
 def draw_agreement(panels: Sequence[Panel], style: Style) -> go.Figure:
-    """Left: tau and rho over all trials; right: tau within each method."""
+    """On the left tau and rho over all trials, on the right tau within each method."""
     titles = ["all methods", "within a method (τ)"]
     within = _within(panels)
     fig = grid(panels, titles if within else [""], style, height=0.95)

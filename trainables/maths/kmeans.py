@@ -29,8 +29,8 @@ def normalise_(x_ND: Tensor) -> Tensor:
 def scores(queries_BD: Tensor, centres_KD: Tensor, metric: str) -> Tensor:
     """Scores [B, K] whose largest entry of a row marks the nearest centre.
 
-    cosine: q . c (for unit centres the ranking does not depend on the query's length); euclidean: q . c - |c|^2 / 2,
-    which is -|q - c|^2 / 2 up to a constant of the row.
+    `cosine`: q . c (for unit centres the ranking does not depend on the query's length); `euclidean`:
+    q . c - |c|^2 / 2, which is -|q - c|^2 / 2 up to a constant of the row.
     """
     if metric == "cosine":
         return torch.mm(queries_BD, centres_KD.t())
@@ -42,7 +42,7 @@ def best(scores_BK: Tensor) -> tuple[Tensor, Tensor]:
     """Largest score [B] of each row and its index [B] (int64); of tied ones one is returned.
 
     A CPU finds a maximum 3 to 4 times faster than its place, so wide rows are cut into overlapping windows of equal
-    length: first the largest over the windows, then its column, then the window that holds it.
+    length. First the largest over the windows, then its column, then the window that holds it.
     """
     columns = scores_BK.shape[1]
     windows = columns // WINDOW

@@ -125,7 +125,7 @@ class PrototypeDiagnostics(Diagnostics):
         self.labels_KC.index_copy_(0, slot_R, fresh_RC)
 
     def values(self) -> dict[str, Tensor]:
-        """neighbour_purity; prototypes_used: share chosen at least once in the epoch; prototype_entropy: of the
+        """neighbour_purity; `prototypes_used`: share chosen at least once in the epoch; `prototype_entropy`: of the
         choices, divided by log K (1 = all equally often; a single prototype counts as 1). All 0-1."""
         values = super().values()
         if self.counts["queries"]:

@@ -16,8 +16,8 @@ def weigh(
 ) -> tuple[Tensor, Tensor]:
     """Weighted mean [N, D] of a query's neighbours (of R > 1: not normalised), and the weights [N, R].
 
-    nearest, topk: equal weights; soft: softmax(cosine / temperature), SNCLR's weighting without learned parameters.
-    Rows not `allowed` get weight 0; a query without any allowed row is its own positive (weights all 0).
+    `nearest`, `topk`: equal weights; `soft`: softmax(cosine / temperature), SNCLR's weighting without learned
+    parameters. Rows not `allowed` get weight 0; a query without any allowed row is its own positive (weights all 0).
     """
     if rows_NRD.shape[1] == 1:
         allowed_N1 = rows_NRD.new_ones(len(rows_NRD), 1, dtype=torch.bool) if allowed_NR is None else allowed_NR

@@ -141,7 +141,7 @@ class Queue(SupportSet):
         self.diagnostics_.observe(index_NR, drawn.weights_NR, self._row_ids, ids_N, labels_N)
 
     def diagnostics(self) -> dict[str, Tensor]:
-        """neighbour_purity: share of positives with the query's label; self_hit_rate: share that came from the
+        """`neighbour_purity`: share of positives with the query's label; `self_hit_rate`: share that came from the
         query's own image. 0-1, over the epoch so far, if labels and ids were passed."""
         return self.diagnostics_.values()
 
