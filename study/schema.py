@@ -46,7 +46,7 @@ OPTUNA_DRAW = "trial"  # user attribute of a trial in OPTUNA_FILE: its draw, wit
 
 # --- one report (one line of reports.jsonl, one result of a trial's epoch) ---
 REPORT_IDENTITY = ("schema", "stage", "trial_id", "number", "seed", "epoch", "time")  # `time`: UTC, ISO 8601
-HELD_S = "held_s"  # seconds the trial has held its process so far, all sessions (absent in folders of older versions)
+HELD_S = "held_s"  # seconds the trial has held its process so far, all sessions
 
 # --- one trial end (one line of trials.jsonl) ---
 TRIAL_FIELDS = (

@@ -22,7 +22,7 @@ MIN_RANKED = 5
 ALL, STORING = "all methods", "methods with a support set"
 
 
-class Rungs(NamedTuple):
+class RungCounts(NamedTuple):
     """Search trials and epochs per segment between rungs, by method.
 
     ends: last epoch of each segment (the rungs, then the full budget). reached[m][i]: trials of method m that reached
@@ -79,7 +79,7 @@ class RankAgreement(NamedTuple):
     rungs: tuple[int, ...]
 
 
-def rung_flow(trials: pd.DataFrame, reports: pd.DataFrame, rungs: Sequence[int]) -> Rungs:
+def rung_flow(trials: pd.DataFrame, reports: pd.DataFrame, rungs: Sequence[int]) -> RungCounts:
     """Who reached which rung, and where the epochs went. Raises NotEnough without rungs or reports."""
     if not len(rungs):
         raise NotEnough("the study has no rungs: no trial is stopped early")
@@ -99,7 +99,7 @@ def rung_flow(trials: pd.DataFrame, reports: pd.DataFrame, rungs: Sequence[int])
         reached[method] = tuple(int((epochs >= end).sum()) for end in ends)
         pairs = itertools.pairwise(edges)
         spent[method] = tuple(int(((trained > low) & (trained <= high)).sum()) for low, high in pairs)
-    return Rungs(ends, methods, started, reached, spent)
+    return RungCounts(ends, methods, started, reached, spent)
 
 
 def hypervolume_over_time(

@@ -35,7 +35,7 @@ def _rung_caption(panels: Sequence[Panel]) -> str:
     )
 
 
-def _rung_rows(info: data.Rungs) -> list[dict]:
+def _rung_rows(info: data.RungCounts) -> list[dict]:
     return [
         {"method": m, "epoch": end, "trials": info.trials[m], "reached": info.reached[m][i], "spent": info.spent[m][i]}
         for m in info.methods

@@ -69,7 +69,7 @@ def load(folder: Path | str) -> Results:
     lines = _report_lines(folder / schema.REPORTS_FILE)
     trials, reports = _trial_table(ends), _report_table(lines)
     reports = _join(reports, trials)
-    trials[GPU_HOURS] = _gpu_hours(trials, reports, manifest, study)
+    trials[GPU_HOURS] = _gpu_hours(trials, manifest, study)
     own = manifest["objectives"]
     return Results(
         folder=folder,
@@ -267,14 +267,9 @@ def _join(reports: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     return reports.merge(trials[["trial_id", *wanted]], on="trial_id", how="left")
 
 
-def _gpu_hours(trials: pd.DataFrame, reports: pd.DataFrame, manifest: Mapping, study: Mapping) -> pd.Series:
-    """Hours a trial held its process (`wall_s`: set-up, epochs, evaluation) times its share of a GPU; NaN on a CPU.
-
-    In folders of older versions `wall_s` is of the last session alone: there the epochs of all sessions count.
-    """
+def _gpu_hours(trials: pd.DataFrame, manifest: Mapping, study: Mapping) -> pd.Series:
+    """Hours a trial held its process (`wall_s`: set-up, epochs, evaluation) times its share of a GPU; NaN on a CPU."""
     if str(manifest["device"]).startswith("cpu"):
         return pd.Series(float("nan"), index=trials.index, dtype=float)
     share = (study.get("resources") or {}).get("gpu")
-    epochs = trials["trial_id"].map(reports.groupby("trial_id")["epoch_s"].sum()).astype(float)
-    seconds = pd.concat([trials["wall_s"], epochs], axis="columns").max(axis="columns")
-    return seconds * (1.0 if share is None else float(share)) / 3600
+    return trials["wall_s"] * (1.0 if share is None else float(share)) / 3600

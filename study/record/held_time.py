@@ -22,10 +22,8 @@ class HeldTime:
         self._clock = clock
         self._recorded: dict[str, float] = {}
         self._since: dict[str, float] = {}
-        for line in journal.reports:  # lines of older versions have their epoch's seconds alone
-            before = self._recorded.get(line["trial_id"], 0.0)
-            held = line.get(schema.HELD_S)
-            self._recorded[line["trial_id"]] = before + float(line.get("epoch_s") or 0) if held is None else float(held)
+        for line in journal.reports:
+            self._recorded[line["trial_id"]] = float(line[schema.HELD_S])
         for trial_id, end in journal.ends.items():
             self._recorded[trial_id] = max(float(end["wall_s"] or 0), self._recorded.get(trial_id, 0.0))
 

@@ -3,9 +3,7 @@ not, and a later session reads it off the journal."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +15,6 @@ from study.record.journal import Journal
 from study.record.recorder import Recorder
 from study.settings.config import BudgetConfig
 from study.tune import durable
-from tests.helpers.engine_helpers import lines
 from tests.helpers.record_helpers import BOTH, result, task
 
 SHARE = 0.25
@@ -131,22 +128,6 @@ def test_a_later_session_goes_on_counting(session, clock, how: str, first: float
     recorder.end(task(1), schema.COMPLETED)
     assert recorder.journal.ends["search-0001"]["wall_s"] == first + 8
     assert gpu_seconds(recorder) == gpu_seconds(session()) == pytest.approx((15 + first + 8) * SHARE)
-
-
-def test_folders_of_older_versions_count_their_epochs(session, tmp_path: Path, clock) -> None:
-    recorder = session()
-    recorder.start(task(0))
-    for epoch in (1, 2):
-        recorder.report(task(0), result(epoch, epoch_s=7.0))
-    path = tmp_path / schema.REPORTS_FILE
-    old = [{k: v for k, v in line.items() if k != schema.HELD_S} for line in lines(path)]
-    path.write_text("".join(json.dumps(line) + "\n" for line in old))
-    recorder = session()
-    assert gpu_seconds(recorder) == pytest.approx(14 * SHARE)
-    recorder.start(task(0))
-    clock.after(10)
-    recorder.report(task(0), result(3, epoch_s=7.0))
-    assert gpu_seconds(session()) == pytest.approx(24 * SHARE)
 
 
 def test_the_budget_stops_in_the_middle_of_a_long_evaluation(session, clock) -> None:
