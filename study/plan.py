@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from study.cost import Plan, make_plan
+from study.cost import Plan, data_sizes, make_plan
 from study.settings import loading, space
 from study.settings.config import RangeSpec, StudyConfig
 from study.settings.loading import Loaded
@@ -51,6 +51,7 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     study, cost = plan.loaded.study, plan.cost
     low, high = (_hours(h) for h in plan.hours)
     shown = ", ".join(map(str, plan.rungs)) or "none"
+    yield "data", "\n".join(_data_lines(study))
     yield "arms", ", ".join(map(str, space.methods_of(study)))
     yield "objectives", ", ".join(f"{name} {mode}" for name, mode in study.objectives.items())
     yield "search", f"{study.search.trials} trials ({study.search.sampler}), {len(study.baselines)} of them baselines"
@@ -69,6 +70,18 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     yield "memory", f"about {bytes_in_words(cost.memory_bytes)} a trial" + (" (on a CPU)" if plan.foreign else "")
     yield "disk", f"about {bytes_in_words(plan.disk_bytes)} at most"
     yield "results", str(plan.folder)
+
+
+def _data_lines(study: StudyConfig) -> list[str]:
+    """Classes and images a split, and what was converted or left out where the data have been read."""
+    from trainables.data.dataset import Dataset, counts_line
+    from trainables.data.sources import source_of
+
+    found = data_sizes(study)
+    if isinstance(found, Dataset):
+        return found.lines()
+    counts = {"train": found.train, "validation": found.validation, "test": source_of(study.data).count("test")}
+    return [counts_line(found.num_classes, counts)]
 
 
 def _confirm_text(plan: Plan) -> str:

@@ -28,10 +28,12 @@ OK, FAILED = 0, 1
 
 
 def describe_data(study: StudyConfig) -> dict[str, Any]:
-    """Name, fingerprint and sizes of the study's data for the manifest; decodes and caches it on first use."""
-    from trainables.data.dataset import load_dataset
+    """The study's data for the manifest; decoded and cached on first use, test data too if the study confirms."""
+    from trainables.data.dataset import check_test, load_dataset
 
     dataset = load_dataset(study.data)
+    if study.confirm.enabled:
+        check_test(study.data, print)
     return {
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,

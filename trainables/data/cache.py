@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -22,11 +23,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trainables.data.source import DataError, Progress
+from trainables.data.source import DataError, Progress, byte_order
 from trainables.files import write_atomically
 
 FORMAT = 1  # of the entries; part of every key
 _BLOCKS, _BLOCK_BYTES = 64, 65536
+_WHOLE_BYTES, _WHOLE_FILES = 64 << 20, 2000  # of data that are read whole each time
+_SETTLED_NS = 2 * 10**9
 
 
 class Entry(NamedTuple):
@@ -55,37 +58,63 @@ def _cannot_write(folder: Path, error: OSError) -> DataError:
 
 
 def digest(*parts: object) -> str:
-    """SHA-256 (hex) of the parts' text."""
-    return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()
+    """SHA-256 (hex) of the parts' text; names of files count as the bytes that they are."""
+    return hashlib.sha256("\0".join(str(part) for part in parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def content_hash(files: Sequence[Path], root: Path, folder: Path) -> str:
     """SHA-256 (hex) of the files' names below `root` and of all their bytes.
 
-    Reading everything costs a tenth of decoding it, but would be paid by each trial: the hash is remembered in `folder`
-    under the files' names, sizes and modification times, so unchanged files are read once.
+    Up to 2,000 files of 64 MiB together are read each time: any change is noticed. Reading more would be paid by each
+    trial, so that hash is remembered in `folder` under the files' names, sizes, inodes and times of modification and of
+    last change (`ctime`, which the system sets and archives and `touch` cannot set back), and under the bytes of 128
+    sampled blocks. A change that keeps size and modification time is noticed by its ctime or inode; where a file
+    system keeps neither, only if it touches a sampled block. Files changed in the last 2 s are not remembered: a clock
+    that ticks slowly could hide the next change.
     """
-    listing = []
-    for path in sorted(files):
-        stat = path.stat()
-        listing.append((path.relative_to(root).as_posix(), stat.st_size, stat.st_mtime_ns))
-    memo = folder / "contents" / digest(FORMAT, root.resolve(), listing)
+    begun, files = time.time_ns(), sorted(files, key=byte_order)
+    stats = [path.stat() for path in files]
+    names = [os.fsencode(path.relative_to(root).as_posix()) for path in files]
+    sizes = [stat.st_size for stat in stats]
+    if sum(sizes) <= _WHOLE_BYTES and len(files) <= _WHOLE_FILES:
+        return _hash_all(files, names, sizes)
+    times = [(stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for stat in stats]
+    memo = folder / "contents" / digest(FORMAT, root.resolve(), names, sizes, times, _sampled(files))
     with contextlib.suppress(OSError):
         known = memo.read_text().strip()
         if len(known) == 64:
             return known
+    found = _hash_all(files, names, sizes)
+    if max(ctime for _, ctime, _ in times) < begun - _SETTLED_NS:
+        try:
+            memo.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(memo, found)
+        except OSError as error:
+            raise _cannot_write(memo.parent, error) from error
+    return found
+
+
+def _hash_all(files: Sequence[Path], names: Sequence[bytes], sizes: Sequence[int]) -> str:
     total = hashlib.sha256()
-    for name, size, _ in listing:
-        total.update(f"{name}\0{size}\0".encode())
-        with open(root / name, "rb") as file:
+    for path, name, size in zip(files, names, sizes, strict=True):
+        total.update(name + f"\0{size}\0".encode())
+        with open(path, "rb") as file:
             while block := file.read(1 << 20):
                 total.update(block)
-    try:
-        memo.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(memo, total.hexdigest())
-    except OSError as error:
-        raise _cannot_write(memo.parent, error) from error
     return total.hexdigest()
+
+
+def _sampled(files: Sequence[Path]) -> int:
+    """CRC-32 of blocks of 64 KiB: the last one and evenly spread others of up to 64 files."""
+    chosen = sorted({(len(files) - 1) * i // (_BLOCKS - 1) for i in range(_BLOCKS)})
+    each, value = max(2, 2 * _BLOCKS // len(chosen)), 0
+    for number in chosen:
+        with open(files[number], "rb") as file:
+            last = max(0, os.fstat(file.fileno()).st_size - _BLOCK_BYTES)
+            for block in range(each):
+                file.seek(last * block // (each - 1))
+                value = zlib.crc32(file.read(_BLOCK_BYTES), value)
+    return value
 
 
 def cached(folder: Path, name: str, key: str, build: Callable[[Path], dict[str, Any]], progress: Progress) -> Entry:

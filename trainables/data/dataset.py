@@ -1,21 +1,24 @@
 """Images for training and evaluation: decoded once per machine, memory-mapped, shared by all trials.
 
-Shape legend: `N` images, `C` channels (1 or 3), `H` = `W`. Three doors, on purpose: `load_dataset` gives train and
-validation and never opens a test image; `load_test` alone gives the test split, for the offline evaluation;
-`check_available` says cheaply whether the data are there or can be downloaded.
+Shape legend: `N` images, `C` channels (1 or 3), `H` = `W`. Few doors, on purpose: `load_dataset` gives train and
+validation and never opens a test image; `load_test` alone gives the test split, for the offline evaluation, and
+`check_test` finds what it would stumble over before anything is trained; `check_available` says cheaply whether the
+data are there or can be downloaded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import PIL
 
 from trainables.data.cache import Entry, cache_folder, cached, content_hash, digest, file_lock
-from trainables.data.decode import decode_all
-from trainables.data.source import DataError, Progress, Source, SplitName
+from trainables.data.decode import DECODER, Fit, decode_all
+from trainables.data.source import DataError, Progress, Source, SplitName, listed, printable
 from trainables.data.sources import source_of
 from trainables.data.splits import split_rows
 from trainables.settings.config import DataConfig
@@ -46,6 +49,19 @@ class Dataset:
     validation: Split
     sizes: dict[str, int]
     """Images in train, validation and test (counted, not read; 0 without a test split)."""
+    notes: tuple[str, ...] = ()
+    """What was converted on the way and what was left out, one line each."""
+
+    def lines(self) -> list[str]:
+        """What the data are: classes and images, then the notes."""
+        smallest = int(np.bincount(self.train.labels_N, minlength=self.num_classes).min())
+        return [counts_line(self.num_classes, self.sizes, smallest), *self.notes]
+
+
+def counts_line(classes: int, sizes: Mapping[str, int], smallest: int | None = None) -> str:
+    """How many classes, and images a split; `smallest`: training images of the class that has the fewest."""
+    splits = ", ".join(f"{split} {count:,}" if count else f"{split} none" for split, count in sizes.items())
+    return f"{classes:,} classes, {splits}" + ("" if smallest is None else f"; smallest class {smallest:,} images")
 
 
 def check_available(cfg: DataConfig, *, test: bool = False) -> None:
@@ -63,76 +79,134 @@ def load_dataset(cfg: DataConfig, progress: Progress | None = None) -> Dataset:
     with `split_seed`: the validation images do not depend on the limit, nor a smaller limit's images on a larger one's
     (up to rounding). Raises DataError for data that are missing or unreadable and classes with too few images.
     """
-    progress = progress or _silent
-    source, folder = source_of(cfg), cache_folder(cfg.cache_dir)
-    whole, key = _decoded(source, "train", folder, progress)
-    names = tuple(whole.meta["class_names"])
-    train_rows, validation_rows = split_rows(whole.labels_N, names, cfg)
-    split_key = f"{cfg.validation_per_class} {cfg.train_limit} {cfg.split_seed}"
-    train = _subset(whole, train_rows, folder, f"{cfg.name}-train", f"{key} {split_key}", progress)
-    validation = _subset(whole, validation_rows, folder, f"{cfg.name}-validation", f"{key} {split_key}", progress)
-    return Dataset(
+    say, source, folder = _speaker(progress), source_of(cfg), cache_folder(cfg.cache_dir)
+    whole = _decoded(source, "train", folder, say)
+    meta = whole.entry.meta
+    names = tuple(meta["class_names"])
+    rows = split_rows(whole.entry.labels_N, names, cfg)
+    key = " ".join([whole.key, *(f"{name}={getattr(cfg, name)}" for name in _SPLITTING)])
+    train, validation = (
+        _subset(whole.entry, rows[i], folder, f"{cfg.name}-{part}", f"{part} {key}", say)
+        for i, part in enumerate(("train", "validation"))
+    )
+    dataset = Dataset(
         name=cfg.name,
-        fingerprint=key[:16],
+        fingerprint=whole.fingerprint,
         num_classes=len(names),
         class_names=names,
-        channels=whole.meta["channels"],
-        image_size=whole.meta["image_size"],
-        mean=tuple(whole.meta["mean"]),
-        std=tuple(whole.meta["std"]),
+        channels=meta["channels"],
+        image_size=meta["image_size"],
+        mean=tuple(meta["mean"]),
+        std=tuple(meta["std"]),
         train=train,
         validation=validation,
         sizes={"train": len(train.labels_N), "validation": len(validation.labels_N), "test": _count_test(source)},
+        notes=tuple(map(printable, [*meta["notes"], *source.notes("train")])),
     )
+    if whole.fresh:
+        for line in dataset.lines():
+            say(f"data: {line}")
+    return dataset
 
 
 def load_test(cfg: DataConfig, progress: Progress | None = None) -> Split:
-    """The test split, from a cache entry of its own, with as many channels as train. Raises DataError."""
-    progress = progress or _silent
-    source, folder = source_of(cfg), cache_folder(cfg.cache_dir)
-    train, _ = _decoded(source, "train", folder, progress)
-    test, _ = _decoded(source, "test", folder, progress, channels=train.meta["channels"])
-    highest, classes = int(test.labels_N.max()), len(train.meta["class_names"])
-    if highest >= classes or int(test.labels_N.min()) < 0:
-        raise DataError(
-            f"{cfg.name}: the test split has label {highest}, but train has only classes 0 .. {classes - 1}"
-        )
-    if test.meta["image_size"] != train.meta["image_size"]:
-        raise DataError(
-            f"{cfg.name}: test images have {test.meta['image_size']} pixels a side, training images "
-            f"{train.meta['image_size']}: set data.image_size"
-        )
-    return Split(test.images_NCHW, test.labels_N, test.ids_N)
+    """The test split, from a cache entry of its own, with channels, size and classes as train has them.
+
+    Raises DataError that names the file and the row of an image or label that is not like this.
+    """
+    say, source, folder = _speaker(progress), source_of(cfg), cache_folder(cfg.cache_dir)
+    train = _decoded(source, "train", folder, say).entry.meta
+    fit = Fit(train["channels"], train["image_size"], len(train["class_names"]))
+    test = _decoded(source, "test", folder, say, fit, tuple(train["class_names"]))
+    if test.fresh:
+        for line in [*test.entry.meta["notes"], *source.notes("test"), *_classes_without(test.entry, train)]:
+            say(f"test data: {line}")
+    return Split(test.entry.images_NCHW, test.entry.labels_N, test.entry.ids_N)
 
 
-def _silent(_: str) -> None:
-    pass
+def check_test(cfg: DataConfig, progress: Progress | None = None) -> None:
+    """Decodes and caches the whole test split, so that what is wrong with it is known before anything is trained.
+
+    The offline evaluation then reads the cache. Nothing is scored. Raises DataError as `load_test` does.
+    """
+    load_test(cfg, progress)
+
+
+def _classes_without(test: Entry, train: Mapping[str, Any]) -> list[str]:
+    names = train["class_names"]
+    counts = np.bincount(test.labels_N, minlength=len(names))
+    missing = [name for name, count in zip(names, counts, strict=True) if not count]
+    return [f"no image of {listed(missing)}"] if missing else []
+
+
+def _speaker(progress: Progress | None) -> Progress:
+    def say(message: str) -> None:
+        if progress is not None:
+            progress(printable(message))
+
+    return say
+
+
+_SPLITTING = ("validation_per_class", "train_limit", "split_seed")
+_ELSEWHERE = {"root", "download", "cache_dir", *_SPLITTING}
+"""Settings that do not decide what an image of the whole split becomes; any other one, new ones too, is in the key."""
+
+
+class _Whole(NamedTuple):
+    entry: Entry
+    fingerprint: str
+    key: str
+    """All that decides the arrays of the entry, where the fingerprint leaves out the versions of programs."""
+    fresh: bool
+    """Decoded by this call."""
 
 
 def _decoded(
-    source: Source, split: SplitName, folder: Path, progress: Progress, channels: int | None = None
-) -> tuple[Entry, str]:
-    """The whole split, and its content key."""
-    with file_lock(folder / f"{source.name}.lock", progress):
-        source.prepare(progress)
-    files = source.files(split)
-    content = content_hash(files, source.root, folder) if files else ""
-    key = digest(source.name, split, content, *source.settings(), source.cfg.image_size)
+    source: Source,
+    split: SplitName,
+    folder: Path,
+    say: Progress,
+    fit: Fit | None = None,
+    classes: tuple[str, ...] = (),
+) -> _Whole:
+    """The whole split. `fit`, `classes`: what train is like, and its classes in the order of the labels, for test."""
+    with file_lock(folder / f"{source.name}.lock", say):
+        source.prepare(say)
+    content = _content(source, split, folder)
+    identity = digest(source.name, split, content, *source.settings(), source.cfg.image_size)
+    settings = sorted(source.cfg.model_dump(exclude=_ELSEWHERE).items())
+    key = digest(identity, DECODER, PIL.__version__, settings, fit, classes)
+    fresh = []
 
     def build(path: Path) -> dict[str, Any]:
-        progress(f"{source.name}: decoding {source.count(split):,} {split} images once, into {folder}")
-        names = source.class_names()
+        names = classes or source.class_names()
+        if not source.count(split):
+            raise DataError(f"{source.name}: no {split} images found")
+        say(f"{source.name}: decoding {source.count(split):,} {split} images once, into {folder}")
+        fresh.append(True)
         meta = decode_all(
             source.items(split),
             source.count(split),
             image_size=source.cfg.image_size,
-            channels=channels,
+            fit=fit,
             folder=path,
-            progress=lambda message: progress(f"{source.name} {split}: {message}"),
+            progress=lambda message: say(f"{source.name} {split}: {message}"),
         )
+        if _content(source, split, folder) != content:
+            raise DataError(f"{source.name}: the {split} files changed while they were read; start again")
         return meta | {"class_names": list(names)}
 
-    return cached(folder, f"{source.name}-{split}-all", f"{key} {channels}", build, progress), key
+    entry = cached(folder, f"{source.name}-{split}-all", key, build, say)
+    return _Whole(entry, identity[:16], key, bool(fresh))
+
+
+def _content(source: Source, split: SplitName, folder: Path) -> str:
+    """Hash of the split's files; empty if it has none of its own."""
+    files = source.files(split)
+    try:
+        return content_hash(files, source.root, folder) if files else ""
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror or error})") from error
 
 
 def _subset(whole: Entry, rows: np.ndarray, folder: Path, name: str, key: str, progress: Progress) -> Split:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -11,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trainables.data.source import DataError, Item, Source, SplitName
+from trainables.data.shards import refuse_gaps, shards
+from trainables.data.source import DataError, Item, Source, SplitName, listed
 
 IMAGE_COLUMNS = ("img", "image", "images", "picture", "png", "jpg", "jpeg", "bytes", "data")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target", "y", "category")
@@ -23,6 +25,7 @@ class Parquet(Source):
 
     Without test shards, validation*.parquet or val*.parquet are the test split (many public sets publish no labelled
     test set). Labels are whole numbers 0 .. classes - 1; names come from the schema's metadata where present.
+    Shards that are numbered must all be there. Columns are those of the first training shard where a shard has them.
     """
 
     def files(self, split: SplitName) -> list[Path]:
@@ -30,7 +33,8 @@ class Parquet(Source):
         for prefix in patterns:
             for folder in (self.root, self.root / "data", self.root / prefix):
                 glob = "*.parquet" if folder.name == prefix and folder != self.root else f"{prefix}*.parquet"
-                if found := sorted(folder.glob(glob)):
+                if found := shards(folder, glob):
+                    refuse_gaps(found)
                     return found
         present = ", ".join(sorted(p.name for p in self.root.rglob("*.parquet"))[:10]) or "none"
         wanted = " or ".join(f"{prefix}*.parquet" for prefix in patterns)
@@ -46,11 +50,18 @@ class Parquet(Source):
     def count(self, split: SplitName) -> int:
         return sum(_open(path).metadata.num_rows for path in self.files(split))
 
+    @cached_property
+    def _usual(self) -> tuple[str, str]:
+        return self._find_columns(self.files("train")[0], ())
+
     def _columns(self, path: Path) -> tuple[str, str]:
         """Names of the image and of the label column of a shard. Raises DataError that lists the columns."""
+        return self._find_columns(path, self._usual)
+
+    def _find_columns(self, path: Path, usual: tuple[str, ...]) -> tuple[str, str]:
         schema = _open(path).schema_arrow
-        image = self.cfg.image_column or self._guess(schema, IMAGE_COLUMNS, _is_image)
-        label = self.cfg.label_column or self._guess(schema, LABEL_COLUMNS, pa.types.is_integer)
+        image = self.cfg.image_column or self._guess(schema, usual[:1] + IMAGE_COLUMNS, _is_image)
+        label = self.cfg.label_column or self._guess(schema, usual[1:] + LABEL_COLUMNS, pa.types.is_integer)
         for setting, name, kind, fits in (
             ("data.image_column", image, "bytes or a struct with a field `bytes`", _is_image),
             ("data.label_column", label, "whole numbers", pa.types.is_integer),
@@ -78,7 +89,8 @@ class Parquet(Source):
         for path in self.files("train"):
             column = _open(path).read(columns=[self._columns(path)[1]]).column(0)
             if column.null_count:
-                raise DataError(f"{path}: {column.null_count} rows have no label")
+                first = int(np.argmax(column.is_null().to_numpy()))
+                raise DataError(f"{path}: {column.null_count} rows have no label, row {first} is the first")
             parts.append(column.to_numpy())
         return np.concatenate(parts)
 
@@ -113,6 +125,18 @@ class Parquet(Source):
                     yield Item(payload, value, where)
                     row += 1
 
+    def notes(self, split: SplitName) -> list[str]:
+        """Shards that belong to no split; said with train."""
+        if split != "train":
+            return []
+        used = set(self.files("train"))
+        with contextlib.suppress(DataError):
+            used |= set(self.files("test"))
+        folders = [self.root / name for name in ("", "data", "train", "test", "validation", "val")]
+        there = [path for folder in folders for path in shards(folder, "*.parquet")]
+        left = [path.relative_to(self.root).as_posix() for path in there if path not in used]
+        return [f"not used, of no split: {listed(left)}"] if left else []
+
 
 def _batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     try:
@@ -138,9 +162,9 @@ def _is_image(kind: pa.DataType) -> bool:
 def _names_in_metadata(schema: pa.Schema, label: str) -> tuple[str, ...]:
     """Class names from `LABEL_names` (comma-separated) or from the `datasets` library's JSON; () if there are none."""
     metadata = schema.metadata or {}
-    listed = metadata.get(f"{label}_names".encode())
-    if listed:
-        return tuple(listed.decode().split(","))
+    names = metadata.get(f"{label}_names".encode())
+    if names:
+        return tuple(names.decode(errors="replace").split(","))
     try:
         return tuple(json.loads(metadata[b"huggingface"])["info"]["features"][label]["names"])
     except (KeyError, TypeError, ValueError):
@@ -150,4 +174,4 @@ def _names_in_metadata(schema: pa.Schema, label: str) -> tuple[str, ...]:
 def _first_of(names: Sequence[str], candidates: Sequence[str]) -> str | None:
     """The first candidate among the names, letter case ignored."""
     lower = {name.lower(): name for name in names}
-    return next((lower[c] for c in candidates if c in lower), None)
+    return next((lower[c.lower()] for c in candidates if c.lower() in lower), None)

@@ -7,7 +7,9 @@ decodes nor caches. Its two splits are `train` and `test`; validation images are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -27,6 +29,27 @@ WAYS = (
 
 class DataError(UserError):
     """Data that is missing, unreadable or unfit; the message says where it is and the ways out."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """The text as this locale can print it: names of files that are not UTF-8, or too much for it, are escaped."""
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    encoding = sys.getfilesystemencoding()
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def byte_order(path: Path) -> list[bytes]:
+    """Sort key: the same order in every locale, that of the alphabet for names in UTF-8."""
+    return [os.fsencode(part) for part in path.parts]
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 class Item(NamedTuple):
@@ -100,3 +123,7 @@ class Source:
 
     def items(self, split: SplitName) -> Iterator[Item]:
         raise NotImplementedError
+
+    def notes(self, split: SplitName) -> list[str]:
+        """What lies where the split's data are and is not used, one line each."""
+        return []

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainables.data import cache
 from trainables.data.cache import _publish, cache_folder, cached, content_hash
 from trainables.data.dataset import load_dataset
 from trainables.data.source import DataError
@@ -151,16 +152,24 @@ def test_processes_that_start_at_once_decode_once_and_agree(tmp_path):
     assert len(list(tmp_path.glob("decoded-*"))) == 1
 
 
-def test_content_hash_follows_bytes_and_names_and_remembers(tmp_path):
+@pytest.fixture
+def few_bytes_are_many(monkeypatch):
+    """A hash is remembered whatever the size of the data, and however new they are."""
+    monkeypatch.setattr(cache, "_WHOLE_BYTES", 0)
+    monkeypatch.setattr(cache, "_SETTLED_NS", 0)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_content_hash_follows_bytes_and_names(tmp_path, monkeypatch, large):
+    if large:
+        monkeypatch.setattr(cache, "_WHOLE_BYTES", 0)
     root, memo = tmp_path / "data", tmp_path / "cache"
     root.mkdir()
     file = root / "a.bin"
     file.write_bytes(b"one")
     first = content_hash([file], root, memo)
     assert content_hash([file], root, memo) == first
-    assert len(list((memo / "contents").iterdir())) == 1
     file.write_bytes(b"two")
-    os.utime(file, ns=(time.time_ns(), time.time_ns() + 10**9))
     assert content_hash([file], root, memo) != first
     other = root / "b.bin"
     file.rename(other)
@@ -170,6 +179,55 @@ def test_content_hash_follows_bytes_and_names_and_remembers(tmp_path):
     copy.mkdir()
     (copy / "a.bin").write_bytes(b"one")
     assert content_hash([copy / "a.bin"], copy, memo) == first  # where the data lie does not matter
+
+
+def large_file(folder: Path) -> Path:
+    """20 MB of zeros with the time that archives set: more than the sampled blocks cover."""
+    folder.mkdir()
+    file = folder / "a.bin"
+    file.write_bytes(bytes(20_000_000))
+    os.utime(file, (315532800, 315532800))
+    return file
+
+
+def change_between_samples(file: Path) -> None:
+    with open(file, "r+b") as stream:
+        stream.seek(100_000)
+        stream.write(b"changed")
+    os.utime(file, (315532800, 315532800))
+
+
+def test_a_large_files_hash_is_remembered_until_its_bytes_change_under_the_same_size_and_time(
+    tmp_path, monkeypatch, few_bytes_are_many
+):
+    file, memo = large_file(tmp_path / "data"), tmp_path / "cache"
+    time.sleep(0.05)
+    first = content_hash([file], file.parent, memo)
+    assert len(list((memo / "contents").iterdir())) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "_hash_all", lambda *_: pytest.fail("read again"))
+        assert content_hash([file], file.parent, memo) == first
+    change_between_samples(file)
+    assert content_hash([file], file.parent, memo) != first
+
+
+def test_a_hash_is_not_remembered_of_a_file_that_just_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "_WHOLE_BYTES", 0)
+    file, memo = large_file(tmp_path / "data"), tmp_path / "cache"
+    first = content_hash([file], file.parent, memo)
+    assert not (memo / "contents").exists()
+    change_between_samples(file)  # perhaps within one tick of the file system's clock
+    assert content_hash([file], file.parent, memo) != first
+
+
+def test_small_files_are_read_each_time_whatever_their_times_say(tmp_path, monkeypatch):
+    file = tmp_path / "a.bin"
+    file.write_bytes(b"one")
+    stat = file.stat()
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: stat)  # a file system whose times and inodes say nothing
+    first = content_hash([file], tmp_path, tmp_path / "cache")
+    file.write_bytes(b"two")
+    assert content_hash([file], tmp_path, tmp_path / "cache") != first
 
 
 def test_cache_folder_order_and_error(tmp_path, monkeypatch):

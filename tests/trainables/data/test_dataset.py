@@ -1,11 +1,19 @@
 """Splits, limits, the closed door to the test split; on the embedded digits and on real CIFAR-100 if at hand."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
-from trainables.data.dataset import check_available, load_dataset, load_test
+from study import plan
+from study.settings.config import StudyConfig
+from tests.helpers.image_files import own, pixels, png, write_shard
+from trainables.data import cache, dataset
+from trainables.data.dataset import check_available, counts_line, load_dataset, load_test
 from trainables.data.digits import Digits
 from trainables.data.source import DataError
 from trainables.settings.config import DataConfig
@@ -42,8 +50,8 @@ def test_ids_name_the_same_image_whatever_split_and_limit():
     whole = load_dataset(digits(split_seed=1, validation_per_class=1))
     image = dict(zip(whole.train.ids_N.tolist(), map(bytes, whole.train.images_NCHW), strict=True))
     other = load_dataset(digits(split_seed=7, train_limit=200))
-    for number, pixels in zip(other.train.ids_N.tolist(), other.train.images_NCHW, strict=True):
-        assert image.get(number, bytes(pixels)) == bytes(pixels)
+    for number, found in zip(other.train.ids_N.tolist(), other.train.images_NCHW, strict=True):
+        assert image.get(number, bytes(found)) == bytes(found)
 
 
 def test_validation_does_not_depend_on_the_limit_but_on_the_seed():
@@ -92,10 +100,85 @@ def test_training_never_asks_the_source_for_a_test_image(monkeypatch):
 def test_progress_says_what_is_decoded_once():
     messages = []
     load_dataset(digits(), messages.append)
-    assert len(messages) == 1
+    assert len(messages) == 2
     assert messages[0].startswith("digits: decoding 1,437 train images once")
+    assert messages[1] == "data: 10 classes, train 1,137, validation 300, test 360; smallest class 109 images"
     load_dataset(digits(), messages.append)
-    assert len(messages) == 1
+    assert len(messages) == 2
+
+
+def test_the_plan_says_classes_and_images_a_split(tmp_path):
+    plain = StudyConfig(name="x", space={})
+    [line] = plan._data_lines(plain.model_copy(update={"data": digits(train_limit=205)}))
+    assert line == "10 classes, train 205, validation 300, test 360; smallest class 20 images"
+    cifar = DataConfig(name="cifar10", root=str(tmp_path / "nowhere"))  # its sizes are known without it
+    [line] = plan._data_lines(plain.model_copy(update={"data": cifar}))
+    assert line == "10 classes, train 49,500, validation 500, test 10,000"
+    assert counts_line(3, {"train": 4, "test": 0}, 1) == "3 classes, train 4, test none; smallest class 1 images"
+
+
+# --- everything that decides a cached array is in its key ---
+
+
+def classes(root: Path, split: str, names: str) -> None:
+    for name in names:
+        (root / split / name).mkdir(parents=True)
+        for i in range(4):
+            Image.new("RGB", (6, 6), (ord(name) * 2 % 256, i, 0)).save(root / split / name / f"{i}.png")
+
+
+def test_test_labels_follow_the_classes_of_train(tmp_path):
+    cfg = own(tmp_path / "data", "image_folder", cache_dir=str(tmp_path / "cache"))
+    classes(tmp_path / "data", "train", "bcd")
+    classes(tmp_path / "data", "test", "bcd")
+    assert load_test(cfg).labels_N.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    shutil.copytree(tmp_path / "data/train/d", tmp_path / "data/train/a")
+    assert load_dataset(cfg).class_names == ("a", "b", "c", "d")
+    assert load_test(cfg).labels_N.tolist() == [1] * 4 + [2] * 4 + [3] * 4
+
+
+def test_a_column_that_is_named_is_read_though_another_was_guessed_before(tmp_path):
+    images = [png(image) for image in pixels(8)]
+    write_shard(tmp_path / "data/train.parquet", images, [0, 1] * 4)
+    two = {"img": images, "label": [0, 1] * 4, "fine": [1, 0] * 4}
+    pq.write_table(pa.table(two), tmp_path / "data/test.parquet")
+    pq.write_table(pa.table(two), tmp_path / "data/train.parquet")
+    cfg = {"cache_dir": str(tmp_path / "cache")}
+    assert load_test(own(tmp_path / "data", **cfg)).labels_N[0] == 0
+    assert load_test(own(tmp_path / "data", label_column="fine", **cfg)).labels_N[0] == 1
+
+
+@pytest.mark.parametrize(("module", "name", "value"), [("decode", "DECODER", 99), ("cache", "FORMAT", 99)])
+def test_another_decoder_decodes_again_and_the_fingerprint_stays(tmp_path, monkeypatch, module, name, value):
+    cfg, said = DataConfig(name="digits", cache_dir=str(tmp_path), validation_per_class=30), []
+    before = load_dataset(cfg).fingerprint
+    monkeypatch.setattr(cache if module == "cache" else dataset, name, value)
+    assert load_dataset(cfg, said.append).fingerprint == before
+    assert said[0].startswith("digits: decoding")
+
+
+def test_another_pillow_decodes_again(tmp_path, monkeypatch):
+    cfg, said = DataConfig(name="digits", cache_dir=str(tmp_path), validation_per_class=30), []
+    load_dataset(cfg)
+    monkeypatch.setattr(dataset.PIL, "__version__", "99.0")
+    load_dataset(cfg, said.append)
+    assert said[0].startswith("digits: decoding")
+
+
+def test_files_that_change_while_they_are_read_are_not_cached(tmp_path, monkeypatch):
+    write_shard(tmp_path / "data/train.parquet", [png(image) for image in pixels(8)], [0, 1] * 4)
+    decode = dataset.decode_all
+
+    def change(*args, **more):
+        found = decode(*args, **more)
+        write_shard(tmp_path / "data/train.parquet", [png(image) for image in pixels(8, seed=3)], [0, 1] * 4)
+        return found
+
+    monkeypatch.setattr(dataset, "decode_all", change)
+    cfg = own(tmp_path / "data", cache_dir=str(tmp_path / "cache"))
+    with pytest.raises(DataError, match="the train files changed while they were read; start again"):
+        load_dataset(cfg)
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
 
 
 @pytest.mark.slow
