@@ -18,9 +18,12 @@ from study.search.scheduling import make_rungs
 from study.settings import space
 from study.settings.config import StudyConfig
 from study.settings.loading import Loaded
+from trainables import failures
 from trainables.vocabulary.errors import UserError
 
 REPEATS = 50
+REPLAYED = 5000
+"""Trials of a search whose scheduler is played through; those beyond end, on average, as the later half of these."""
 START_S = 20.0
 """Once a study: starting Ray and loading PyTorch in the trial processes, and making the report."""
 TRIAL_S = 0.5
@@ -109,7 +112,15 @@ def measure(study: StudyConfig, sizes: Any, on_cpu: bool = False) -> Cost:
     run = space.to_run(study, space.complete_point(study, {"method": method}), seed=0)
     if on_cpu:
         run = run.model_copy(update={"train": run.train.model_copy(update={"compile": "none"})})
-    found = estimate(run, sizes, device="cpu" if on_cpu else None)
+    try:
+        found = estimate(run, sizes, device="cpu" if on_cpu else None)
+    except Exception as error:
+        if not failures.is_out_of_memory(error):
+            raise
+        raise UserError(
+            f"a trial ({space.label({'method': method})}) does not fit in the memory of this machine "
+            f"({' '.join(str(error).split())[:200]}); lower train.batch_size, heads.*, support.k or support.queue_size"
+        ) from None
     return Cost(found.epoch_s, found.peak_memory_bytes, found.checkpoint_bytes)
 
 
@@ -184,16 +195,20 @@ def expected_epochs(study: StudyConfig) -> int:
     rungs = make_rungs(study.scheduler, study.objectives, full)
     if rungs is None:
         return trials * full
-    generator = np.random.default_rng(0)
-    each = [[rungs.epochs[number % rungs.brackets :], number % rungs.brackets] for number in range(trials)]
-    totals = [_replay(generator.random(trials), each, full, rungs.reduction_factor) for _ in range(REPEATS)]
-    return round(statistics.mean(totals))
+    generator, played = np.random.default_rng(0), min(trials, REPLAYED)
+    each = [[rungs.epochs[number % rungs.brackets :], number % rungs.brackets] for number in range(played)]
+    repeats = max(4, min(REPEATS, 4 * REPLAYED // played))
+    replays = [_replay(generator.random(played), each, full, rungs.reduction_factor) for _ in range(repeats)]
+    total = statistics.mean(map(sum, replays))
+    if trials > played:
+        total += (trials - played) * statistics.mean(statistics.mean(ends[played // 2 :]) for ends in replays)
+    return round(total)
 
 
-def _replay(qualities: Sequence[float], each: Sequence[Sequence], full: int, eta: int) -> int:
-    """Epochs of trials that arrive one after another; `each`: the rungs that a trial meets, and its bracket."""
+def _replay(qualities: Sequence[float], each: Sequence[Sequence], full: int, eta: int) -> list[int]:
+    """Epochs of each of the trials, which arrive in turn; `each`: the rungs that a trial meets, and its bracket."""
     reached: dict[tuple[int, int], list[float]] = {}
-    total = 0
+    ends = []
     for quality, (rungs, bracket) in zip(qualities, each, strict=True):
         ended = full
         for epoch in rungs:
@@ -203,8 +218,8 @@ def _replay(qualities: Sequence[float], each: Sequence[Sequence], full: int, eta
             if rank >= math.ceil(len(costs) / eta):
                 ended = epoch
                 break
-        total += ended
-    return total
+        ends.append(ended)
+    return ends
 
 
 def wall_hours(epochs: float, trials: int, epoch_s: float, concurrent: int) -> float:

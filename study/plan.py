@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from study.cost import Plan, data_sizes, make_plan
 from study.settings import loading, space
@@ -36,10 +37,10 @@ def render(plan: Plan, console: Console) -> None:
     """Print the plan."""
     study = plan.loaded.study
     title = f"{plan.loaded.name_on_disk}" + (" (a rehearsal)" if plan.loaded.rehearsal else "")
-    console.print(f"[bold]{title}[/]  {study.question}", highlight=False)
+    console.print(Text.assemble((title, "bold"), f"  {study.question}"), highlight=False)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in _facts(plan):
-        table.add_row(f"[cyan]{name}[/]", value)
+        table.add_row(Text(name, "cyan"), Text(value))
     console.print(table)
     _render_space(study, console)
     _render_changes("preset", f"what preset '{study.preset}' changes", _preset_rows(study), console)
@@ -106,7 +107,7 @@ def _render_space(study: StudyConfig, console: Console) -> None:
         needs = "".join(
             f" if {n} is {' or '.join(map(str, v))}" for n, v in parameter.requires.items() if n in study.space
         )
-        table.add_row(name, spec_text(study.space[name]), where + needs, parameter.path)
+        table.add_row(*map(Text, (name, spec_text(study.space[name]), where + needs, parameter.path)))
     console.print(table)
 
 
@@ -132,7 +133,7 @@ def _render_changes(kind: str, title: str, rows: Iterable[loading.Change], conso
     for column in ("setting", "before" if kind == "changed" else "default", "now"):
         table.add_column(column, overflow="fold")
     for name, before, after in rows:
-        table.add_row(name, _short(before), _short(after))
+        table.add_row(*map(Text, (name, _short(before), _short(after))))
     console.print(table)
 
 

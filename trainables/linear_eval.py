@@ -76,7 +76,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     device = devices.pick_device(options.device)
     frozen = offline.load_frozen(options.checkpoint, device)
     frozen = dataclasses.replace(frozen, cfg=_evaluation_settings(frozen, options))
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, emoji=False)
     result = offline.evaluate(
         frozen,
         epochs=options.epochs,

@@ -143,7 +143,7 @@ def train(cfg: RunConfig, folder: Path, *, resume: bool, notes: Sequence[str]) -
     kept = folder / "checkpoints"
     if checkpoint.in_folder(kept) and not resume:
         raise UserError(f"{folder}: holds checkpoints of an earlier run; add --resume or choose another --out")
-    console = Console()
+    console = Console(markup=False, emoji=False)
     trial = Trial(cfg, load_dataset(cfg.data, console.print))
     for line in notes:
         console.print(f"note: {line}", soft_wrap=True)

@@ -80,11 +80,13 @@ def _read(path: Path, changed: int, objectives: tuple[str, ...]) -> optuna.Study
 
 def _copy_and_read(path: Path, copy: Path, objectives: int) -> tuple[list[FrozenTrial], list]:
     import optuna
+    import sqlalchemy
 
     uri = f"{path.resolve().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, timeout=30)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{copy}")
+    url = sqlalchemy.engine.URL.create("sqlite", database=str(copy))  # $TMPDIR may hold what a URL means otherwise
+    storage = optuna.storages.RDBStorage(url.render_as_string())
     try:
         found = [s for s in storage.get_all_studies() if len(s.directions) == objectives]
         if not found:

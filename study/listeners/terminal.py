@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from study import schema
 from study.record.journal import Journal
@@ -42,13 +43,13 @@ class TrialRow:
         self.metrics: Mapping[str, Any] = {}
         self.epoch = 0
 
-    def cells(self, objectives: Iterable[str]) -> tuple[str, ...]:
+    def cells(self, objectives: Iterable[str]) -> tuple[str | Text, ...]:
         """Texts of the live table's columns."""
         colour = COLOURS.get(self.status, "red")
         return (
             self.task.trial_id,
-            f"[{colour}]{self.status}[/]",
-            self.task.label + (f" seed {self.task.seed}" if self.task.stage == "confirm" else ""),
+            Text(self.status, colour),
+            Text(self.task.label + (f" seed {self.task.seed}" if self.task.stage == "confirm" else "")),
             f"{self.epoch}/{self.task.max_epochs}",
             *cells(self.metrics, objectives),
         )
@@ -203,5 +204,5 @@ class Terminal:
         for name in objectives:
             table.add_column(heading(name), justify="right")
         for end in reversed(dominance.front(ends, objectives)):
-            table.add_row(end["trial_id"], end["label"], *cells(end["metrics"], objectives))
+            table.add_row(end["trial_id"], Text(end["label"]), *cells(end["metrics"], objectives))
         self.console.print(table)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import sys
 import traceback
@@ -66,7 +67,7 @@ class WandbSink:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         self.tell(
             f"W&B: {server} cannot be used, so runs go on offline ({lines[0][:200]}); send them later with: "
-            f"wandb sync {self.options['folder']}/wandb/{unsent}-*"
+            f"wandb sync {shlex.quote(self.options['folder'])}/wandb/{unsent}-*"
         )
 
     def _init(self, name: str, group: str, job: str, config: Mapping[str, Any]) -> Any:

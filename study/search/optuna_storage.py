@@ -29,13 +29,18 @@ def healthy(path: Path) -> bool:
         return False
 
 
+def url_of(path: Path) -> str:
+    """The URL of a database file, whatever stands in its path (?, #, %, {}); optuna-dashboard takes it too."""
+    return sqlalchemy.engine.URL.create("sqlite", database=str(path)).render_as_string()
+
+
 def open_storage(folder: Path) -> optuna.storages.RDBStorage:
     """`optuna.db` of the folder, made if missing; a damaged file is put aside before."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     path = folder / schema.OPTUNA_FILE
     if path.exists() and not healthy(path):
         put_aside(folder)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
+    storage = optuna.storages.RDBStorage(url_of(path), engine_kwargs={"connect_args": {"timeout": 60}})
     sqlalchemy.event.listen(storage.engine, "connect", _do_not_wait_for_the_disk)
     storage.engine.dispose()  # connections made from now on heed it
     return storage

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from study import schema
@@ -22,16 +21,19 @@ from study.settings.space import (
     label,
     methods_of,
     to_run,
+    too_large_grid,
 )
-from trainables.settings.edge import ConfigError, did_you_mean
+from trainables.settings.edge import ConfigError, did_you_mean, shorten
 
 MAX_CORNERS = 3000
 """Most combinations of a space's ends and choices that are tried as runs, about."""
+MAX_CHOICES = 1000
+"""Of one parameter."""
 
 
 def check(study: StudyConfig, source: str) -> None:
     """Refuse a study that cannot be meant. Raises ConfigError, one line per problem."""
-    stages = (_bad_device, _bad_objectives, _never_stopped, _too_few_trials, _bad_seeds)
+    stages = (_bad_device, _too_many_gpus, _bad_objectives, _never_stopped, _too_few_trials, _bad_seeds)
     for finders in ((_unknown, _ill_typed), (_without_effect, _bad_baselines), (_impossible,), stages):
         problems = [f"{source}: {problem}" for find in finders for problem in find(study)]
         if problems:
@@ -43,7 +45,7 @@ def _unknown(study: StudyConfig) -> Iterator[str]:
         yield "space is empty: name at least one parameter to search, for example k: {low: 25, high: 2000, log: true}"
     for name in study.space:
         if name not in PARAMETERS:
-            yield f"space.{name} is not a known parameter{did_you_mean(name, PARAMETERS)}"
+            yield f"space.{shorten(name)} is not a known parameter{did_you_mean(name, PARAMETERS)}"
 
 
 def _ill_typed(study: StudyConfig) -> Iterator[str]:
@@ -56,9 +58,11 @@ def _ill_typed(study: StudyConfig) -> Iterator[str]:
             yield f"space.{name} has no choices; give at least one"
         for value in spec:
             if not isinstance(value, str | int | float):
-                yield f"space.{name}: a choice must be a single value, got {value!r}"
+                yield f"space.{name}: a choice must be a single value, got {shorten(repr(value))}"
+        if len(spec) > MAX_CHOICES:
+            yield f"space.{name} has {len(spec):,} choices; at most {MAX_CHOICES:,}, or give a range"
         if len(set(map(repr, spec))) < len(spec):
-            yield f"space.{name} gives a choice twice: {list(spec)}"
+            yield f"space.{name} gives a choice twice: {shorten(str(list(spec)))}"
 
 
 def _bad_range(parameter: Parameter, spec: RangeSpec) -> Iterator[str]:
@@ -94,7 +98,7 @@ def _bad_baselines(study: StudyConfig) -> Iterator[str]:
         place = f"baselines[{index}]"
         unknown = [name for name in partial if name not in PARAMETERS]
         for name in unknown:
-            yield f"{place}.{name} is not a known parameter{did_you_mean(name, PARAMETERS)}"
+            yield f"{place}.{shorten(name)} is not a known parameter{did_you_mean(name, PARAMETERS)}"
         if unknown:
             continue
         if "method" not in partial and len(methods_of(study)) > 1:
@@ -103,14 +107,15 @@ def _bad_baselines(study: StudyConfig) -> Iterator[str]:
         point = complete_point(study, partial)
         for name in partial:
             if not applies(study, name, point):
-                yield f"{place}.{name} does not apply to {label(partial)}"
+                yield f"{place}.{name} does not apply to {shorten(label(partial))}"
             elif name not in study.space and not (name == "method" and partial[name] == study.method):
                 yield f"{place}.{name} is not in space, so it would have no effect; add it to space or take it out"
         for name in point:
             spec = study.space.get(name)
             if isinstance(spec, tuple) and point[name] not in spec:
                 origin = "is" if name in partial else "is not given, and the study's own value is"
-                yield f"{place}.{name} {origin} {point[name]!r}; space allows {', '.join(map(str, spec))}"
+                allowed = shorten(", ".join(map(str, spec)))
+                yield f"{place}.{name} {origin} {shorten(repr(point[name]))}; space allows {allowed}"
 
 
 def _impossible(study: StudyConfig) -> Iterator[str]:
@@ -124,16 +129,25 @@ def _impossible(study: StudyConfig) -> Iterator[str]:
                 message = line.split(": ", 1)[1]
                 if message not in seen:
                     seen.add(message)
-                    yield f"space allows {label(point)}, but {message}"
+                    yield f"space allows {shorten(label(point))}, but {message}"
 
 
 def _corners(study: StudyConfig) -> Iterator[dict[str, Any]]:
     """Points at the ends of all ranges and with all choices; if they are very many, every fair share of them."""
     names = [name for name in PARAMETERS if name in study.space]
     ends = [_ends(name, study.space[name]) for name in names]
-    every = max(1, math.prod(map(len, ends)) // MAX_CORNERS)
-    for values in itertools.islice(itertools.product(*ends), 0, None, every | 1):
-        yield fill(study, dict(zip(names, values, strict=True)).__getitem__)
+    total = math.prod(map(len, ends))
+    for number in range(0, total, max(1, total // MAX_CORNERS) | 1):
+        yield fill(study, dict(zip(names, _combination(number, ends), strict=True)).__getitem__)
+
+
+def _combination(number: int, ends: Sequence[Sequence[Any]]) -> list[Any]:
+    """What `itertools.product` of the ends gives at this place, without what comes before it."""
+    values = []
+    for choices in reversed(ends):
+        number, place = divmod(number, len(choices))
+        values.append(choices[place])
+    return values[::-1]
 
 
 def _ends(name: str, spec: RangeSpec | tuple[Any, ...]) -> list[Any]:
@@ -154,7 +168,17 @@ def _bad_device(study: StudyConfig) -> Iterator[str]:
             f"cuda:0; write device: cuda (CUDA_VISIBLE_DEVICES={device[5:]} keeps a study on that GPU of this machine)"
         )
     else:
-        yield f"device: '{device}' is not a device of a study; use auto, cpu or cuda"
+        yield f"device: '{shorten(device)}' is not a device of a study; use auto, cpu or cuda"
+
+
+def _too_many_gpus(study: StudyConfig) -> Iterator[str]:
+    """A trial trains on one GPU, so a second one that it holds would idle."""
+    gpu = study.resources.gpu
+    if gpu is not None and gpu > 1:
+        yield (
+            f"resources.gpu is {gpu:g}, but a trial trains on one GPU alone; write gpu: 1 (several GPUs then train "
+            f"several trials at once), or a fraction that packs trials on a GPU"
+        )
 
 
 def _bad_objectives(study: StudyConfig) -> Iterator[str]:
@@ -183,7 +207,11 @@ def _too_few_trials(study: StudyConfig) -> Iterator[str]:
             f"search.trials ({trials}) is below the number of baselines ({len(study.baselines)}), "
             f"which are always measured"
         )
-    if study.search.sampler == "grid" and (points := len(grid_points(study))) > trials:
+    if study.search.sampler != "grid":
+        return
+    if (problem := too_large_grid(study)) is not None:
+        yield problem
+    elif (points := len(grid_points(study))) > trials:
         yield (
             f"search.trials ({trials}) is below the {points} points of the grid: raise it, or lower "
             f"`grid` of a range or the choices in space"
@@ -194,10 +222,10 @@ def _bad_seeds(study: StudyConfig) -> Iterator[str]:
     seeds = study.confirm.seeds
     if not study.confirm.enabled:
         return
-    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        yield f"confirm.seeds must be different numbers from 0, at least one, got {list(seeds)}"
+    if not seeds or len(set(seeds)) < len(seeds):
+        yield f"confirm.seeds must be different numbers, at least one, got {shorten(str(list(seeds)))}"
     elif study.seed in seeds:
         yield (
-            f"confirm.seeds {list(seeds)} holds the seed of the search ({study.seed}), whose luck chose the points: "
-            f"confirm with other seeds"
+            f"confirm.seeds {shorten(str(list(seeds)))} holds the seed of the search ({study.seed}), whose luck chose "
+            f"the points: confirm with other seeds"
         )

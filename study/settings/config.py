@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from trainables.settings.config import RunSections, Section
+from trainables.settings.config import MOST, RunSections, Section, Seed
 
 
 class RangeSpec(Section):
@@ -41,19 +41,19 @@ SpaceSpec = Annotated[
 
 class SearchConfig(Section):
     sampler: Literal["tpe", "nsga2", "random", "grid", "qmc"] = "tpe"
-    trials: int = Field(64, ge=1)
+    trials: int = Field(64, ge=1, le=MOST)
     """Trials of the search stage, baselines included."""
-    startup_trials: int = Field(10, ge=0)
+    startup_trials: int = Field(10, ge=0, le=MOST)
     """tpe: random trials before the model is used."""
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     """Seed of the sampler."""
 
 
 class SchedulerConfig(Section):
     name: Literal["pareto_asha", "asha", "hyperband", "none"] = "asha"
-    grace_period: int = Field(10, ge=1)
+    grace_period: int = Field(10, ge=1, le=MOST)
     """Epochs before a trial may be stopped: the first rung."""
-    reduction_factor: int = Field(3, ge=2)
+    reduction_factor: int = Field(3, ge=2, le=MOST)
     """At each rung the best 1/reduction_factor go on."""
     keep_front: bool = True
     """pareto_asha: so does every trial that no other dominates; false: exactly 1/reduction_factor (MO-ASHA's rule)."""
@@ -61,23 +61,23 @@ class SchedulerConfig(Section):
 
 class ConfirmConfig(Section):
     enabled: bool = True
-    seeds: tuple[int, ...] = (1, 2, 3)
-    epochs: int | None = Field(None, ge=1)
+    seeds: Annotated[tuple[Seed, ...], Field(max_length=1000)] = (1, 2, 3)
+    epochs: int | None = Field(None, ge=1, le=MOST)
     """Full budget of the confirm stage (default: train.epochs)."""
-    max_points: int = Field(8, ge=1)
+    max_points: int = Field(8, ge=1, le=MOST)
     """Most points of the search front that are re-trained; baselines come on top."""
-    linear_epochs: int = Field(90, ge=1)
+    linear_epochs: int = Field(90, ge=1, le=MOST)
     """Epochs of the offline linear evaluation on test."""
 
 
 class ResourcesConfig(Section):
-    cpu: float | None = Field(None, gt=0)
+    cpu: float | None = Field(None, gt=0, le=MOST)
     """CPU cores per trial (default: 1 without GPU; cores / trials per GPU with one)."""
     gpu: float | None = Field(None, ge=0)
     """GPUs per trial; a fraction packs trials on a GPU (default: 1 on a GPU, 0 on a CPU)."""
-    max_concurrent: int | None = Field(None, ge=1)
+    max_concurrent: int | None = Field(None, ge=1, le=MOST)
     reuse_actors: bool = True
-    max_failures: int = Field(2, ge=0)
+    max_failures: int = Field(2, ge=0, le=MOST)
     """Restarts of a trial whose process died."""
 
 
@@ -85,7 +85,7 @@ class BudgetConfig(Section):
     """The study stops cleanly at the first budget reached, with its report made. None: no limit."""
 
     wall_clock_h: float | None = Field(None, gt=0)
-    epochs: int | None = Field(None, ge=1)
+    epochs: int | None = Field(None, ge=1, le=10**12)
     gpu_hours: float | None = Field(None, gt=0)
     """Hours that trials hold a GPU, times the share they hold: set-up, restoring and offline evaluation count."""
 
@@ -100,7 +100,7 @@ class TrackingConfig(Section):
 class StudyConfig(RunSections):
     """One study. `space` maps parameter names (study.settings.space.PARAMETERS) to a list of choices or a range."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
     question: str = ""
     space: dict[str, SpaceSpec]
     baselines: tuple[dict[str, Any], ...] = ()

@@ -70,7 +70,7 @@ def _read(path: Path) -> dict[str, Any]:
     content = edge.read_file(path)
     version = content.pop("schema", schema.SCHEMA_VERSION)
     if version != schema.SCHEMA_VERSION:
-        raise ConfigError(f"{path}: schema is {version!r}; this version reads schema {schema.SCHEMA_VERSION}")
+        raise ConfigError(f"{path}: schema is {edge.show(version)}; this version reads schema {schema.SCHEMA_VERSION}")
     if "space" not in content and set(content) & set(RunConfig.model_fields):
         raise ConfigError(
             f"{path}: has no space:, so it is no study; one run is trained by `python -m trainables.pretrain {path}`"
@@ -85,7 +85,7 @@ def _rehearsal(content: dict[str, Any], pairs: Sequence[edge.Override], path: Pa
     if section is None:
         return {}
     if not isinstance(section, dict):
-        raise ConfigError(f"{path}: rehearsal must be a mapping of what --rehearse changes, got {section!r}")
+        raise ConfigError(f"{path}: rehearsal must be a mapping of what --rehearse changes, got {edge.show(section)}")
     for name in ("name", "rehearsal"):
         if name in section:
             raise ConfigError(f"{path}: rehearsal may not change '{name}'; take it out of the section")

@@ -7,7 +7,6 @@ prototype_update: ema) is not part of that trial's point.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -199,17 +198,32 @@ def levels(name: str, spec: RangeSpec | tuple[Any, ...]) -> list[Any]:
     return list(dict.fromkeys(_typed(name, spec, float(v)) for v in spaced(spec.low, spec.high, spec.grid)))
 
 
+def too_large_grid(study: StudyConfig) -> str | None:
+    """What is wrong with a grid of more than MAX_GRID combinations of levels; None if nothing is."""
+    combinations = math.prod(len(levels(name, spec)) for name, spec in study.space.items())
+    if combinations <= MAX_GRID:
+        return None
+    return (
+        f"the grid of {study.name} has {combinations:,} combinations; at most {MAX_GRID:,}: lower `grid` of a range or "
+        f"the choices in space"
+    )
+
+
 def grid_points(study: StudyConfig) -> list[dict[str, Any]]:
-    """Every combination of the grid's levels that differs in a parameter that applies."""
-    names = [name for name in PARAMETERS if name in study.space]
-    axes = [levels(name, study.space[name]) for name in names]
-    if (combinations := math.prod(map(len, axes))) > MAX_GRID:
-        raise edge.ConfigError(f"the grid of {study.name} has {combinations:,} combinations; at most {MAX_GRID:,}")
-    points: dict[str, dict[str, Any]] = {}
-    for values in itertools.product(*axes):
-        point = fill(study, dict(zip(names, values, strict=True)).__getitem__)
-        points.setdefault(repr(sorted(point.items())), point)
-    return list(points.values())
+    """Every combination of the grid's levels that differs in a parameter that applies, the first varying slowest.
+
+    Raises ConfigError for more than MAX_GRID.
+    """
+    if (problem := too_large_grid(study)) is not None:
+        raise edge.ConfigError(problem)
+    axes = [(name, levels(name, study.space[name])) for name in PARAMETERS if name in study.space]
+    points: list[dict[str, Any]] = [{} if "method" in study.space else {"method": study.method}]
+    for name, values in axes:
+        found = []
+        for point in points:
+            found += [{**point, name: value} for value in values] if applies(study, name, point) else [point]
+        points = found
+    return points
 
 
 def to_run(study: StudyConfig, params: Mapping[str, Any], *, seed: int, epochs: int | None = None) -> RunConfig:

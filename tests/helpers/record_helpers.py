@@ -8,6 +8,8 @@ from pathlib import Path
 from study.record.task import Task
 
 DATA = {"name": "digits", "fingerprint": "abc"}
+AWKWARD_NAMES = ("q?1", "a%20b", "{x}", "a#b", "[/]", "a b", "é&=;")
+"""Of folders: what URLs, templates, glob patterns and rich's markup would take for something else."""
 BOTH = {"accuracy": "max", "support_bytes": "min"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import socket
 import urllib.error
@@ -159,3 +160,12 @@ def test_a_plan_of_own_data_needs_them(planned, no_network, tmp_path) -> None:
     loaded = load_study(ROOT / "configs" / "k_sweep.yaml", device="cpu", overrides=overrides)
     with pytest.raises(DataError, match=r"data\.root: no folder"):
         plan.show(loaded, run_next=False)
+
+
+@pytest.mark.parametrize("text", ["[/]", "[bold]really[/bold]?", "[red", ":smile:", "a\\[b"])
+def test_what_people_write_is_shown_as_they_wrote_it(planned, tmp_path: Path, text: str) -> None:
+    """rich takes square brackets for markup, and a closing one that closes nothing for an error."""
+    overrides = [f"question={text}", f"data.root={text}", f"tracking.project={text}"]
+    made = dataclasses.replace(planned("k_sweep", overrides=overrides), folder=tmp_path / text / "k_sweep")
+    shown = text_of(made, width=400)
+    assert shown.count(text) == 5, shown

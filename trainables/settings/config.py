@@ -15,6 +15,10 @@ from trainables.vocabulary.metrics_and_objectives import SCORES
 
 MethodName = Literal[*METHODS]
 Score = Literal[*SCORES]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""Generators seed themselves with 32 bits, so a seed beyond would repeat another's run."""
+WIDEST, MOST = 2**16, 10**6
+"""Bounds of what nobody means: features of a layer; epochs, batches, neighbours, trials."""
 
 
 class Section(BaseModel):
@@ -37,11 +41,11 @@ class DataConfig(Section):
     """parquet: integer label column (default: guessed: label, fine_label, ...)."""
     image_size: int | None = Field(None, ge=4, le=512)
     """Images are resized (shorter side) and centre-cropped to this many pixels; None keeps a size all images share."""
-    train_limit: int | None = Field(None, ge=2)
+    train_limit: int | None = Field(None, ge=2, le=10**9)
     """Use only this many training images after the validation split, drawn stratified with `split_seed`."""
-    validation_per_class: int = Field(50, ge=1)
+    validation_per_class: int = Field(50, ge=1, le=10**9)
     """Images per class held out of train for validation, stratified."""
-    split_seed: int = 42
+    split_seed: Seed = 42
     cache_dir: str | None = None
     """Folder of decoded uint8 arrays (default: $KMCLR_CACHE, else the user's cache folder)."""
 
@@ -59,10 +63,10 @@ class EncoderConfig(Section):
 class HeadsConfig(Section):
     """Projector (all methods) and predictor (of the methods that have one)."""
 
-    projector_hidden: int = Field(2048, ge=2)
+    projector_hidden: int = Field(2048, ge=2, le=WIDEST)
     projector_layers: Literal[2, 3] = 3
-    embedding_dim: int = Field(256, ge=2)
-    predictor_hidden: int = Field(4096, ge=2)
+    embedding_dim: int = Field(256, ge=2, le=WIDEST)
+    predictor_hidden: int = Field(4096, ge=2, le=WIDEST)
 
 
 class LossConfig(Section):
@@ -75,18 +79,18 @@ class LossConfig(Section):
 class SupportConfig(Section):
     """The support set: which of these settings apply follows from the method."""
 
-    queue_size: int = Field(65536, ge=1)
+    queue_size: int = Field(65536, ge=1, le=10**9)
     """queue: rows of the FIFO queue."""
     queue_dtype: Literal["float32", "float16", "int8"] = "float32"
     """queue: storage of a row; int8 has one float32 scale a row."""
     mask_same_image: bool = False
     """queue: never return a row that came from the query's own image (costs 8 bytes a row)."""
-    k: int = Field(400, ge=1)
+    k: int = Field(400, ge=1, le=10**7)
     """prototypes: number of prototypes."""
     prototype_dtype: Literal["float32", "float16"] = "float32"
     update: Literal["count", "ema"] = "count"
     """prototypes: `count` is mini-batch k-means (rate 1/count); `ema` forgets with a half-life."""
-    forget_every: int = Field(3, ge=0)
+    forget_every: int = Field(3, ge=0, le=MOST)
     """prototypes, update=count: every this many epochs re-seed the prototypes from the newest embeddings; 0 never."""
     half_life: float = Field(100.0, gt=0)
     """prototypes, update=ema: steps after which an observation's weight has halved."""
@@ -102,7 +106,7 @@ class PositivesConfig(Section):
     """How a positive is drawn from the support set, by the methods that have one."""
 
     kind: Literal["nearest", "topk", "soft"] = "nearest"
-    top_k: int = Field(5, ge=1)
+    top_k: int = Field(5, ge=1, le=10**9)
     """topk, soft: neighbours taken into account."""
     soft_temperature: float = Field(0.1, gt=0)
     """soft: temperature of the similarity weights."""
@@ -154,8 +158,8 @@ class AugmentConfig(Section):
 
 
 class TrainConfig(Section):
-    epochs: int = Field(200, ge=1)
-    batch_size: int = Field(256, ge=1)
+    epochs: int = Field(200, ge=1, le=MOST)
+    batch_size: int = Field(256, ge=1, le=MOST)
     drop_last: bool = True
     """Drop a last batch that is not full (never drops the only one)."""
     one_forward: bool = False
@@ -167,7 +171,7 @@ class TrainConfig(Section):
     compile: Literal["none", "compile", "cuda_graphs"] = "none"
     time_limit_s: float | None = Field(None, gt=0)
     """A trial over this many seconds of wall time ends as `timed_out`."""
-    checkpoint_every: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    checkpoint_every: Annotated[int, Field(ge=1, le=MOST)] | Literal["auto"] = "auto"
     """Epochs between checkpoints; auto: as often as saving takes at most 1 % of the time. The last is always saved."""
 
 
@@ -193,17 +197,17 @@ class ProbeConfig(Section):
     """The metric that becomes `accuracy`, the study's objective."""
     learning_rate: float = Field(0.1, gt=0)
     """Online linear probe (SGD, momentum 0.9, no weight decay, stop-gradient features)."""
-    every: int = Field(1, ge=1)
+    every: int = Field(1, ge=1, le=MOST)
     """Epochs between evaluations; the last epoch is always evaluated, others repeat the last values."""
-    knn_k: int = Field(20, ge=1)
+    knn_k: int = Field(20, ge=1, le=MOST)
     knn_temperature: float = Field(0.07, gt=0)
-    few_shot_labels: int = Field(5, ge=1)
+    few_shot_labels: int = Field(5, ge=1, le=MOST)
     """Labels per class of the few-shot linear probe."""
-    few_shot_draws: int = Field(5, ge=1)
+    few_shot_draws: int = Field(5, ge=1, le=1000)
     """Draws of labelled images averaged by the few-shot probe, seeded by data.split_seed."""
-    projection_every: int = Field(0, ge=0)
+    projection_every: int = Field(0, ge=0, le=MOST)
     """Every this many epochs keep a 2-D projection of prototypes and of a fixed sample of embeddings; 0 never."""
-    projection_samples: int = Field(500, ge=10)
+    projection_samples: int = Field(500, ge=10, le=MOST)
 
 
 class RunSections(Section):
@@ -211,7 +215,7 @@ class RunSections(Section):
 
     preset: Literal["strong", "seed"] = "strong"
     method: MethodName = "kmclr"
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     device: str = "auto"
     """auto (CUDA if present), cpu, cuda; for a single run also cuda:N (in a study Ray gives each trial its GPU)."""
     data: DataConfig = DataConfig()

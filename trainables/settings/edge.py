@@ -14,10 +14,10 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from trainables.settings.yaml_text import ConfigError, parse, read_file, show
+from trainables.settings.yaml_text import ConfigError, parse, read_file, shorten, show
 
 __all__ = ["ConfigError", "Override", "did_you_mean", "flatten", "merge", "parse", "parse_overrides", "read_file"]
-__all__ += ["unflatten", "validate"]
+__all__ += ["shorten", "show", "unflatten", "validate"]
 
 Model = TypeVar("Model", bound=BaseModel)
 Override = tuple[str, Any]
@@ -39,8 +39,10 @@ def parse_overrides(overrides: Sequence[str], model: type[BaseModel]) -> list[Ov
     for text in overrides:
         dotted, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not all(dotted.split(".")):
-            raise ConfigError(f"--set {text}: expected a.dotted.name=value, for example train.epochs=20")
-        pairs.append((dotted, _override_value(value, str in _inside(model, dotted.split(".")), f"--set {text}")))
+            raise ConfigError(f"--set {shorten(text)}: expected a.dotted.name=value, for example train.epochs=20")
+        pairs.append(
+            (dotted, _override_value(value, str in _inside(model, dotted.split(".")), f"--set {shorten(text)}"))
+        )
     return pairs
 
 
@@ -109,8 +111,8 @@ def _line(model: type[BaseModel], problem: Mapping[str, Any], source: str, overr
     origin = source
     for name, value in overrides:
         if dotted == name or dotted.startswith((f"{name}.", f"{name}[")) or (name.startswith(f"{dotted}.") and dotted):
-            origin = f"--set {name}={show(value)}"
-    return f"{origin}: {_message(model, problem, where, dotted)}"
+            origin = f"--set {shorten(name)}={show(value)}"
+    return f"{origin}: {_message(model, problem, where, shorten(dotted))}"
 
 
 def _message(model: type[BaseModel], problem: Mapping[str, Any], where: Sequence[Any], dotted: str) -> str:
@@ -131,7 +133,7 @@ def _message(model: type[BaseModel], problem: Mapping[str, Any], where: Sequence
         kinds = _inside(model, where)
         other = "a list of choices or " if kind == "model_type" and len(kinds) > len(_models(kinds)) else ""
         return f"{dotted} must be {other}{EXPECTED[kind]}, got {show(got)}{text}"
-    message = problem["msg"].replace("Input should be", "must be")
+    message = re.sub("^(Input|String|Tuple) should ", "must ", problem["msg"])
     return f"{dotted} {message[:1].lower()}{message[1:]}, got {show(got)}"
 
 

@@ -17,36 +17,107 @@ import yaml
 
 from trainables.vocabulary.errors import UserError
 
+MAX_DIGITS = 30
+"""Of a whole number: no setting means one that is longer, and Python refuses to print the longest."""
+MAX_DEPTH = 100
+"""Mappings and lists inside each other."""
+MAX_VALUES = 1_000_000
+"""Of a document, with aliases written out."""
+MAX_SHOWN = 200
+"""Characters of a value that a message shows."""
+
 
 class ConfigError(UserError):
     """What a person wrote is wrong; one line per problem."""
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with the resolvers and checks of this module."""
+    """SafeLoader with the resolvers, checks, merges and scalars of this module, whatever PyYAML's version does."""
 
     yaml_implicit_resolvers: dict = {}
+    yaml_constructors: dict = {}  # filled below: the tags of plain data alone, so no other code meets what people write
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen: dict[str, int] = {}
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            line = key_node.start_mark.line + 1
-            if not isinstance(key, str):
-                raise _Bad(f"a key must be text, got {show(key)}", key_node)
-            if key in seen:
-                raise _Bad(f"'{key}' is given twice, first in line {seen[key]}", key_node)
-            seen[key] = line
-        return super().construct_mapping(node, deep)
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._flat: set[int] = set()
+        self._flattening: set[int] = set()
 
-    def number(self, node: yaml.ScalarNode) -> int | float:
-        text = node.value.replace("_", "")
-        value = int(text) if node.tag.endswith("int") else float(text)
-        if not math.isfinite(value):
-            raise _Bad(f"{node.value} is not a finite number", node)
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict:
+        if isinstance(node, yaml.MappingNode):
+            self.flatten_mapping(node)
+        return yaml.constructor.BaseConstructor.construct_mapping(self, node, deep)
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Put what `<<` merges in the mapping's own pairs, once, however often and wherever its anchor is used.
+
+        Own keys win over merged ones and an earlier mapping of a list over a later; a merged mapping is flat before.
+        """
+        if id(node) in self._flat:
+            return
+        if id(node) in self._flattening:
+            raise _Bad("a mapping that merges itself", node)
+        self._flattening.add(id(node))
+        own, sources = self._own_pairs(node)
+        merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for source in sources:
+            self.flatten_mapping(source)
+            for pair in source.value:
+                merged.setdefault(self._key(pair[0]), pair)
+        node.value = list({**merged, **own}.values())
+        self._flattening.remove(id(node))
+        self._flat.add(id(node))
+
+    def _own_pairs(self, node: yaml.MappingNode) -> tuple[dict, list[yaml.MappingNode]]:
+        """The pairs that the file gives in this mapping, by key, and the mappings that it merges, first come first."""
+        own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        merge: tuple[yaml.Node, yaml.Node] | None = None
+        for key_node, value_node in node.value:
+            is_merge = key_node.tag == "tag:yaml.org,2002:merge"
+            key = "<<" if is_merge else self._key(key_node)
+            earlier = merge if is_merge else own.get(key)
+            if earlier is not None:
+                hint = "; merge several with one list: <<: [*a, *b]" if is_merge else ""
+                line = earlier[0].start_mark.line + 1
+                raise _Bad(f"'{shorten(key)}' is given twice, first in line {line}{hint}", key_node)
+            if is_merge:
+                merge = key_node, value_node
+            else:
+                own[key] = key_node, value_node
+        return own, _merged(merge[1]) if merge else []
+
+    def _key(self, node: yaml.Node) -> str:
+        key = self.construct_object(node, deep=True)
+        if not isinstance(key, str):
+            raise _Bad(f"a key must be text, got {show(key)}", node)
+        return key
+
+    def number(self, node: yaml.Node) -> int | float:
+        given = self.construct_scalar(node)
+        text, kind = given.replace("_", ""), int if node.tag.endswith("int") else float
+        if kind is int and len(text) > MAX_DIGITS:
+            raise _Bad(f"{show(given)} has {len(text)} digits; a whole number may have {MAX_DIGITS}", node)
+        try:
+            value = kind(text)
+        except ValueError:
+            raise _Bad(f"{show(given)} is not a number", node) from None
+        if kind is float and not math.isfinite(value):
+            raise _Bad(f"{shorten(given)} is not a finite number", node)
         return value
+
+    def truth(self, node: yaml.Node) -> bool:
+        text = self.construct_scalar(node)
+        if text.lower() not in ("true", "false"):
+            raise _Bad(f"{show(text)} is not true or false", node)
+        return text.lower() == "true"
+
+
+def _merged(node: yaml.Node) -> list[yaml.MappingNode]:
+    """The mappings that a `<<` names."""
+    sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    for source in sources:
+        if not isinstance(source, yaml.MappingNode):
+            raise _Bad("expected a mapping or a list of mappings to merge (<<: *anchor)", source)
+    return sources
 
 
 class _Bad(yaml.MarkedYAMLError):
@@ -64,28 +135,57 @@ _resolve("bool", "true|True|TRUE|false|False|FALSE", "tTfF")
 _resolve("int", r"[-+]?(?:0|[1-9][0-9_]*)", "-+0123456789")
 _resolve("float", r"[-+]?(?:[0-9][0-9_]*\.[0-9]*|\.[0-9]+|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?[0-9]+)?", "-+.0123456789")
 _resolve("merge", "<<", "<")
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.number)
-_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.number)
+for _tag, _construct in {
+    "null": _Loader.construct_yaml_null,
+    "bool": _Loader.truth,
+    "int": _Loader.number,
+    "float": _Loader.number,
+    "str": _Loader.construct_yaml_str,
+    "seq": _Loader.construct_yaml_seq,
+    "map": _Loader.construct_yaml_map,
+}.items():
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _construct)
+_Loader.add_constructor(None, _Loader.construct_undefined)
 
 
 def parse(text: str, source: str) -> Any:
     """One YAML document. Raises ConfigError with `source`, line and column."""
     try:
         content = yaml.load(text, _Loader)
-        json.dumps(content, default=str)
+        size, _ = _size(content, 0, {})
     except yaml.MarkedYAMLError as error:
         raise ConfigError(_yaml_line(error, source)) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
-    except (RecursionError, ValueError):
+    except RecursionError:
         raise ConfigError(f"{source}: nested too deeply, or an alias that holds itself") from None
+    if size > MAX_VALUES:
+        raise ConfigError(f"{source}: holds more than {MAX_VALUES:,} values; give fewer, or fewer aliases of aliases")
     return content
+
+
+def _size(value: Any, depth: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Values in a tree and how deep it is, each alias counted wherever it stands, in time for one.
+
+    Raises RecursionError beyond MAX_DEPTH.
+    """
+    if not isinstance(value, dict | list):
+        return 1, 0
+    if depth > MAX_DEPTH:
+        raise RecursionError
+    if id(value) not in known:
+        inner = value.values() if isinstance(value, dict) else value
+        parts = [_size(item, depth + 1, known) for item in inner]
+        known[id(value)] = 1 + sum(size for size, _ in parts), 1 + max((height for _, height in parts), default=0)
+    if depth + known[id(value)][1] > MAX_DEPTH:
+        raise RecursionError
+    return known[id(value)]
 
 
 def _yaml_line(error: yaml.MarkedYAMLError, source: str) -> str:
     mark = error.problem_mark or error.context_mark
     where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    problem = error.problem or "not YAML"
+    problem = shorten(error.problem or "not YAML", 2 * MAX_SHOWN)
     if problem.startswith("but "):
         problem = f"{error.context}, {problem}"
     if "'\\t'" in problem:
@@ -120,12 +220,17 @@ def _files_like(path: Path) -> str:
     return f"; did you mean {folder / close[0]}?" if close else f"; {folder} has: {', '.join(names) or 'no YAML files'}"
 
 
+def shorten(text: str, most: int = MAX_SHOWN) -> str:
+    """A text as a message shows it: its beginning, and how long it is, if it has more than `most` characters."""
+    return text if len(text) <= most else f"{text[: most - 30]}... ({len(text):,} characters)"
+
+
 def show(value: Any) -> str:
-    """A value as a message shows it."""
+    """A value as a message shows it, in at most about MAX_SHOWN characters."""
     if isinstance(value, dict | list):
         kind = "a mapping" if isinstance(value, dict) else "a list"
         text = json.dumps(value, default=str)
         return f"{kind} {text if len(text) <= 60 else text[:57] + '...'}"
     if isinstance(value, str):
-        return f"'{value}'"
-    return json.dumps(value, default=str)
+        return f"'{shorten(value)}'"
+    return shorten(json.dumps(value, default=str))

@@ -154,3 +154,16 @@ def test_a_resumed_study_counts_what_was_done(tmp_path) -> None:
     again.journal.close()
     assert "Stage search: 3 trials, 1 already done" in screen.getvalue()
     assert display.eta() == "ETA -"
+
+
+@pytest.mark.parametrize("label", ["kmclr k=[/]", "kmclr [red]", "kmclr :smile:"])
+def test_labels_are_no_markup(tmp_path, label) -> None:
+    ledger, display, screen = watch(tmp_path, terminal=True)
+    ledger.start(task(0, label=label))
+    ledger.report(task(0, label=label), result(1))
+    Console(file=screen, width=140).print(display.table())
+    ledger.end(task(0, label=label), schema.COMPLETED)
+    display.close(hurry=False)
+    display.front(ledger.journal)
+    ledger.journal.close()
+    assert screen.getvalue().count(label) >= 2

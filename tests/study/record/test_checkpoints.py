@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from study.record.checkpoints import Checkpoints, own_storage, storage_of, storage_uri
-from tests.helpers.record_helpers import checkpoint, task
+from tests.helpers.record_helpers import AWKWARD_NAMES, checkpoint, task
 
 
 def test_checkpoints_are_found_over_sessions_and_tidied(tmp_path) -> None:
@@ -60,3 +60,13 @@ def test_storage_is_remembered_from_the_last_session_that_named_one() -> None:
     assert storage_of(record, None) == "/b"
     assert storage_of(record, "/c") == "/c"
     assert storage_of({"sessions": [{}]}, None) is None
+
+
+@pytest.mark.parametrize("name", AWKWARD_NAMES)
+def test_a_storage_may_have_any_name(tmp_path, name) -> None:
+    shared, started = str(tmp_path / "ray" / name), "2026-11-25T12:00:18.970+00:00"
+    assert storage_uri(shared) == shared
+    mine = checkpoint(tmp_path, f"{name}/pareto-20261125120018970/search-1", "search-0000", 0, {})
+    checkpoints = Checkpoints(tmp_path / "results", own_storage(shared, "pareto", started))
+    assert checkpoints.of(task()) == [str(mine)]
+    assert checkpoints.tidy(task(), keep=1) == str(mine)

@@ -190,7 +190,11 @@ def test_settings_that_differ_from_the_defaults(study_file) -> None:
         ),
         ("name: sweep", "name: sweep\nconfirm: {seeds: [1, 1]}", "confirm.seeds must be different numbers"),
         ("name: sweep", "name: sweep\nconfirm: {seeds: []}", "confirm.seeds must be different numbers"),
-        ("name: sweep", "name: sweep\nconfirm: {seeds: [-1]}", "confirm.seeds must be different numbers from 0"),
+        (
+            "name: sweep",
+            "name: sweep\nconfirm: {seeds: [-1]}",
+            "confirm.seeds[0] must be greater than or equal to 0, got -1",
+        ),
         (
             "name: sweep",
             "name: sweep\nconfirm: {seeds: [1, a]}",
