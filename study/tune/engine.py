@@ -15,7 +15,7 @@ from study.settings.config import StudyConfig
 from study.tune.callback import StudyCallback
 from study.tune.durable import durable
 from study.tune.feed import Feed
-from study.tune.scheduler import RungScheduler
+from study.tune.rung_scheduler import RungScheduler
 from study.tune.session import Session
 
 MANY = 10**6

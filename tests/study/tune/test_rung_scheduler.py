@@ -12,7 +12,7 @@ def ask(scheduler, trial_id, epoch, values, *, baseline=False) -> str:
 
 
 def test_rung_scheduler_behind_tune() -> None:
-    from study.tune.scheduler import RungScheduler
+    from study.tune.rung_scheduler import RungScheduler
 
     scheduler = RungScheduler(rungs(), BOTH)
     assert scheduler.set_search_properties(None, None)
@@ -25,7 +25,7 @@ def test_rung_scheduler_behind_tune() -> None:
 
 
 def test_no_scheduler_never_stops() -> None:
-    from study.tune.scheduler import RungScheduler
+    from study.tune.rung_scheduler import RungScheduler
 
     scheduler = RungScheduler(None, BOTH)
     assert ask(scheduler, "a", 1, point(0, 10)) == "CONTINUE"
