@@ -6,7 +6,6 @@ import contextlib
 import random
 import socket
 
-
 QUIET_PORTS = range(20_000, 32_000)
 """Above those of Ray's workers, below those that the system gives to outgoing connections."""
 
