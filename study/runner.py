@@ -89,7 +89,7 @@ def run(
     if stage not in (None, *schema.STAGES):
         raise schema.UserError(f"--stage: expected one of {', '.join(schema.STAGES)}, got {stage!r}")
     address = address or os.environ.get("RAY_ADDRESS")
-    options = Options(Path(out), resume, stage, quiet, address, storage, **more)
+    options = Options(schema.files.user_path(out, "--out"), resume, stage, quiet, address, storage, **more)
     folder = options.out / loaded.name_on_disk
     if storage:
         options.storage = checkpoints.storage_uri(storage)
@@ -164,6 +164,8 @@ class StudyRun:
             plates = dashboard.NamePlates(objectives, self.options.name_after_s)
             self.ledger.listeners += [dashboard.Gauges(self.journal, objectives), plates]
             self.screen.connected(self.session.dashboard, self.session.share.concurrent)
+            if self.session.note:
+                self.screen.announce(self.session.note)
         return self.session
 
     def _stop_reason(self) -> str | None:

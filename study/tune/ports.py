@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 
+from trainables.vocabulary import UserError
+from trainables.wording import shorten
 
-def free_port(first: int = 0) -> int:
-    """A free TCP port on this machine: the first from `first` on, or any."""
-    for port in range(first, first + 100) if first else [0]:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("", port))
-                return probe.getsockname()[1]
-    return first
+
+def free_port() -> int:
+    """A free TCP port on this machine, of the many that the system picks from at random."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return probe.getsockname()[1]
+
+
+def check_address(address: str) -> None:
+    """Raise UserError for what Ray could not take for a cluster's address: host:port, a URI, or `auto`."""
+    host, _, port = address.rpartition(":")
+    if address in ("auto", "local") or ("://" in address and not address.startswith("://")):
+        return
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 2**16:
+        raise UserError(
+            f"--address {shorten(address)}: a cluster's address is host:port, for example localhost:6379, or auto for "
+            f"the one of this machine"
+        )
 
 
 def check_answers(address: str, timeout_s: float = 10.0) -> None:

@@ -143,7 +143,7 @@ def _names_in_metadata(schema: pa.Schema, label: str) -> tuple[str, ...]:
         return tuple(listed.decode().split(","))
     try:
         return tuple(json.loads(metadata[b"huggingface"])["info"]["features"][label]["names"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return ()
 
 
