@@ -8,7 +8,6 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 EXAMPLES = """examples:
   python -m analysis results/k_sweep                       redraw its report, figures and tables (also while it runs)
@@ -47,10 +46,14 @@ def parser() -> argparse.ArgumentParser:
 def running(folders: Sequence[str]) -> bool:
     """Whether one of these studies says that it runs; what cannot be read does not (`load` says what is wrong)."""
     from study import schema
+    from study.schema import files
 
     for folder in folders:
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            if json.loads(Path(folder, schema.MANIFEST_FILE).read_text(encoding="utf-8"))["status"] == "running":
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+            if (
+                json.loads((files.user_path(folder) / schema.MANIFEST_FILE).read_text(encoding="utf-8"))["status"]
+                == "running"
+            ):
                 return True
     return False
 

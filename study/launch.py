@@ -12,7 +12,8 @@ from pathlib import Path
 from study import cost, plan, runner
 from study.record import results_folder
 from study.settings.loading import Loaded, load_study
-from study.tune import environment
+from study.tune import environment, ports
+from trainables import files
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class Launch:
 
 def load(asked: Namespace) -> Launch:
     """Read the study file and decide between the study and its rehearsal. Raises UserError."""
+    asked = Namespace(**{**vars(asked), "out": str(files.user_path(asked.out, "--out"))})
+    if asked.address:
+        ports.check_address(asked.address)
     environment.set_variables(local=asked.address is None)  # before the plan: it imports Ray
     loaded = load_study(asked.config, rehearse=asked.rehearse, overrides=asked.set, device=asked.device)
     chosen = Launch(asked, loaded)

@@ -76,7 +76,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.stage not in (None, *schema.STAGES):
             raise schema.UserError(f"--stage: expected one of {', '.join(schema.STAGES)}, got {self.stage!r}")
-        self.out = Path(self.out)
+        self.out = schema.files.user_path(self.out, "--out")
         self.address = self.address or os.environ.get("RAY_ADDRESS")
         self.storage = checkpoints.storage_uri(self.storage) if self.storage else None
 
@@ -160,6 +160,8 @@ class StudyRun:
             plates = dashboard.NamePlates(objectives, self.options.name_after_s)
             self.recorder.listeners += [dashboard.Gauges(self.journal, objectives), plates]
             self.screen.connected(self.session.dashboard, self.session.share.concurrent)
+            if self.session.note:
+                self.screen.announce(self.session.note)
         return self.session
 
     def _stop_reason(self) -> str | None:

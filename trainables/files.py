@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from trainables.vocabulary.errors import UserError
+from trainables.wording import shorten
 
 PARTIAL = ".partial"
 """Ending of a file that is being written; one that lies around is of a process that was killed."""
@@ -22,6 +23,37 @@ PARTIAL = ".partial"
 
 SCHEMA_VERSION = 1
 """Of every JSON object and YAML file that a run or a study writes."""
+TOO_MUCH = (RecursionError, ValueError)
+"""What Python's readers of JSON and YAML raise for well-formed text that no program of ours has written."""
+TOO_MUCH_WORDS = "nested too deeply, or a number with too many digits"
+
+
+MAX_PATH_BYTES, MAX_NAME_BYTES = 4095, 255
+"""Of a whole path, and of each name in it, as file systems have it."""
+
+
+def user_path(path: str | Path, option: str = "") -> Path:
+    """A path as a person wrote it, with `~` and `~user` resolved.
+
+    Raises UserError, naming the option, for what no file system takes and for a home that nobody knows.
+    """
+    text, prefix = str(path), f"{option}: " if option else ""
+    try:
+        raw = os.fsencode(text)
+        if b"\0" in raw:
+            raise UserError(f"{prefix}a path cannot hold a zero character; take it out")
+        if len(raw) > MAX_PATH_BYTES or max(map(len, raw.split(b"/"))) > MAX_NAME_BYTES:
+            raise UserError(
+                f"{prefix}'{shorten(text)}' is too long for a path: at most {MAX_PATH_BYTES:,} bytes, "
+                f"{MAX_NAME_BYTES} in each name"
+            )
+        if text.startswith("~"):
+            return Path(text).expanduser()
+        return Path(text).absolute() if text.startswith("./~") else Path(text)  # a Path forgets that ./~ is no home
+    except UnicodeEncodeError:
+        raise UserError(f"{prefix}{shorten(ascii(text))} holds characters that no path can hold") from None
+    except RuntimeError:
+        raise UserError(f"{prefix}'{shorten(text)}': no home folder is known for it; write the path in full") from None
 
 
 class DamagedFile(UserError):
@@ -93,4 +125,6 @@ def _parse(row: bytes, place: str) -> dict[str, Any]:
         raise DamagedFile(f"{place}: not UTF-8 text ({error.reason}); restore the file from a backup") from None
     except json.JSONDecodeError as error:
         raise DamagedFile(f"{place}: not JSON ({error.msg}); restore the file from a backup") from None
+    except TOO_MUCH:
+        raise DamagedFile(f"{place}: {TOO_MUCH_WORDS}; restore the file from a backup") from None
     return checked(found, place)

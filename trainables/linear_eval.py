@@ -15,7 +15,7 @@ from typing import get_args
 
 from rich.console import Console
 
-from trainables import devices, exit_codes
+from trainables import devices, exit_codes, files
 from trainables.evaluation import offline
 from trainables.evaluation.classifier import RATES
 from trainables.settings import edge
@@ -74,7 +74,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         if getattr(options, name) < 1:
             raise UserError(f"--{name} must be at least 1, got {getattr(options, name)}")
     device = devices.pick_device(options.device)
-    frozen = offline.load_frozen(options.checkpoint, device)
+    frozen = offline.load_frozen(files.user_path(options.checkpoint, "CHECKPOINT"), device)
     frozen = dataclasses.replace(frozen, cfg=_evaluation_settings(frozen, options))
     console = Console(stderr=True, markup=False, emoji=False)
     result = offline.evaluate(
@@ -86,7 +86,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     )
     _print(result, frozen)
     if options.json:
-        options.json.write_text(json.dumps(result._asdict(), indent=2) + "\n")
+        files.user_path(options.json, "--json").write_text(json.dumps(result._asdict(), indent=2) + "\n")
     return exit_codes.DONE
 
 

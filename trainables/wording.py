@@ -9,6 +9,9 @@ import math
 
 from trainables.vocabulary.metrics_and_objectives import Metric
 
+MAX_SHOWN = 200
+"""Characters of a value that a message shows."""
+
 
 def bytes_in_words(count: float) -> str:
     """`0 B`, `410 kB`, `101 MB`: powers of 1000, three digits at most; `?` for NaN and infinities."""
@@ -56,3 +59,8 @@ def value_in_words(value: float | None, metric: Metric) -> str:
     """A metric's value with its unit: `57.60 %`, `410 kB`, `1.61 s`; `-` if there is none."""
     text = number_in_words(value, metric)
     return text if text == "-" or metric.unit in ("", "B") else f"{text} {metric.unit}"
+
+
+def shorten(text: str, most: int = MAX_SHOWN) -> str:
+    """A text as a message shows it: its beginning, and how long it is, if it has more than `most` characters."""
+    return text if len(text) <= most else f"{text[: most - 30]}... ({len(text):,} characters)"

@@ -54,8 +54,9 @@ def make_report(
     if not folders:
         raise UserError("no results folder given; for example: python -m analysis results/k_sweep")
     look = get_style(style)
-    results = _distinct([against(load_with_notes(Path(f), progress), x) for f in folders])
-    target = Path(out) if out else (folders_home(results))
+    places = [files.user_path(folder, "RESULTS") for folder in folders]
+    results = _distinct([against(load_with_notes(place, progress), x) for place in places])
+    target = files.user_path(out, "--out") if out else folders_home(results)
     for name in (schema.FIGURES_DIR, schema.TABLES_DIR):
         (target / name).mkdir(parents=True, exist_ok=True)
     made, skipped = draw_all(results, look, progress)

@@ -8,7 +8,7 @@ and line.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -96,9 +96,25 @@ def _text(path: Path) -> str:
         raise files.DamagedFile(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
 
 
+def _parsed(parse: Callable[[str], Any], path: Path) -> Any:
+    """What a parser makes of a file. Raises the parser's own error for bad syntax, else DamagedFile."""
+    text = _text(path)
+    try:
+        return parse(text)
+    except (json.JSONDecodeError, yaml.YAMLError):
+        raise
+    except (
+        *files.TOO_MUCH,
+        AttributeError,
+        KeyError,
+        TypeError,
+    ):  # the last three of PyYAML, for tags such as !!bool x
+        raise files.DamagedFile(f"{path}: {files.TOO_MUCH_WORDS}, or a tag that does not fit its value") from None
+
+
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(_text(path))
+        found = _parsed(json.loads, path)
     except json.JSONDecodeError as error:
         raise files.DamagedFile(f"{path}:{error.lineno}: not JSON ({error.msg})") from None
     files.checked(found, str(path))
@@ -125,7 +141,7 @@ def _check_objectives(objectives: Any, path: Path) -> None:
 
 def _read_study(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(_text(path))
+        found = _parsed(yaml.safe_load, path)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""

@@ -18,6 +18,7 @@ from pyarrow import fs as arrow
 
 from study import schema
 from study.record.task import Task
+from trainables import files
 
 SESSION = re.compile(r"^(?P<stage>[a-z]+)-(?P<session>\d+)$")
 CHECKPOINT = re.compile(r"^checkpoint_(?P<index>\d+)$")
@@ -44,7 +45,7 @@ def storage_uri(storage: str) -> str:
             "--storage: its URI holds a secret, and the manifest would record it; put it in the environment "
             "(s3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or the provider's credentials file on every node"
         )
-    uri = joined(storage) if "://" in storage else str(Path(storage).expanduser().resolve())
+    uri = joined(storage) if "://" in storage else str(files.user_path(storage, "--storage").resolve())
     try:
         fs, path = arrow.FileSystem.from_uri(uri)
         if fs.type_name in OBJECT_STORES:

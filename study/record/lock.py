@@ -34,7 +34,7 @@ class FolderLock:
     def _owner(self) -> dict:
         try:
             found = json.loads(self.path.read_text() or "{}")
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

@@ -15,6 +15,7 @@ from study.record.journal import now, plain
 from study.settings.config import StudyConfig
 from trainables import files
 from trainables.settings.changes import differences, refused_on_resume
+from trainables.settings.yaml_text import ConfigError, parse
 
 
 def new(study: StudyConfig, *, rehearsal: bool, command: str, data: Mapping[str, Any], rungs: list[int]) -> dict:
@@ -49,6 +50,10 @@ def load(folder: Path) -> dict[str, Any]:
         return files.checked(json.loads(_text(path)), str(path))
     except json.JSONDecodeError as error:
         raise files.DamagedFile(f"{path}: not JSON ({error}); restore the file from a backup") from None
+    except files.TOO_MUCH as error:
+        if isinstance(error, schema.UserError):
+            raise
+        raise files.DamagedFile(f"{path}: {files.TOO_MUCH_WORDS}; restore the file from a backup") from None
 
 
 def _text(path: Path) -> str:
@@ -99,9 +104,9 @@ def load_study(folder: Path) -> dict[str, Any]:
     """The folder's study.yaml as plain data. Raises DamagedFile naming it."""
     path = folder / schema.STUDY_FILE
     try:
-        return files.checked(yaml.safe_load(_text(path)), str(path))
-    except yaml.YAMLError as error:
-        raise files.DamagedFile(f"{path}: not YAML ({str(error).splitlines()[0]})") from None
+        return files.checked(parse(_text(path), str(path)), str(path))
+    except ConfigError as error:
+        raise files.DamagedFile(f"{error}; restore the file from a backup") from None
 
 
 def check_unchanged(folder: Path, study: StudyConfig, source: str) -> None:

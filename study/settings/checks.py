@@ -23,7 +23,8 @@ from study.settings.space import (
     to_run,
     too_large_grid,
 )
-from trainables.settings.edge import ConfigError, did_you_mean, shorten
+from trainables.settings.edge import ConfigError, did_you_mean
+from trainables.wording import shorten
 
 MAX_CORNERS = 3000
 """Most combinations of a space's ends and choices that are tried as runs, about."""

@@ -17,6 +17,7 @@ from study.settings.config import ResourcesConfig
 from study.tune import ports, ray_internals
 
 SLOT = "trial_slot"
+NO_DASHBOARD = "Ray's dashboard could not be started (dashboard.log in /tmp/ray says why); the study goes on without."
 OBJECT_STORE_BYTES = 256 * 2**20  # trials share data through memory-mapped files, not through Ray
 NOT_SHIPPED = ["/results/", "/data/", "/.git/", "/.venv/", "/wandb/", "**/__pycache__/", "/benchmarks/results/"]
 
@@ -72,6 +73,8 @@ class Session:
     slots: bool
     dashboard: str | None
     owned: bool
+    note: str | None = None
+    """What the user should know of the start, one line."""
 
     @property
     def group(self) -> tune.PlacementGroupFactory:
@@ -91,6 +94,7 @@ def _check_ray() -> None:
 
 
 def _init(address: str, **options: Any) -> Any:
+    ports.check_address(address)
     try:
         ports.check_answers(address)
         return ray.init(address=address, log_to_driver=False, logging_level="ERROR", **options)
@@ -153,11 +157,12 @@ def connect(wanted: ResourcesConfig, *, on_gpu: bool | None, address: str | None
             num_cpus=max(1, cores),
             num_gpus=cards,
             resources={SLOT: resolved.concurrent},
-            include_dashboard=dashboard,
-            dashboard_host="127.0.0.1",
-            dashboard_port=ports.free_port(8265) if dashboard else None,
+            include_dashboard=None if dashboard else False,  # True: a dashboard that cannot start ends the study
+            dashboard_host="127.0.0.1",  # its process takes the port, the first free one of 50 from 8265 on
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level="CRITICAL" if dashboard else "ERROR",  # its failure is told by `note`, not by its log
             object_store_memory=OBJECT_STORE_BYTES,
         )
-    return Session(resolved, slots=True, dashboard=context.dashboard_url or None, owned=True)
+    url = context.dashboard_url or None
+    note = NO_DASHBOARD if dashboard and url is None else None
+    return Session(resolved, slots=True, dashboard=url, owned=True, note=note)

@@ -92,3 +92,10 @@ def test_an_object_is_checked_by_itself() -> None:
     assert checked({"schema": SCHEMA_VERSION}, "here") == {"schema": SCHEMA_VERSION}
     with pytest.raises(UserError, match="here: expected an object, got NoneType"):
         checked(None, "here")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"schema": ' + "9" * 5000 + "}"])
+def test_a_line_that_no_program_of_ours_wrote_is_damage(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.jsonl").write_text(f"{text}\n")
+    with pytest.raises(DamagedFile, match=r"a\.jsonl:1: nested too deeply, or a number with too many digits"):
+        read_json_lines(tmp_path / "a.jsonl")

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trainables.data.source import DataError, Progress, byte_order
-from trainables.files import write_atomically
+from trainables.files import user_path, write_atomically
 
 FORMAT = 1  # of the entries; part of every key
 _BLOCKS, _BLOCK_BYTES = 64, 65536
@@ -42,7 +42,7 @@ class Entry(NamedTuple):
 def cache_folder(configured: str | None) -> Path:
     """`data.cache_dir`, else $KMCLR_CACHE, else the user's cache folder. Created; DataError if that is impossible."""
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kmclr"
-    folder = Path(configured or os.environ.get("KMCLR_CACHE") or user).expanduser()
+    folder = user_path(configured or os.environ.get("KMCLR_CACHE") or user, "data.cache_dir or $KMCLR_CACHE")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -174,7 +174,7 @@ def _open(place: Path) -> Entry | None:
             return None
         images = np.load(place / "images.npy", mmap_mode="r")
         labels, ids = np.load(place / "labels.npy"), np.load(place / "ids.npy")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     if images.dtype != np.uint8 or images.ndim != 4 or not len(images) == len(labels) == len(ids):
         return None

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from trainables import files
 from trainables.data.source import WAYS, DataError, Item, Progress, Shape, Source, SplitName
 
 FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
@@ -19,7 +20,7 @@ class Cifar(Source):
 
     @property
     def root(self) -> Path:
-        return Path(self.cfg.root or "data").expanduser()
+        return files.user_path(self.cfg.root or "data", "data.root")
 
     @property
     def _kind(self) -> type:

@@ -167,7 +167,7 @@ def _names_in_metadata(schema: pa.Schema, label: str) -> tuple[str, ...]:
         return tuple(names.decode(errors="replace").split(","))
     try:
         return tuple(json.loads(metadata[b"huggingface"])["info"]["features"][label]["names"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return ()
 
 

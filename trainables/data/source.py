@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from trainables import files
 from trainables.settings.config import DataConfig
 from trainables.vocabulary.errors import UserError
 
@@ -80,7 +81,7 @@ class Source:
         """Parquet and image_folder need one."""
         if self.cfg.root is None:
             raise DataError(f"data.name={self.name} needs data.root, the folder of the data. {WAYS}")
-        root = Path(self.cfg.root).expanduser()
+        root = files.user_path(self.cfg.root, "data.root")
         if not root.is_dir():
             raise DataError(f"data.root: no folder {root} (looked from {Path.cwd()}). {WAYS}")
         return root

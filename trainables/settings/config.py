@@ -8,13 +8,23 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from trainables import files
 from trainables.vocabulary.methods_and_support_sets import METHODS, SUPPORT_KINDS
 from trainables.vocabulary.metrics_and_objectives import SCORES
 
 MethodName = Literal[*METHODS]
 Score = Literal[*SCORES]
+
+
+def _possible_path(text: str) -> str:
+    files.user_path(text)
+    return text
+
+
+Folder = Annotated[str, AfterValidator(_possible_path)]
+"""A path, kept as it was written: `~` means the home of who uses it, on the machine where it is used."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """Generators seed themselves with 32 bits, so a seed beyond would repeat another's run."""
 WIDEST, MOST = 2**16, 10**6
@@ -31,7 +41,7 @@ class DataConfig(Section):
     """Where images come from and how they are split."""
 
     name: Literal["digits", "cifar10", "cifar100", "parquet", "image_folder"] = "cifar100"
-    root: str | None = None
+    root: Folder | None = None
     """Folder of the data; cifar10/100: download folder (default: data/); parquet, image_folder: required."""
     download: bool = True
     """cifar10/100: download if missing."""
@@ -46,7 +56,7 @@ class DataConfig(Section):
     validation_per_class: int = Field(50, ge=1, le=10**9)
     """Images per class held out of train for validation, stratified."""
     split_seed: Seed = 42
-    cache_dir: str | None = None
+    cache_dir: Folder | None = None
     """Folder of decoded uint8 arrays (default: $KMCLR_CACHE, else the user's cache folder)."""
 
 

@@ -14,10 +14,11 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from trainables.settings.yaml_text import ConfigError, parse, read_file, shorten, show
+from trainables.settings.yaml_text import ConfigError, parse, read_file, show
+from trainables.wording import shorten
 
 __all__ = ["ConfigError", "Override", "did_you_mean", "flatten", "merge", "parse", "parse_overrides", "read_file"]
-__all__ += ["shorten", "show", "unflatten", "validate"]
+__all__ += ["show", "unflatten", "validate"]
 
 Model = TypeVar("Model", bound=BaseModel)
 Override = tuple[str, Any]

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from trainables.vocabulary.errors import UserError
+from trainables.wording import MAX_SHOWN, shorten
 
 MAX_DIGITS = 30
 """Of a whole number: no setting means one that is longer, and Python refuses to print the longest."""
@@ -23,8 +24,6 @@ MAX_DEPTH = 100
 """Mappings and lists inside each other."""
 MAX_VALUES = 1_000_000
 """Of a document, with aliases written out."""
-MAX_SHOWN = 200
-"""Characters of a value that a message shows."""
 
 
 class ConfigError(UserError):
@@ -218,11 +217,6 @@ def _files_like(path: Path) -> str:
     names = sorted(p.name for p in folder.glob("*.yaml")) if folder.is_dir() else []
     close = difflib.get_close_matches(path.name, names, 1, 0.5)
     return f"; did you mean {folder / close[0]}?" if close else f"; {folder} has: {', '.join(names) or 'no YAML files'}"
-
-
-def shorten(text: str, most: int = MAX_SHOWN) -> str:
-    """A text as a message shows it: its beginning, and how long it is, if it has more than `most` characters."""
-    return text if len(text) <= most else f"{text[: most - 30]}... ({len(text):,} characters)"
 
 
 def show(value: Any) -> str:

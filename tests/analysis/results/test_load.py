@@ -224,3 +224,12 @@ def test_accuracy_alone_is_drawn_against_the_support_set(folder):
     path = folder / schema.MANIFEST_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), "objectives": {"accuracy": "max"}}))
     assert load(folder).costs == (schema.SUPPORT_BYTES,)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "9" * 5000, "a: !!bool maybe"])
+def test_what_no_program_of_ours_wrote_is_damage(folder, text):
+    for name in (schema.STUDY_FILE, schema.MANIFEST_FILE):
+        (folder / name).write_text(text)
+        with pytest.raises(ValueError, match=name) as caught:
+            load(folder)
+        assert len(str(caught.value)) < len(str(folder)) + 300

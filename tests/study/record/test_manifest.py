@@ -63,7 +63,12 @@ def test_bad_manifests_are_refused(tmp_path, text, match) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "match"), [(None, "missing"), ("a: [", r"study\.yaml: not YAML"), ("a: 1", "expected schema version 1")]
+    ("text", "match"),
+    [
+        (None, "missing"),
+        ("a: [", r"study\.yaml, line 1, column 5: expected the node content"),
+        ("a: 1", "expected schema version 1"),
+    ],
 )
 def test_bad_studies_are_refused(tmp_path, text, match) -> None:
     if text is not None:
@@ -112,3 +117,12 @@ def test_long_differences_are_cut(tmp_path) -> None:
 def test_what_does_not_change_results_may_change(tmp_path, changes) -> None:
     manifest.save_study(tmp_path, make_study())
     manifest.check_unchanged(tmp_path, make_study(**changes), "x.yaml")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "9" * 5000, "a: !!bool maybe"])
+def test_what_no_program_of_ours_wrote_is_damage(tmp_path, text) -> None:
+    for name, read in ((schema.MANIFEST_FILE, manifest.load), (schema.STUDY_FILE, manifest.load_study)):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(DamagedFile, match=name) as caught:
+            read(tmp_path)
+        assert len(str(caught.value)) < len(str(tmp_path)) + 500

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +14,8 @@ from study.settings.config import ResourcesConfig
 from study.tune import session as ray_session
 from study.tune.ports import free_port
 from study.tune.session import Share, connect, share
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(
@@ -53,9 +59,7 @@ def test_free_port_passes_over_taken_ones() -> None:
     with socket.socket() as taken:
         taken.bind(("", 0))
         taken.listen()
-        port = taken.getsockname()[1]
-        assert free_port(port) != port
-        assert free_port() != port
+        assert free_port() != taken.getsockname()[1]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -75,3 +79,50 @@ def test_a_cluster_s_gpus_count_whatever_the_driver_has(monkeypatch: pytest.Monk
     monkeypatch.setattr(ray_session.ray, "cluster_resources", lambda: {"CPU": 8.0})
     if on_gpu is None:
         assert connect(ResourcesConfig(), on_gpu=None, address="auto").share == Share(1, 0, 8)
+
+
+CONNECT = """
+import sys
+from ray._private import ray_constants
+from study.settings.config import ResourcesConfig
+from study.tune import environment, session
+first = int(sys.argv[1])
+ray_constants.DEFAULT_DASHBOARD_PORT = first
+if first >= 2**16:
+    ray_constants.RAY_DASHBOARD_STARTUP_TIMEOUT_S = 5  # it does not end by itself
+environment.set_variables(local=True)
+made = session.connect(ResourcesConfig(max_concurrent=1), on_gpu=False, address=None)
+print("dashboard", made.dashboard, "note", made.note, flush=True)
+sys.stdin.readline()
+made.close()
+"""
+
+
+def connecting(first_port: int) -> subprocess.Popen:
+    """A process that starts Ray, whose dashboard takes the first free port from this one on."""
+    return subprocess.Popen(
+        [sys.executable, "-c", CONNECT, str(first_port)],
+        cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def test_studies_that_start_together_each_get_a_dashboard() -> None:
+    """No port is chosen before the process that takes it is there."""
+    first = free_port() % 20_000 + 10_000
+    both = [connecting(first) for _ in range(2)]
+    said = [process.stdout.readline() for process in both]
+    ends = [process.communicate("\n", timeout=120) for process in both]
+    found = [line.split()[1] for line in said]
+    assert [process.returncode for process in both] == [0, 0], ends
+    assert all(line.endswith("note None\n") for line in said)
+    assert len(set(found)) == 2
+    assert {int(url.rpartition(":")[2]) - first for url in found} <= set(range(51))
+
+
+def test_a_dashboard_that_cannot_start_ends_nothing() -> None:
+    process = connecting(70_000)
+    said = process.stdout.readline()
+    _, errors = process.communicate("\n", timeout=120)
+    assert said == f"dashboard None note {ray_session.NO_DASHBOARD}\n", errors
+    assert (process.returncode, errors) == (0, "")
