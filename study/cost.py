@@ -53,7 +53,8 @@ class Plan:
     confirm_trials: int
     confirm_epochs: int
     cost: Cost
-    data_bytes: int
+    sizes: Any
+    """The data, or their sizes where these are known without reading them."""
     foreign: bool = False
     """Trials train on a cluster's GPUs and this machine has none, so `cost` is what its CPU would take."""
 
@@ -66,6 +67,11 @@ class Plan:
             for epochs in (self.expected_epochs, self.worst_epochs)
         )
         return expected, worst
+
+    @property
+    def data_bytes(self) -> int:
+        """Of the decoded images."""
+        return _image_bytes(self.sizes)
 
     @property
     def disk_bytes(self) -> int:
@@ -173,7 +179,7 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | Non
         confirm_trials=confirm_trials,
         confirm_epochs=confirm_trials * (study.confirm.epochs or study.train.epochs),
         cost=measure(study, sizes, foreign),
-        data_bytes=_image_bytes(sizes),
+        sizes=sizes,
         foreign=foreign,
     )
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from study.cost import Plan, data_sizes, make_plan
+from study.cost import Plan, make_plan
 from study.settings import loading, space
 from study.settings.config import RangeSpec, StudyConfig
 from study.settings.loading import Loaded
@@ -52,7 +52,7 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     study, cost = plan.loaded.study, plan.cost
     low, high = (_hours(h) for h in plan.hours)
     shown = ", ".join(map(str, plan.rungs)) or "none"
-    yield "data", "\n".join(_data_lines(study))
+    yield "data", "\n".join(_data_lines(study, plan.sizes))
     yield "arms", ", ".join(map(str, space.methods_of(study)))
     yield "objectives", ", ".join(f"{name} {mode}" for name, mode in study.objectives.items())
     yield "search", f"{study.search.trials} trials ({study.search.sampler}), {len(study.baselines)} of them baselines"
@@ -73,12 +73,11 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     yield "results", str(plan.folder)
 
 
-def _data_lines(study: StudyConfig) -> list[str]:
+def _data_lines(study: StudyConfig, found: Any) -> list[str]:
     """Classes and images a split, and what was converted or left out where the data have been read."""
     from trainables.data.dataset import Dataset, counts_line
     from trainables.data.sources import source_of
 
-    found = data_sizes(study)
     if isinstance(found, Dataset):
         return found.lines()
     counts = {"train": found.train, "validation": found.validation, "test": source_of(study.data).count("test")}

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from study import plan
+from study import cost, plan
 from study.settings.config import StudyConfig
 from tests.helpers.image_files import own, pixels, png, write_shard
 from trainables.data import cache, dataset
@@ -109,10 +109,12 @@ def test_progress_says_what_is_decoded_once():
 
 def test_the_plan_says_classes_and_images_a_split(tmp_path):
     plain = StudyConfig(name="x", space={})
-    [line] = plan._data_lines(plain.model_copy(update={"data": digits(train_limit=205)}))
+    own = plain.model_copy(update={"data": digits(train_limit=205)})
+    [line] = plan._data_lines(own, cost.data_sizes(own))
     assert line == "10 classes, train 205, validation 300, test 360; smallest class 20 images"
     cifar = DataConfig(name="cifar10", root=str(tmp_path / "nowhere"))  # its sizes are known without it
-    [line] = plan._data_lines(plain.model_copy(update={"data": cifar}))
+    own = plain.model_copy(update={"data": cifar})
+    [line] = plan._data_lines(own, cost.data_sizes(own))
     assert line == "10 classes, train 49,500, validation 500, test 10,000"
     assert counts_line(3, {"train": 4, "test": 0}, 1) == "3 classes, train 4, test none; smallest class 1 images"
 
