@@ -110,10 +110,3 @@ def _build(content: dict[str, Any], pairs: Sequence[edge.Override], path: Path, 
 def _changes(before: StudyConfig, after: StudyConfig) -> tuple[Change, ...]:
     """Settings that differ, sorted by name."""
     return tuple(sorted(differences(*(s.model_dump(mode="json", exclude={"rehearsal"}) for s in (before, after)))))
-
-
-def from_defaults(study: StudyConfig) -> tuple[Change, ...]:
-    """Run settings that differ from the defaults of `trainables.settings.config`, the preset's among them."""
-    plain = StudyConfig(name=study.name, space=study.space)
-    own = set(StudyConfig.model_fields) - {"name", "question", "space", "rehearsal", "baselines"}
-    return tuple(change for change in _changes(plain, study) if change[0].split(".")[0] in own)

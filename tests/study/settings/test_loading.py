@@ -10,7 +10,6 @@ import yaml
 
 from study import schema
 from study.record import manifest
-from study.settings import loading
 from study.settings.loading import Loaded, load_study
 from trainables.settings.edge import ConfigError
 
@@ -126,12 +125,6 @@ def test_study_yaml_of_a_results_folder_is_the_same_study(study_file, tmp_path: 
     stored = yaml.safe_load((tmp_path / schema.STUDY_FILE).read_text())
     assert stored["schema"] == schema.SCHEMA_VERSION
     assert load_study(tmp_path / schema.STUDY_FILE, rehearse=True).study.train.epochs == 20
-
-
-def test_settings_that_differ_from_the_defaults(study_file) -> None:
-    found = loading.from_defaults(study_file().study)
-    assert ("train.epochs", 200, 100) in found
-    assert not any(name.startswith(("space", "rehearsal", "baselines")) for name, _, _ in found)
 
 
 # --- what is refused ---
