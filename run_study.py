@@ -62,12 +62,12 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
-    try:
-        from study.schema import exit_codes
+    from study.schema import exit_codes
 
+    try:
         return exit_codes.exit_code(lambda: run(args), "run_study.py")
     except KeyboardInterrupt:
-        return 130
+        return exit_codes.INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from study import cost, plan, runner
 from study.record import results_folder
 from study.settings.loading import Loaded, load_study
 from study.tune import environment, ports
-from trainables import files
+from trainables import exit_codes, files
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Launch:
 
     def reported_after(self, code: int) -> bool:
         """Whether a report follows a run with this exit code."""
-        return code == runner.OK and self.asked.stage != "search"
+        return code == exit_codes.DONE and self.asked.stage != "search"
 
 
 def load(asked: Namespace) -> Launch:
@@ -71,6 +71,6 @@ def run(launch: Launch) -> int:
     """Run the stages asked for, if any; the exit code."""
     asked = launch.asked
     if launch.only_report:
-        return runner.OK
+        return exit_codes.DONE
     names = [field.name for field in fields(runner.Options)]
     return runner.run(launch.loaded, **{name: getattr(asked, name) for name in names if hasattr(asked, name)})

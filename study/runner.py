@@ -23,8 +23,7 @@ from study.record.recorder import Recorder
 from study.search.scheduling import make_rungs
 from study.settings.config import StudyConfig
 from study.tune import environment
-
-OK, FAILED = 0, 1
+from trainables import exit_codes
 
 
 def describe_data(study: StudyConfig) -> dict[str, Any]:
@@ -184,19 +183,19 @@ class StudyRun:
             self._close("finished", stop.reason)
             self.screen.announce(f"{stop.reason}: stopped {self._how_far()}")
             self.screen.announce(f"Raise it and continue with: {self._resume_command()}")
-            return OK
+            return exit_codes.DONE
         except JournalWriteError as error:
             self._failed(error)
             if disk_and_storage.disk_full_cause(error, self.folder):
                 raise
             print(f"Stopped: {error}\nContinue with: {self._resume_command()}", file=sys.stderr)
-            return FAILED
+            return exit_codes.FAILED
         except BaseException as error:
             self._failed(error)
             raise
         self._close("finished", "done")
         self.screen.front(self.journal)
-        return OK
+        return exit_codes.DONE
 
     def _stages(self) -> list[str]:
         return list(schema.STAGES) if self.study.confirm.enabled else [schema.SEARCH]
