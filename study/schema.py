@@ -6,15 +6,26 @@ imports nothing else of the house and works on a machine without Ray or torch.
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 from trainables import dominance as dominance
 from trainables import exit_codes as exit_codes
 from trainables import files as files
+from trainables import shapes
 from trainables import wording as wording
 from trainables.files import SCHEMA_VERSION as SCHEMA_VERSION
+from trainables.settings.yaml_text import ConfigError, parse
+from trainables.shapes import INSTANT, NUMBER, TEXT, TRUTH, VALUE, WHOLE
 from trainables.vocabulary.errors import *  # noqa: F403
+from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.methods_and_support_sets import *  # noqa: F403
+from trainables.vocabulary.methods_and_support_sets import METHODS
 from trainables.vocabulary.metrics_and_objectives import *  # noqa: F403
+from trainables.vocabulary.metrics_and_objectives import ACCURACY, METRICS, OBJECTIVES
 from trainables.vocabulary.stages_and_statuses import *  # noqa: F403
+from trainables.vocabulary.stages_and_statuses import CONFIRM, STAGES, STATUSES
 
 # --- files and folders inside results/<study>/ ---
 STUDY_FILE = "study.yaml"  # the fully resolved study
@@ -31,64 +42,161 @@ REPORT_HTML = "report.html"
 LOCK_FILE = ".lock"
 
 # --- one draw of the search (one line of draws.jsonl) ---
-DRAW_FIELDS = (
-    "schema",
-    "number",  # of the trial that the draw is for
-    "attempt",  # 0, 1, ...: draws for this number before it, all of them duplicates
-    "trial_id",  # null for a duplicate, which is not trained
-    "label",
-    "params",
-    "point_index",  # which of the declared points (baselines, then the grid) it is; null: the sampler's own
-    "duplicate_of",  # trial_id that has this point already; null: a new point
-    "ended",  # trials of the search that had ended by then: what the sampler knew
-)
+DRAW_FIELDS = {
+    "schema": WHOLE,
+    "number": WHOLE,  # of the trial that the draw is for
+    "attempt": WHOLE,  # 0, 1, ...: draws for this number before it, all of them duplicates
+    "trial_id": shapes.maybe(TEXT),  # null for a duplicate, which is not trained
+    "label": TEXT,
+    "params": shapes.mapping(VALUE),
+    "point_index": shapes.maybe(WHOLE),  # which of the declared points (baselines, then the grid); null: the sampler's
+    "duplicate_of": shapes.maybe(TEXT),  # trial_id that has this point already; null: a new point
+    "ended": WHOLE,  # trials of the search that had ended by then: what the sampler knew
+}
 OPTUNA_DRAW = "trial"  # user attribute of a trial in OPTUNA_FILE: its draw, without what is null
 
 # --- one report (one line of reports.jsonl, one result of a trial's epoch) ---
-REPORT_IDENTITY = ("schema", "stage", "trial_id", "number", "seed", "epoch", "time")  # `time`: UTC, ISO 8601
+REPORT_IDENTITY = {
+    "schema": WHOLE,
+    "stage": shapes.one_of(STAGES),
+    "trial_id": TEXT,
+    "number": WHOLE,
+    "seed": WHOLE,
+    "epoch": WHOLE,
+    "time": INSTANT,  # UTC
+}
 HELD_S = "held_s"  # seconds the trial has held its process so far, all sessions
+_VALUES = dict.fromkeys(METRICS, shapes.maybe(NUMBER))
 
 # --- one trial end (one line of trials.jsonl) ---
-TRIAL_FIELDS = (
-    "schema",
-    "stage",
-    "trial_id",  # unique in the study, all stages
-    "number",  # 0, 1, 2, ... in order of creation, per stage
-    "status",  # one of STATUSES
-    "method",
-    "label",  # what a person reads: "kmclr k=400 t=0.2"
-    "seed",
-    "params",  # flat search-space parameters: {"k": 400, "temperature": 0.2, ...}; only those that apply to the method
-    "epochs",  # epochs finished
-    "max_epochs",  # full budget
-    "metrics",  # the last report's metrics (REPORT_METRICS, and TEST_METRICS in the confirm stage)
-    "point",  # confirm only: id shared by the seeds of one point; null in the search stage
-    "baseline",  # true if the point was declared under `baselines:`
-    "started",
-    "ended",
-    "wall_s",  # seconds the trial held its process: set-up, epochs, evaluation, over all sessions
-    "error",  # null or one line
-    "checkpoint",  # null or path relative to the results folder
+TRIAL_FIELDS = {
+    "schema": WHOLE,
+    "stage": shapes.one_of(STAGES),
+    "trial_id": TEXT,  # unique in the study, all stages
+    "number": WHOLE,  # 0, 1, 2, ... in order of creation, per stage
+    "status": shapes.one_of(STATUSES),
+    "method": shapes.one_of(tuple(METHODS)),
+    "label": TEXT,  # what a person reads: "kmclr k=400 t=0.2"
+    "seed": WHOLE,
+    "params": shapes.mapping(VALUE),  # flat: {"k": 400, "temperature": 0.2, ...}; only those that apply to the method
+    "epochs": WHOLE,  # epochs finished
+    "max_epochs": WHOLE,  # full budget
+    "metrics": shapes.shape({}, _VALUES),  # of the last report (REPORT_METRICS; in the confirm stage also TEST_METRICS)
+    "point": shapes.maybe(TEXT),  # confirm only: id shared by the seeds of one point; null in the search stage
+    "baseline": TRUTH,  # true if the point was declared under `baselines:`
+    "started": INSTANT,
+    "ended": INSTANT,
+    "wall_s": shapes.maybe(NUMBER),  # seconds the trial held its process: set-up, epochs, evaluation, all sessions
+    "error": shapes.maybe(TEXT),  # one line
+    "checkpoint": shapes.maybe(TEXT),  # path relative to the results folder
+}
+
+# --- one picture (one line of projections/<trial_id>.jsonl) ---
+_POINTS = shapes.Each(shapes.Each(NUMBER))
+_PICTURE = shapes.shape(
+    {"epoch": WHOLE, "vectors": _POINTS, "sample": _POINTS, "labels": shapes.Each(WHOLE)}, {"variance_shown": NUMBER}
 )
 
+LINES = {
+    DRAWS_FILE: shapes.shape(DRAW_FIELDS),
+    REPORTS_FILE: shapes.shape(REPORT_IDENTITY, {HELD_S: NUMBER, **_VALUES}),
+    TRIALS_FILE: shapes.shape(TRIAL_FIELDS),
+}
+"""What a line of these files must be; of any other file of lines, a picture."""
+
+
+def checked_fields(line: dict[str, Any], name: str, place: str) -> dict[str, Any]:
+    """A line of the file `name` of a results folder. Raises DamagedFile, naming `place` and field, if it is no such."""
+    LINES.get(name, _PICTURE).check(line, place)
+    if name == TRIALS_FILE and line["stage"] == CONFIRM and line["point"] is None:
+        raise files.DamagedFile(f"{place}: point must be text in the confirm stage, got None")
+    if name == DRAWS_FILE and (line["trial_id"] is None) == (line["duplicate_of"] is None):
+        raise files.DamagedFile(f"{place}: one of trial_id and duplicate_of must be text and the other null")
+    return line
+
+
 # --- manifest.json ---
-MANIFEST_FIELDS = (
-    "schema",
-    "study",
-    "question",
-    "rehearsal",  # true: every table and figure must say so
-    "status",  # running | finished | interrupted | failed
-    "command",
-    "git",  # {"commit": str | null, "dirty": bool | null}
-    "versions",  # {"python": ..., "torch": ..., "ray": ..., ...}
-    "hardware",  # {"cpu": str, "cores": int, "memory_bytes": int, "gpus": [{"name": str, "memory_bytes": int}]}
-    "device",
-    "seeds",  # {"search": int, "trial": int, "confirm": [int, ...]}
-    "data",  # {"name", "fingerprint", "classes", "train", "validation", "test", "channels", "image_size"}
-    "score",  # name of the metric that `accuracy` copies
-    "objectives",  # {"accuracy": "max", "support_bytes": "min"}
-    "rungs",  # epochs at which the scheduler decides
-    "started",
-    "ended",  # null while running
-    "sessions",  # [{"started", "ended", "reason"}], one per start or resume
-)
+MANIFEST_FIELDS = {
+    "schema": WHOLE,
+    "study": TEXT,
+    "question": TEXT,
+    "rehearsal": TRUTH,  # true: every table and figure must say so
+    "status": shapes.one_of(("running", "finished", "interrupted", "failed")),
+    "command": TEXT,
+    "git": shapes.shape({"commit": shapes.maybe(TEXT), "dirty": shapes.maybe(TRUTH)}),
+    "versions": shapes.mapping(TEXT),  # {"python": ..., "torch": ..., "ray": ..., ...}
+    "hardware": shapes.shape(
+        {
+            "cpu": TEXT,
+            "cores": WHOLE,
+            "memory_bytes": WHOLE,
+            "gpus": shapes.Each(shapes.shape({"name": TEXT, "memory_bytes": WHOLE})),
+        }
+    ),
+    "device": TEXT,
+    "seeds": shapes.shape({"search": WHOLE, "trial": WHOLE, "confirm": shapes.Each(WHOLE)}),
+    "data": shapes.shape(
+        {"name": TEXT, "fingerprint": TEXT},
+        dict.fromkeys(("classes", "train", "validation", "test", "channels", "image_size"), shapes.maybe(WHOLE)),
+    ),
+    "score": TEXT,  # name of the metric that `accuracy` copies
+    "objectives": shapes.mapping(shapes.one_of(("max", "min"))),  # {"accuracy": "max", "support_bytes": "min"}
+    "rungs": shapes.Each(WHOLE),  # epochs at which the scheduler decides
+    "started": INSTANT,
+    "ended": shapes.maybe(INSTANT),  # null while running
+    "sessions": shapes.Each(  # one per start or resume
+        shapes.shape(
+            {"started": INSTANT, "ended": shapes.maybe(INSTANT), "reason": shapes.maybe(TEXT)}, {"storage": TEXT}
+        )
+    ),
+}
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The folder's manifest. Raises DamagedFile naming it, and the field, if it is none of this schema version."""
+    path = folder / MANIFEST_FILE
+    try:
+        found = files.checked(json.loads(_text(path)), str(path))
+    except json.JSONDecodeError as error:
+        raise files.DamagedFile(
+            f"{path}:{error.lineno}: not JSON ({error.msg}); restore the file from a backup"
+        ) from None
+    except files.TOO_MUCH as error:
+        if isinstance(error, UserError):
+            raise
+        raise files.DamagedFile(f"{path}: {files.TOO_MUCH_WORDS}; restore the file from a backup") from None
+    shapes.shape(MANIFEST_FIELDS).check(found, str(path))
+    objectives = found["objectives"]
+    if next(iter(objectives.items()), None) != (ACCURACY, "max"):
+        raise files.DamagedFile(f"{path}: objectives must begin with accuracy: max, got {shapes.shown(objectives)}")
+    for name in objectives:
+        if name not in OBJECTIVES:
+            raise files.DamagedFile(
+                f"{path}: objectives.{wording.shorten(name)} is not known; known: {', '.join(OBJECTIVES)}"
+            )
+    return found
+
+
+def read_study(folder: Path) -> dict[str, Any]:
+    """The folder's study.yaml as plain data. Raises DamagedFile naming it, and the setting that no study has so."""
+    path = folder / STUDY_FILE
+    try:
+        found = files.checked(parse(_text(path), str(path)), str(path))
+    except ConfigError as error:
+        raise files.DamagedFile(f"{error}; restore the file from a backup") from None
+    return _STUDY.check(found, str(path))
+
+
+_STUDY = shapes.shape({"name": TEXT}, {"device": TEXT, "resources": shapes.shape({}, {"gpu": shapes.maybe(NUMBER)})})
+"""What is looked at one by one; the whole is compared with the study that is to go on, or shown as it is."""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise files.DamagedFile(f"{path}: missing, so {path.parent} is not the results folder of a study") from None
+    except UnicodeDecodeError as error:
+        raise files.DamagedFile(
+            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); restore the file from a backup"
+        ) from None

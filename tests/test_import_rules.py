@@ -19,8 +19,10 @@ import pytest
 from study import schema
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUND = ("vocabulary", "exit_codes", "failures", "wording", "files", "dominance")
+GROUND = ("vocabulary", "exit_codes", "failures", "wording", "files", "shapes", "dominance")
 """Words, failures, files, numbers and fronts, without torch; `study.schema` hands them on to `analysis`."""
+SHARED = (*GROUND, "settings.yaml_text")
+"""What `study.schema` may import."""
 ORDER = {
     "trainables": (
         *GROUND,
@@ -142,7 +144,7 @@ def own_allowed(here: str, module: str) -> bool:
     if room == "run_study":
         return other in ("study", "analysis")
     if here == "study.schema":
-        return module == "trainables" or within(module, *(f"trainables.{name}" for name in GROUND))
+        return module == "trainables" or within(module, *(f"trainables.{name}" for name in SHARED))
     if other != room:
         return within(module, *OTHER_ROOMS[room])
     mine, theirs = here.split(".")[1:2], module.split(".")[1:2]

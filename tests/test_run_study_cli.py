@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import run_study
-from study import cost, plan, runner
-from study.record import manifest, results_folder
+from study import cost, plan, runner, schema
+from study.record import results_folder
 from study.record.lock import FolderLock
 from study.schema import UserError
 from study.search import scheduling
@@ -204,7 +204,7 @@ def test_errors_of_the_user_from_deeper_down(calls, capsys, monkeypatch: pytest.
 
 
 def test_a_value_error_that_this_project_raises_is_shown_as_one_line(calls, capsys, monkeypatch) -> None:
-    monkeypatch.setattr(runner, "run", lambda *_, **__: manifest.load(Path("nowhere")))
+    monkeypatch.setattr(runner, "run", lambda *_, **__: schema.read_manifest(Path("nowhere")))
     assert run_study.main([K_SWEEP, "--rehearse"]) == 2
     assert capsys.readouterr().err.startswith("run_study.py: nowhere/manifest.json: missing")
 
@@ -219,7 +219,7 @@ def _wrong_shapes(*_, **__) -> None:
         (lambda *_, **__: {}["a bug"], KeyError, "a bug"),
         (lambda *_, **__: int("a bug"), ValueError, "invalid literal"),
         (_wrong_shapes, ValueError, "could not be broadcast"),
-        (lambda *_, **__: manifest.results_of(), AttributeError, "results_of"),
+        (lambda *_, **__: schema.results_of(), AttributeError, "results_of"),
         (lambda *_, **__: scheduling.rung_epochs(0, 1, 1), ValueError, "rungs need"),
         (lambda *_, **__: results_folder._seconds_between("not a time", ""), ValueError, "Invalid isoformat"),
     ],

@@ -1,23 +1,28 @@
 """Checkpoint files: written atomically, versioned, checksummed; a damaged one is noticed and the one before is used.
 
 A file is one line of text (`KMCLR-CHECKPOINT <version> <CRC-32 of the body> <bytes of the body>`) and then the body,
-a `torch.save` archive that `torch.load(weights_only=True)` reads: tensors and plain containers, no code.
+a `torch.save` archive that `torch.load(weights_only=True)` reads: tensors and plain containers, no code. A right
+checksum says that the file is whole, not that it is of this run: `check_like` compares what it holds with what is
+expected before anything uses it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import math
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
 
+from trainables.failures import is_out_of_memory
 from trainables.files import atomically
 from trainables.vocabulary.errors import UserError
+from trainables.wording import shorten
 
 VERSION = 1
 MAGIC = "KMCLR-CHECKPOINT"
@@ -78,9 +83,12 @@ def read(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint file")
-    with path.open("rb") as file:
-        header = file.readline(200)
-        body = file.read()
+    try:
+        with path.open("rb") as file:
+            header = file.readline(200)
+            body = file.read()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
     fields = header.decode("ascii", errors="replace").split()
     if len(fields) != 4 or fields[0] != MAGIC or not fields[3].isdigit():
         raise CheckpointError(f"{path}: not a checkpoint of this program (a file written by `trainables.pretrain`)")
@@ -90,14 +98,76 @@ def read(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: damaged: {len(body)} of {fields[3]} bytes, checksum {zlib.crc32(body):08x} instead of {fields[2]}"
         )
-    return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    return _unpacked(body, path)
+
+
+def _unpacked(body: bytes, path: Path) -> dict[str, Any]:
+    with _named(path), foreign_content():
+        found = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+        if not isinstance(found, dict):
+            raise TypeError(f"it holds a {type(found).__name__}")
+        return found
+
+
+@contextlib.contextmanager
+def foreign_content() -> Iterator[None]:
+    """Within this context whatever a checkpoint's content makes go wrong is a CheckpointError.
+
+    Used-up memory is not: that is the machine's.
+    """
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        lines = str(error).strip().splitlines()
+        said = shorten(": ".join([type(error).__name__, *lines[:1]]))
+        raise CheckpointError(f"its content is not what this program writes there ({said})") from error
+
+
+def check_like(found: Any, own: Any, name: str = "", free: Container[str] = ()) -> None:
+    """Raises ValueError that names the part of a state which is not built like one's own.
+
+    Alike are: objects of the same keys, lists of the same length, tensors of the same shape and type, numbers that are
+    whole where one's own are, texts. free: names of parts that are not looked into.
+    """
+    if name in free:
+        return
+    if isinstance(own, dict):
+        if not isinstance(found, dict) or set(found) != set(own):
+            given = sorted(map(str, set(found) ^ set(own)))[:3] if isinstance(found, dict) else type(found).__name__
+            raise ValueError(f"{name or 'state'} has other parts: {given}")
+        for key, value in own.items():
+            check_like(found[key], value, f"{name}.{key}" if name else str(key), free)
+    elif isinstance(own, list | tuple):
+        if not isinstance(found, list | tuple) or len(found) != len(own):
+            raise ValueError(f"{name} is not a list of {len(own)}")
+        for number, value in enumerate(own):
+            check_like(found[number], value, f"{name}.{number}", free)
+    elif isinstance(own, torch.Tensor):
+        if not isinstance(found, torch.Tensor) or found.shape != own.shape or found.dtype != own.dtype:
+            raise ValueError(f"{name} is not {own.dtype} of shape {tuple(own.shape)}")
+    else:
+        kinds = (int, float) if isinstance(own, float) else type(own)
+        number = isinstance(found, int | float) and not isinstance(found, bool)
+        if (
+            not isinstance(found, kinds)
+            or (number and not math.isfinite(found))
+            or (isinstance(found, bool) != isinstance(own, bool))
+        ):
+            raise ValueError(f"{name} is {type(found).__name__}, expected {type(own).__name__}")
 
 
 def save_rolling(folder: str | Path, epoch: int, state: dict[str, Any]) -> Path:
-    """Write the checkpoint of an epoch into `folder` and delete all but the newest two."""
+    """Write the checkpoint of an epoch into `folder` and delete all but it and the one before.
+
+    Those of later epochs stay: they are damaged, or the run would have gone on from them.
+    """
     path = Path(folder) / f"epoch_{epoch:06d}{SUFFIX}"
     write(path, state)
-    for old in in_folder(folder)[2:]:
+    for old in [other for other in in_folder(folder) if other.name <= path.name][2:]:
         old.unlink(missing_ok=True)
     return path
 
@@ -107,14 +177,26 @@ def in_folder(folder: str | Path) -> list[Path]:
     return sorted(Path(folder).glob(f"epoch_*{SUFFIX}"), reverse=True)
 
 
-def read_newest(paths: list[Path]) -> Loaded | None:
-    """The first readable of `paths` (given newest first); None if there is none to try, an error if all are damaged."""
+def read_newest(paths: list[Path], use: Callable[[dict[str, Any]], object] = lambda state: None) -> Loaded | None:
+    """The first of `paths` (given newest first) that can be read and that `use` takes, which may refuse it by a
+    CheckpointError; None if there is none to try, an error if none is of use."""
     skipped: list[str] = []
     for path in paths:
         try:
-            return Loaded(read(path), path, tuple(skipped))
+            state = read(path)
+            with _named(path):
+                use(state)
+            return Loaded(state, path, tuple(skipped))
         except CheckpointError as error:
             skipped.append(str(error))
     if skipped:
         raise CheckpointError("no usable checkpoint: " + "; ".join(skipped))
     return None
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error

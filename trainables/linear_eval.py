@@ -74,9 +74,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         if getattr(options, name) < 1:
             raise UserError(f"--{name} must be at least 1, got {getattr(options, name)}")
     device = devices.pick_device(options.device)
-    frozen = offline.load_frozen(files.user_path(options.checkpoint, "CHECKPOINT"), device)
+    console = Console(stderr=True, markup=False, emoji=False, soft_wrap=True)
+    frozen = offline.load_frozen(files.user_path(options.checkpoint, "CHECKPOINT"), device, console.print)
     frozen = dataclasses.replace(frozen, cfg=_evaluation_settings(frozen, options))
-    console = Console(stderr=True, markup=False, emoji=False)
     result = offline.evaluate(
         frozen,
         epochs=options.epochs,

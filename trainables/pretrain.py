@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import checkpoint, exit_codes, files
+from trainables import checkpoint, exit_codes, files, shapes
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.failures import Diverged, TimedOut
 from trainables.files import SCHEMA_VERSION, read_json_lines, write_atomically
@@ -39,6 +39,10 @@ EXAMPLES = """examples:
   python -m trainables.pretrain configs/runs/kmclr_400.yaml
   python -m trainables.pretrain configs/runs/kmclr_50.yaml --set data.name=digits --set encoder.name=small_conv
   python -m trainables.pretrain configs/runs/nnclr.yaml --out runs/nnclr --resume"""
+
+
+REPORT = shapes.shape({"epoch": shapes.WHOLE})
+"""What is looked at in an earlier line of reports.jsonl."""
 
 
 def pretrain(
@@ -63,11 +67,8 @@ def pretrain(
 
 
 def continue_from(trial: Trial, folder: str | Path) -> checkpoint.Loaded | None:
-    """Load the newest undamaged checkpoint of a folder; None if there is none to load."""
-    newest = checkpoint.read_newest(checkpoint.in_folder(folder))
-    if newest is not None:
-        trial.load_state_dict(newest.state)
-    return newest
+    """Load the newest checkpoint of a folder that is whole and of this run; None if there is none to try."""
+    return checkpoint.read_newest(checkpoint.in_folder(folder), trial.load_state_dict)
 
 
 def epochs(
@@ -163,7 +164,7 @@ def _resume(trial: Trial, kept: Path, console: Console) -> None:
         console.print(f"{kept} holds no checkpoint to resume from: starting with epoch 1")
         return
     for message in loaded.skipped:
-        console.print(f"skipped: {message}")
+        print(f"skipped: {message}", file=sys.stderr)
     console.print(f"continuing after epoch {trial.epoch} ({loaded.path})")
 
 
@@ -215,7 +216,8 @@ def _forget_reports_after(epoch: int, path: Path) -> None:
         return
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*dropped a torn last line")
-        kept = [line for _, line in read_json_lines(path) if line["epoch"] <= epoch]
+        lines = [REPORT.check(line, f"{path}:{number}") for number, line in read_json_lines(path)]
+    kept = [line for line in lines if line["epoch"] <= epoch]
     write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
 
 

@@ -19,7 +19,7 @@ from trainables.evaluation.probe import OnlineProbe
 from trainables.failures import Diverged, TimedOut
 from trainables.maths.schedules import warmup_cosine
 from trainables.model.methods import Learner
-from trainables.model.optim import build_optimizer, set_learning_rate
+from trainables.model.optim import build_optimizer, load_optimizer, set_learning_rate
 from trainables.settings.changes import differences, refused_on_resume
 from trainables.settings.config import RunConfig
 from trainables.vocabulary.errors import UserError
@@ -196,17 +196,35 @@ class Trial:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state of the same run; CheckpointError if its settings or data differ from this trial's."""
-        check_same_run(state, self.cfg, data_facts(self.dataset))
-        self.method.load_state_dict(state["method"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.probe.load_state_dict(state["probe"])
-        self.probe.optimizer.load_state_dict(state["probe_optimizer"])
-        self.evaluator.load_state_dict(state["evaluator"])
-        self._restore_generator(state["generator"].cpu(), state["epoch"])
-        torch.set_rng_state(state["torch_rng"].cpu())
-        self.epoch, self.step = state["epoch"], state["step"]
-        self._earlier_s, self._started = state["elapsed_s"], time.monotonic()
+        """Continue from a state of the same run.
+
+        CheckpointError if its settings or data differ from this trial's, or if it holds anything that this trial could
+        not have written; the trial is then good for loading another state alone.
+        """
+        with checkpoint.foreign_content():
+            check_same_run(state, self.cfg, data_facts(self.dataset))
+            self._check_parts(state)
+            self.method.load_state_dict(state["method"])
+            self.probe.load_state_dict(state["probe"])
+            for name, optimizer in (("optimizer", self.optimizer), ("probe_optimizer", self.probe.optimizer)):
+                load_optimizer(optimizer, state[name], name, begun=state["step"] > 0)
+            self.evaluator.load_state_dict(state["evaluator"])
+            self._restore_generator(state["generator"].cpu(), state["epoch"])
+            torch.set_rng_state(state["torch_rng"].cpu())
+            self.epoch, self.step = state["epoch"], state["step"]
+            self._earlier_s, self._started = state["elapsed_s"], time.monotonic()
+
+    def _check_parts(self, state: dict[str, Any]) -> None:
+        """Raises ValueError for a state that is not built as this trial's own is."""
+        own, free = self.state_dict(), set(OWN_CHECKS)
+        epoch, step = state["epoch"], state["step"]
+        if torch.device(state["method"][SUPPORT_STATE]["device"]).type == self.device.type:
+            free -= set(GENERATORS)
+        checkpoint.check_like(state, own, free=free)
+        if not 0 <= epoch <= self.cfg.train.epochs or step != epoch * self.steps_per_epoch or state["elapsed_s"] < 0:
+            raise ValueError(f"epoch {epoch}, step {step} cannot be of this run")
+        if epoch and not state["evaluator"]["last"]:
+            raise ValueError(f"epoch {epoch} was not evaluated")
 
     def _restore_generator(self, saved: Tensor, epoch: int) -> None:
         """A generator's state has no meaning on another kind of device: there, go on from the seed and the epoch."""
@@ -243,13 +261,21 @@ def data_facts(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+SUPPORT_STATE = "support._extra_state"
+GENERATORS = ("generator", f"method.{SUPPORT_STATE}.generator")
+"""Parts of a state that are built otherwise on another kind of device."""
+OWN_CHECKS = ("config", "optimizer", "probe_optimizer", "evaluator", *GENERATORS)
+"""Parts that change their build in the course of a run, and are checked where they are loaded."""
+
+
 def check_same_run(state: dict[str, Any], cfg: RunConfig, facts: dict[str, Any]) -> None:
     """CheckpointError that names each setting in which a checkpoint's run differs from this one."""
     if state.get("kind") != "trial":
         raise checkpoint.CheckpointError("the checkpoint holds no trial")
     changes = refused_on_resume(differences(state["config"], cfg.model_dump(mode="json")))
     differing = [f"{name}: {theirs!r} in the checkpoint, {ours!r} now" for name, theirs, ours in changes]
-    if state["data"]["fingerprint"] != facts["fingerprint"]:
-        differing.append(f"data: fingerprint {state['data']['fingerprint'][:12]}, now {facts['fingerprint'][:12]}")
+    theirs, ours = state["data"]["fingerprint"], facts["fingerprint"]
+    if theirs != ours:
+        differing.append(f"data: fingerprint {str(theirs)[:12]}, now {ours[:12]}")
     if differing:
         raise checkpoint.CheckpointError("the checkpoint is of another run: " + "; ".join(differing))

@@ -135,8 +135,10 @@ class TrialActor(tune.Trainable):
     def load_checkpoint(self, checkpoint_dir: str) -> None:
         """Continue from a checkpoint. Raises CheckpointError if it is missing, damaged or of another run."""
         state = checkpoint.read(Path(checkpoint_dir) / CHECKPOINT_FILE)
-        self.last_report = state.pop("last_report")
+        with checkpoint.foreign_content():
+            last_report = _checked(state.pop("last_report"))
         self._built().load_state_dict(state)
+        self.last_report = last_report
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Become another trial in the same process: memory is freed and its peak counted anew."""
@@ -155,6 +157,13 @@ class TrialActor(tune.Trainable):
 
     def __repr__(self) -> str:
         return getattr(self, "label", "trial")  # Ray's dashboard and log prefix
+
+
+def _checked(report: dict[str, Any]) -> dict[str, Any]:
+    """A report of a checkpoint. Raises ValueError if it cannot be one of this program."""
+    if not all(isinstance(name, str) and isinstance(value, int | float) for name, value in report.items()):
+        raise ValueError("last_report is not a report")
+    return report
 
 
 def _plain(report: dict[str, Any]) -> dict[str, Any]:

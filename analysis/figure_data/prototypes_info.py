@@ -19,8 +19,6 @@ from analysis.results.points import with_support
 from study import schema
 from study.schema import files
 
-FIELDS = ("epoch", "vectors", "sample", "labels")
-
 
 class Picture(NamedTuple):
     """One epoch: prototypes [K, 2], sampled validation embeddings [S, 2], their labels [S]."""
@@ -56,9 +54,7 @@ def read_pictures(path: Path) -> tuple[Picture, ...]:
 
 
 def _picture(line: dict[str, Any], place: str) -> Picture:
-    missing = [name for name in FIELDS if name not in line]
-    if missing:
-        raise files.DamagedFile(f"{place}: field {missing[0]!r} is missing")
+    schema.checked_fields(line, schema.PROJECTIONS_DIR, place)
     try:
         vectors, sample = (np.array(line[name], float).reshape(len(line[name]), 2) for name in ("vectors", "sample"))
     except (TypeError, ValueError):
@@ -66,7 +62,7 @@ def _picture(line: dict[str, Any], place: str) -> Picture:
     labels = np.asarray(line["labels"])
     if labels.shape != (len(sample),):
         raise files.DamagedFile(f"{place}: {len(sample)} rows of sample need as many labels, got {labels.size}")
-    return Picture(int(line["epoch"]), vectors, sample, labels, float(line.get("variance_shown", np.nan)))
+    return Picture(line["epoch"], vectors, sample, labels, float(line.get("variance_shown", np.nan)))
 
 
 def movement(folder: Path, trials: pd.DataFrame) -> Movement:

@@ -7,15 +7,12 @@ and line.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from study import schema
 from study.schema import ACCURACY, SUPPORT_BYTES, UserError, files
@@ -63,8 +60,7 @@ def load(folder: Path | str) -> Results:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: not a folder; give the results folder of a study, for example results/k_sweep")
-    manifest = _read_manifest(folder / schema.MANIFEST_FILE)
-    study = _read_study(folder / schema.STUDY_FILE)
+    manifest, study = schema.read_manifest(folder), schema.read_study(folder)
     ends = _trial_ends(folder / schema.TRIALS_FILE, manifest["objectives"])
     lines = _report_lines(folder / schema.REPORTS_FILE)
     trials, reports = _trial_table(ends), _report_table(lines)
@@ -84,109 +80,7 @@ def load(folder: Path | str) -> Results:
     )
 
 
-# --- files ---
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing, so {path.parent} is not the results folder of a study") from None
-    except UnicodeDecodeError as error:
-        raise files.DamagedFile(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
-
-
-def _parsed(parse: Callable[[str], Any], path: Path) -> Any:
-    """What a parser makes of a file. Raises the parser's own error for bad syntax, else DamagedFile."""
-    text = _text(path)
-    try:
-        return parse(text)
-    except (json.JSONDecodeError, yaml.YAMLError):
-        raise
-    except (
-        *files.TOO_MUCH,
-        AttributeError,
-        KeyError,
-        TypeError,
-    ):  # the last three of PyYAML, for tags such as !!bool x
-        raise files.DamagedFile(f"{path}: {files.TOO_MUCH_WORDS}, or a tag that does not fit its value") from None
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        found = _parsed(json.loads, path)
-    except json.JSONDecodeError as error:
-        raise files.DamagedFile(f"{path}:{error.lineno}: not JSON ({error.msg})") from None
-    files.checked(found, str(path))
-    missing = [name for name in schema.MANIFEST_FIELDS if name not in found]
-    if missing:
-        raise files.DamagedFile(f"{path}: field {missing[0]!r} is missing")
-    _check_objectives(found["objectives"], path)
-    if not isinstance(found["rungs"], list) or any(
-        isinstance(r, bool) or not isinstance(r, int) for r in found["rungs"]
-    ):
-        raise files.DamagedFile(f"{path}: rungs must be a list of epochs, got {found['rungs']!r}")
-    return found
-
-
-def _check_objectives(objectives: Any, path: Path) -> None:
-    if not isinstance(objectives, dict) or next(iter(objectives.items()), None) != (ACCURACY, "max"):
-        raise files.DamagedFile(f"{path}: objectives must begin with accuracy: max, got {objectives!r}")
-    for name, sense in objectives.items():
-        if name not in schema.OBJECTIVES or sense not in ("max", "min"):
-            raise files.DamagedFile(
-                f"{path}: objectives.{name}: {sense} is not known; known: {', '.join(schema.OBJECTIVES)}, max or min"
-            )
-
-
-def _read_study(path: Path) -> dict[str, Any]:
-    try:
-        found = _parsed(yaml.safe_load, path)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise files.DamagedFile(f"{path}{line}: not YAML ({getattr(error, 'problem', None) or error})") from None
-    return files.checked(found, str(path))
-
-
 # --- lines ---
-
-
-def _require(line: Mapping[str, Any], fields: Iterable[str], place: str) -> None:
-    for name in fields:
-        if name not in line:
-            raise files.DamagedFile(f"{place}: field {name!r} is missing")
-    _one_of(line, "stage", schema.STAGES, place)
-    _text_of(line, "trial_id", place)
-
-
-def _one_of(line: Mapping[str, Any], name: str, allowed: Sequence[str], place: str) -> None:
-    if line[name] not in allowed:
-        raise files.DamagedFile(f"{place}: {name} must be one of {', '.join(allowed)}, got {line[name]!r}")
-
-
-def _text_of(line: Mapping[str, Any], name: str, place: str) -> None:
-    if not isinstance(line[name], str):
-        raise files.DamagedFile(f"{place}: {name} must be text, got {line[name]!r}")
-
-
-def _instant(line: Mapping[str, Any], name: str, place: str) -> None:
-    try:
-        datetime.fromisoformat(line[name])
-    except (TypeError, ValueError):
-        raise files.DamagedFile(f"{place}: {name} must be a time as in ISO 8601, got {line[name]!r}") from None
-
-
-def _numbers(values: Mapping[str, Any], place: str) -> None:
-    for name in schema.METRICS:
-        value = values.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise files.DamagedFile(f"{place}: {name} must be a number or null, got {value!r}")
-
-
-def _whole_number(line: Mapping[str, Any], name: str, place: str) -> None:
-    if isinstance(line[name], bool) or not isinstance(line[name], int):
-        raise files.DamagedFile(f"{place}: {name} must be a whole number, got {line[name]!r}")
 
 
 def _trial_ends(path: Path, objectives: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -194,7 +88,8 @@ def _trial_ends(path: Path, objectives: Mapping[str, str]) -> list[dict[str, Any
     ends: dict[str, dict[str, Any]] = {}
     for number, line in files.read_json_lines(path):
         place = f"{path}:{number}"
-        _check_end(line, objectives, place)
+        schema.checked_fields(line, schema.TRIALS_FILE, place)
+        _check_objectives(line, objectives, place)
         earlier = ends.get(line["trial_id"])
         if earlier is not None and earlier["status"] != schema.INTERRUPTED:
             raise files.DamagedFile(f"{place}: trial {line['trial_id']} has ended before ({earlier['status']})")
@@ -202,26 +97,10 @@ def _trial_ends(path: Path, objectives: Mapping[str, str]) -> list[dict[str, Any
     return sorted(ends.values(), key=lambda end: (schema.STAGES.index(end["stage"]), end["number"]))
 
 
-def _check_end(line: Mapping[str, Any], objectives: Mapping[str, str], place: str) -> None:
-    _require(line, schema.TRIAL_FIELDS, place)
-    _one_of(line, "status", schema.STATUSES, place)
-    _one_of(line, "method", tuple(schema.METHODS), place)
-    for name in ("label", "point") if line["stage"] == "confirm" else ("label",):
-        _text_of(line, name, place)
-    _instant(line, "ended", place)
-    if not isinstance(line["baseline"], bool):
-        raise files.DamagedFile(f"{place}: baseline must be true or false, got {line['baseline']!r}")
-    for name in NESTED:
-        if not isinstance(line[name], dict):
-            raise files.DamagedFile(f"{place}: {name} must be an object, got {line[name]!r}")
-    for name in ("number", "seed", "epochs", "max_epochs"):
-        _whole_number(line, name, place)
-    _numbers(line["metrics"], place)
-    missing = [name for name in objectives if line["metrics"].get(name) is None]
-    if line["status"] == schema.COMPLETED and missing:
-        raise files.DamagedFile(
-            f"{place}: completed trial {line['trial_id']} has no metrics.{missing[0]}, an objective"
-        )
+def _check_objectives(end: Mapping[str, Any], objectives: Mapping[str, str], place: str) -> None:
+    missing = [name for name in objectives if end["metrics"].get(name) is None]
+    if end["status"] == schema.COMPLETED and missing:
+        raise files.DamagedFile(f"{place}: completed trial {end['trial_id']} has no metrics.{missing[0]}, an objective")
 
 
 def _report_lines(path: Path) -> list[dict[str, Any]]:
@@ -229,11 +108,7 @@ def _report_lines(path: Path) -> list[dict[str, Any]]:
     lines = []
     for number, line in files.read_json_lines(path):
         place = f"{path}:{number}"
-        _require(line, schema.REPORT_IDENTITY, place)
-        for name in ("number", "seed", "epoch"):
-            _whole_number(line, name, place)
-        _numbers(line, place)
-        _instant(line, "time", place)
+        schema.checked_fields(line, schema.REPORTS_FILE, place)
         key = (line["trial_id"], line["epoch"])
         if key in seen:
             raise files.DamagedFile(f"{place}: epoch {key[1]} of trial {key[0]} is there before, in line {seen[key]}")

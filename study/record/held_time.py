@@ -23,7 +23,7 @@ class HeldTime:
         self._recorded: dict[str, float] = {}
         self._since: dict[str, float] = {}
         for line in journal.reports:
-            self._recorded[line["trial_id"]] = float(line[schema.HELD_S])
+            self._recorded[line["trial_id"]] = float(line.get(schema.HELD_S, 0))
         for trial_id, end in journal.ends.items():
             self._recorded[trial_id] = max(float(end["wall_s"] or 0), self._recorded.get(trial_id, 0.0))
 

@@ -76,7 +76,8 @@ class Journal:
 
     def _read(self, name: str) -> list[dict[str, Any]]:
         """A file's lines; a torn last one is cut off, so that the next line starts clean."""
-        return [line for _, line in read_json_lines(self.folder / name, repair=True)]
+        rows = read_json_lines(self.folder / name, repair=True)
+        return [schema.checked_fields(line, name, f"{self.folder / name}:{number}") for number, line in rows]
 
     def _remember_report(self, line: dict[str, Any]) -> None:
         trial_id, epoch = line["trial_id"], int(line["epoch"])

@@ -15,7 +15,6 @@ from study.record.journal import now, plain
 from study.settings.config import StudyConfig
 from trainables import files
 from trainables.settings.changes import differences, refused_on_resume
-from trainables.settings.yaml_text import ConfigError, parse
 
 
 def new(study: StudyConfig, *, rehearsal: bool, command: str, data: Mapping[str, Any], rungs: list[int]) -> dict:
@@ -41,30 +40,6 @@ def new(study: StudyConfig, *, rehearsal: bool, command: str, data: Mapping[str,
         "ended": None,
         "sessions": [],
     }
-
-
-def load(folder: Path) -> dict[str, Any]:
-    """The folder's manifest. Raises DamagedFile naming it if it is missing, cut or of another schema."""
-    path = folder / schema.MANIFEST_FILE
-    try:
-        return files.checked(json.loads(_text(path)), str(path))
-    except json.JSONDecodeError as error:
-        raise files.DamagedFile(f"{path}: not JSON ({error}); restore the file from a backup") from None
-    except files.TOO_MUCH as error:
-        if isinstance(error, schema.UserError):
-            raise
-        raise files.DamagedFile(f"{path}: {files.TOO_MUCH_WORDS}; restore the file from a backup") from None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        raise files.DamagedFile(
-            f"{path}: missing, so {path.parent} is not a results folder that can be resumed"
-        ) from None
-    except UnicodeDecodeError:
-        raise files.DamagedFile(f"{path}: not UTF-8 text; restore the file from a backup") from None
 
 
 def save(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -100,18 +75,9 @@ def save_study(folder: Path, study: StudyConfig) -> None:
     )
 
 
-def load_study(folder: Path) -> dict[str, Any]:
-    """The folder's study.yaml as plain data. Raises DamagedFile naming it."""
-    path = folder / schema.STUDY_FILE
-    try:
-        return files.checked(parse(_text(path), str(path)), str(path))
-    except ConfigError as error:
-        raise files.DamagedFile(f"{error}; restore the file from a backup") from None
-
-
 def check_unchanged(folder: Path, study: StudyConfig, source: str) -> None:
     """Raises UserError, with the differences, if the study is not the one that the folder holds."""
-    changes = refused_on_resume(differences(load_study(folder), dump_study(study)))
+    changes = refused_on_resume(differences(schema.read_study(folder), dump_study(study)))
     if changes:
         changed = [f"{name}: {before} -> {after}" for name, before, after in changes]
         shown = "; ".join(changed[:8]) + (f"; and {len(changed) - 8} more" if len(changed) > 8 else "")

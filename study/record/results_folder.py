@@ -53,14 +53,14 @@ def create(folder: Path, study: StudyConfig, record: dict[str, Any]) -> dict[str
 def reopen(folder: Path, study: StudyConfig, source: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest of a study to go on with. Raises UserError if the study or its data have changed."""
     manifest.check_unchanged(folder, study, source)
-    record = manifest.load(folder)
+    record = schema.read_manifest(folder)
     was, now_ = record["data"].get("fingerprint"), data.get("fingerprint")
     if was != now_:
         raise schema.UserError(
             f"{source}: the data set has changed since {folder} was begun (fingerprint {was} -> {now_}); "
             f"restore the data, or start the study elsewhere (another name or --out)"
         )
-    if manifest.load_study(folder)["device"] != study.device:
+    if schema.read_study(folder).get("device") != study.device:
         record["device"] = machine.resolve_device(study.device, machine.hardware())
     manifest.save_study(folder, study)  # what a resume may change may have changed
     return record
@@ -70,7 +70,8 @@ def hours_used(folder: Path, record: Mapping[str, Any]) -> float:
     """Hours of all ended sessions; one that was killed ends with its last report."""
     last = None
     with contextlib.suppress(DamagedFile):
-        times = [line["time"] for _, line in read_json_lines(folder / schema.REPORTS_FILE)]
+        rows = read_json_lines(folder / schema.REPORTS_FILE)
+        times = [schema.checked_fields(line, schema.REPORTS_FILE, "")["time"] for _, line in rows]
         last = max(times, default=None)
     total = 0.0
     for session in record["sessions"]:

@@ -165,7 +165,8 @@ class Durable:
         given = getattr(checkpoint_path, "checkpoint", checkpoint_path)
         self._origin = given if isinstance(given, tune.Checkpoint) else tune.Checkpoint.from_directory(given)
         try:
-            if checkpoints.exists(self._origin.filesystem, self._origin.path):
+            fs, path = self._origin.filesystem, self._origin.path
+            if checkpoints.exists(fs, path) and not checkpoints.exists(fs, f"{path}/{ray_internals.PICKLED}"):
                 super().restore(checkpoint_path)
             else:
                 self._fall_back(self._from(self._origin, self._origin))

@@ -35,7 +35,7 @@ AGENT_PORTS = {
 NAMES = (
     (_raylet, ("persist_port", *AGENT_PORTS.values())),
     (services, ("get_node", "start_raylet")),
-    (trainable_module, ("_TrainingResult",)),
+    (trainable_module, ("_TrainingResult", "_DICT_CHECKPOINT_FILE_NAME")),
 )
 
 
@@ -98,6 +98,8 @@ def error_files(trial: Any) -> tuple[Path | None, Path | None]:
 
 
 # --- a class Trainable, in its process ---
+PICKLED = trainable_module._DICT_CHECKPOINT_FILE_NAME
+"""A file that Tune unpickles, and so runs, if it lies in a checkpoint; no trial of ours writes one."""
 
 
 def no_checkpoint() -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.helpers.foreign_states import Code, archive, pickled, sealed
 from trainables import checkpoint, files
 
 
@@ -115,3 +116,52 @@ def test_no_checkpoint_is_none_and_only_damaged_ones_are_an_error(tmp_path: Path
     checkpoint.save_rolling(tmp_path, 1, state(1)).write_bytes(b"")
     with pytest.raises(checkpoint.CheckpointError, match=r"no usable checkpoint: .*epoch_000001"):
         checkpoint.read_newest(checkpoint.in_folder(tmp_path))
+
+
+@pytest.mark.parametrize("body", [b"", b"PK", b"\x80\x04N.", b"\0" * 1000, archive([1]), archive(torch.zeros(2))])
+def test_a_right_checksum_does_not_make_a_checkpoint(tmp_path: Path, body: bytes):
+    sealed(tmp_path / "a.ckpt", body)
+    with pytest.raises(checkpoint.CheckpointError, match=r"a\.ckpt: its content is not what this program writes there"):
+        checkpoint.read(tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize("pack", [archive, pickled])
+def test_code_in_a_checkpoint_is_not_run(tmp_path: Path, pack):
+    sealed(tmp_path / "a.ckpt", pack({"kind": "trial", "config": Code(tmp_path / "trace")}))
+    with pytest.raises(checkpoint.CheckpointError, match="its content is not what"):
+        checkpoint.read(tmp_path / "a.ckpt")
+    assert not (tmp_path / "trace").exists()
+
+
+def test_a_folder_in_a_files_place_and_a_dangling_link_are_passed_over(tmp_path: Path):
+    checkpoint.save_rolling(tmp_path, 1, state(1))
+    (tmp_path / "epoch_000002.ckpt").symlink_to("nowhere")
+    (tmp_path / "epoch_000003.ckpt").mkdir()
+    found = checkpoint.read_newest(checkpoint.in_folder(tmp_path))
+    assert (found.state["epoch"], len(found.skipped)) == (1, 2)
+
+
+def test_what_could_not_be_used_does_not_displace_what_is_written_after_it(tmp_path: Path):
+    for epoch in (8, 9):
+        sealed(tmp_path / f"epoch_{epoch:06d}.ckpt", b"foreign")
+    for epoch in (1, 2, 3):
+        checkpoint.save_rolling(tmp_path, epoch, state(epoch))
+    found = checkpoint.read_newest(checkpoint.in_folder(tmp_path))
+    assert (found.state["epoch"], len(found.skipped)) == (3, 2)
+    assert [p.stem for p in checkpoint.in_folder(tmp_path)] == [f"epoch_{e:06d}" for e in (9, 8, 3, 2)]
+
+
+def test_an_older_one_is_used_if_the_newest_is_refused(tmp_path: Path):
+    def use(found: dict) -> None:
+        if found["epoch"] > 2:
+            raise checkpoint.CheckpointError("of another run")
+
+    for epoch in (2, 3):
+        checkpoint.save_rolling(tmp_path, epoch, state(epoch))
+    found = checkpoint.read_newest(checkpoint.in_folder(tmp_path), use)
+    assert (found.state["epoch"], found.skipped) == (2, (f"{tmp_path / 'epoch_000003.ckpt'}: of another run",))
+
+
+def test_used_up_memory_is_not_the_files_fault():
+    with pytest.raises(MemoryError), checkpoint.foreign_content():
+        raise MemoryError

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainables import linear_eval
+from tests.helpers.foreign_states import FOREIGN, archive, sealed
+from trainables import checkpoint, linear_eval
 from trainables.data.source import DataError
 from trainables.evaluation import offline
 from trainables.settings.config import DataConfig
@@ -131,3 +132,22 @@ def test_a_learning_rate_at_the_edge_of_those_tried_is_said(rate, word):
     assert text.startswith(f"learning rate {rate:g}")
     assert ("tried" in text) == (word is not None)
     assert word is None or word in text
+
+
+@pytest.mark.parametrize("what", ["a tensor", "settings as text", "no data", "networks missing", "an epoch as text"])
+def test_a_foreign_checkpoint_is_one_line(run: Path, capsys: pytest.CaptureFixture[str], what: str):
+    sealed(run, archive(FOREIGN[what](checkpoint.read(run))))
+    assert linear_eval.main([str(run)]) == 2
+    error = capsys.readouterr().err
+    assert str(run) in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("_data")
+def test_of_a_folder_the_newest_usable_one_is_evaluated(run: Path, capsys: pytest.CaptureFixture[str]):
+    sealed(run.with_name("epoch_000002.ckpt"), archive(FOREIGN["networks missing"](checkpoint.read(run))))
+    assert linear_eval.main([str(run.parent.parent), "--epochs", "1"]) == 0
+    said = capsys.readouterr()
+    assert "skipped: " in said.err
+    assert "epoch_000002.ckpt" in said.err
+    assert "encoder after 1 epochs" in said.out

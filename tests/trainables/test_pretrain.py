@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.helpers.foreign_states import FOREIGN, archive, sealed
 from tests.helpers.trial_helpers import digits, timeless, tiny
 from trainables import checkpoint, pretrain
 from trainables.data.dataset import Dataset
@@ -124,3 +126,59 @@ def test_a_diverged_run_exits_3(run_file: Path, capsys: pytest.CaptureFixture[st
     arguments = [part for change in changes for part in ("--set", change)]
     assert pretrain.main([str(run_file), "--out", str(run_file.parent / "x"), *arguments]) == 3
     assert "the training loss is" in capsys.readouterr().err
+
+
+def interrupted_run(run_file: Path, foreign: int) -> list[str]:
+    """The command that resumes a run of three epochs, the last two on disk, of which the newest so many are foreign."""
+    out = run_file.parent / "out"
+    arguments = [str(run_file), "--out", str(out), "--set", "train.checkpoint_every=1"]
+    assert pretrain.main(arguments) == 0
+    for path in checkpoint.in_folder(out / "checkpoints")[:foreign]:
+        sealed(path, archive(FOREIGN["no optimiser"](checkpoint.read(path))))
+    return [*arguments, "--resume"]
+
+
+def test_a_foreign_checkpoint_falls_back_to_the_one_before_with_a_line(run_file: Path, capsys):
+    command = interrupted_run(run_file, 1)
+    before = [json.loads(line) for line in (run_file.parent / "out" / "reports.jsonl").read_text("utf-8").splitlines()]
+    assert pretrain.main(command) == 0
+    said = capsys.readouterr()
+    assert re.fullmatch(r"skipped: .*epoch_000003\.ckpt: its content is not what .*\n", said.err)
+    assert "continuing after epoch 2" in " ".join(said.out.split())
+    after = [json.loads(line) for line in (run_file.parent / "out" / "reports.jsonl").read_text("utf-8").splitlines()]
+    assert [line["loss"] for line in after] == [line["loss"] for line in before]
+
+
+def test_foreign_checkpoints_alone_are_one_line_and_nothing_is_lost(run_file: Path, capsys):
+    command = interrupted_run(run_file, 2)
+    assert pretrain.main(command) == 2
+    error = capsys.readouterr().err
+    assert "no usable checkpoint: " in error
+    assert "epoch_000003.ckpt" in error
+    assert len(error.splitlines()) == 1
+    assert len((run_file.parent / "out" / "reports.jsonl").read_text("utf-8").splitlines()) == 3
+
+
+@pytest.mark.parametrize("line", ['{"schema": 1}', '{"schema": 1, "epoch": "2"}', "[]", "[" * 100_000])
+def test_a_foreign_line_of_reports_is_named(run_file: Path, capsys, line: str):
+    command = interrupted_run(run_file, 0)
+    with (run_file.parent / "out" / "reports.jsonl").open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+    assert pretrain.main(command) == 2
+    error = capsys.readouterr().err
+    assert "reports.jsonl:4: " in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["run.json", "reports.jsonl", "checkpoints"])
+def test_a_folder_or_file_in_the_place_of_another_is_one_line(run_file: Path, capsys, name: str):
+    out = run_file.parent / "out"
+    out.mkdir()
+    if name == "checkpoints":
+        (out / name).write_bytes(b"")
+    else:
+        (out / name).mkdir()
+    assert pretrain.main([str(run_file), "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert name in error
+    assert len(error.splitlines()) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.helpers.foreign_states import FOREIGN
 from tests.helpers.trial_helpers import digits, same, timeless, tiny
 from trainables import checkpoint
 from trainables.failures import Diverged, TimedOut
@@ -169,6 +171,8 @@ def test_a_checkpoint_of_another_kind_of_device_goes_on_from_the_seed():
     first = Trial(tiny("kmclr"), digits())
     first.run_epoch()
     state = first.state_dict() | {"generator": torch.zeros(16, dtype=torch.uint8)}  # as of a CUDA generator
+    of_the_set = state["method"]["support._extra_state"]
+    of_the_set |= {"device": "cuda", "generator": torch.zeros(16, dtype=torch.uint8)}
     trial = Trial(tiny("kmclr"), digits())
     trial.load_state_dict(state)
     assert trial.generator.initial_seed() == 1
@@ -202,3 +206,16 @@ def test_pictures_show_the_prototypes_of_the_epoch_not_the_embeddings_that_repla
     trial.run_epoch()
     assert seen == [10 + 128]  # prototypes of count 1 were given an epoch's images
     assert float(support.counts_K.sum()) == 10
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_a_state_that_no_trial_has_written_is_refused_whole(what: str):
+    """And the trial then takes the right one as if nothing had been."""
+    first = Trial(tiny("kmclr"), digits())
+    first.run_epoch()
+    state = copy.deepcopy(first.state_dict())
+    trial = Trial(tiny("kmclr"), digits())
+    with pytest.raises(checkpoint.CheckpointError):
+        trial.load_state_dict(FOREIGN[what](state))
+    trial.load_state_dict(state)
+    assert same({**trial.state_dict(), "elapsed_s": 0}, {**state, "elapsed_s": 0})

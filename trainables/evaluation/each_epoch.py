@@ -13,7 +13,7 @@ from trainables.evaluation import probe, projection
 from trainables.maths import metrics
 from trainables.model.methods import Learner
 from trainables.settings.config import RunConfig
-from trainables.vocabulary.metrics_and_objectives import ACCURACY
+from trainables.vocabulary.metrics_and_objectives import ACCURACY, REPORT_METRICS
 
 
 class Evaluator:
@@ -108,4 +108,12 @@ class Evaluator:
         return {"last": dict(self.last), "last_picture": self.last_picture}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.last, self.last_picture = dict(state["last"]), state["last_picture"]
+        """Raises ValueError for values and pictures that an evaluation here does not give."""
+        last, picture = state["last"], state["last_picture"]
+        if not isinstance(last, dict) or not all(n in REPORT_METRICS and isinstance(v, float) for n, v in last.items()):
+            raise ValueError("evaluator.last is not the metrics of an evaluation")
+        if last and ACCURACY not in last:
+            raise ValueError("evaluator.last has no accuracy")
+        if picture is not None and (not isinstance(picture, torch.Tensor) or picture.shape != (len(self.sample), 2)):
+            raise ValueError("evaluator.last_picture is not a picture of these images")
+        self.last, self.last_picture = dict(last), picture

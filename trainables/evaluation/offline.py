@@ -28,6 +28,7 @@ from trainables.maths import metrics
 from trainables.model.networks import build_encoder
 from trainables.settings.config import AugmentConfig, DataConfig, RunConfig
 from trainables.vocabulary.errors import UserError
+from trainables.wording import shorten
 
 CROPS_AND_FLIPS = {"jitter": 0.0, "grey": 0.0, "blur": 0.0, "solarise": 0.0}
 
@@ -55,41 +56,59 @@ class Evaluation(NamedTuple):
     images: int
 
 
-def load_frozen(path: str | Path, device: torch.device | str = "cpu") -> Frozen:
-    """The encoder of a checkpoint file, or of the newest checkpoint in a run's folder.
+def load_frozen(
+    path: str | Path, device: torch.device | str = "cpu", say: Callable[[str], None] = lambda message: None
+) -> Frozen:
+    """The encoder of a checkpoint file, or of the newest usable checkpoint in a run's folder; `say`: which were not.
 
     CheckpointError if anything of the encoder is missing, superfluous or of another shape: never a random encoder.
     """
-    state, path = _state(Path(path))
-    if state.get("kind") != "trial":
-        raise checkpoint.CheckpointError(f"{path}: a checkpoint, but not of a trial: it holds no encoder")
-    try:
-        cfg = RunConfig(**state["config"])
-    except ValidationError as error:
-        raise checkpoint.CheckpointError(f"{path}: its settings do not fit this program: {error}") from None
-    facts = state["data"]
-    encoder = build_encoder(cfg.encoder, facts["channels"])
-    prefix = "networks.encoder."
-    weights = {name.removeprefix(prefix): v for name, v in state["method"].items() if name.startswith(prefix)}
-    try:
-        encoder.load_state_dict(weights, strict=True)
-    except RuntimeError as error:
-        message = " ".join(str(error).split())
-        raise checkpoint.CheckpointError(f"{path}: its weights do not fit the encoder: {message}") from None
-    encoder.to(device).eval().requires_grad_(False)
-    mean, std = tuple(facts["mean"]), tuple(facts["std"])
-    return Frozen(encoder, cfg, mean, std, facts["channels"], facts["image_size"], state["epoch"])
-
-
-def _state(path: Path) -> tuple[dict[str, Any], Path]:
-    """A checkpoint's state and its file; of a folder the newest one that can be read."""
-    if not path.is_dir():
-        return checkpoint.read(path), path
-    files = [*checkpoint.in_folder(path), *checkpoint.in_folder(path / "checkpoints"), *path.glob("trial.ckpt")]
-    newest = checkpoint.read_newest(files)
+    path, found = Path(path), []
+    files = _checkpoints_in(path) if path.is_dir() else [path]
+    newest = checkpoint.read_newest(files, lambda state: found.append(_frozen(state, device)))
     if newest is None:
         raise checkpoint.CheckpointError(f"{path}: no checkpoint in this folder; name the file itself")
-    return newest.state, newest.path
+    for message in newest.skipped:
+        say(f"skipped: {message}")
+    return found[-1]
+
+
+def _checkpoints_in(folder: Path) -> list[Path]:
+    """Newest first."""
+    return [
+        *checkpoint.in_folder(folder),
+        *checkpoint.in_folder(folder / "checkpoints"),
+        *folder.glob("trial.ckpt"),
+    ]
+
+
+def _frozen(state: dict[str, Any], device: torch.device | str) -> Frozen:
+    """The encoder of a trial's state. Raises CheckpointError."""
+    if state.get("kind") != "trial":
+        raise checkpoint.CheckpointError("a checkpoint, but not of a trial: it holds no encoder")
+    with checkpoint.foreign_content():
+        try:
+            cfg = RunConfig(**state["config"])
+        except ValidationError as error:
+            said = shorten(" ".join(str(error).split()))
+            raise checkpoint.CheckpointError(f"its settings do not fit this program: {said}") from None
+        facts = state["data"]
+        channels, mean, std = facts["channels"], tuple(facts["mean"]), tuple(facts["std"])
+        if channels not in (1, 3) or not len(mean) == len(std) == channels:
+            raise ValueError(f"images of {channels} channels, mean {mean}, std {std}")
+        encoder = build_encoder(cfg.encoder, channels)
+        own = encoder.state_dict()
+        prefix = "networks.encoder."
+        weights = {name.removeprefix(prefix): v for name, v in state["method"].items() if name.startswith(prefix)}
+        try:
+            checkpoint.check_like(weights, own, "encoder")
+        except ValueError as error:
+            raise checkpoint.CheckpointError(f"its weights do not fit the encoder: {error}") from None
+        sizes = {"image_size": facts["image_size"], "epoch": state["epoch"], "mean": mean, "std": std}
+        checkpoint.check_like(sizes, {"image_size": 1, "epoch": 1, "mean": (0.5,) * channels, "std": (0.5,) * channels})
+        encoder.load_state_dict(weights, strict=True)
+        encoder.to(device).eval().requires_grad_(False)
+        return Frozen(encoder, cfg, mean, std, channels, facts["image_size"], state["epoch"])
 
 
 def evaluate(

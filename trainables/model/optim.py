@@ -107,3 +107,26 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
     """Set the rate of every group; a Python float, so nothing is sent to or read from the device."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def load_optimizer(optimizer: Optimizer, found: Any, name: str, *, begun: bool) -> None:
+    """Take what an optimiser remembers of its parameters from a state; its settings stay as they were built.
+
+    begun: whether the state is of after its first step, at which it begins to remember. Raises ValueError, and nothing
+    is changed, for a state that is not of these parameters.
+    """
+    groups = optimizer.state_dict()["param_groups"]
+    if [len(group["params"]) for group in found["param_groups"]] != [len(group["params"]) for group in groups]:
+        raise ValueError(f"{name} has other groups of parameters")
+    params = [param for group in optimizer.param_groups for param in group["params"]]
+    remembered = found["state"]
+    keeps = begun and optimizer.defaults.get("momentum", 1) != 0
+    if not isinstance(remembered, dict) or set(remembered) != set(range(len(params)) if keeps else ()):
+        raise ValueError(f"{name}.state is not of these {len(params)} parameters")
+    if len({frozenset(one) for one in remembered.values()} - {frozenset()}) != keeps:
+        raise ValueError(f"{name}.state remembers other things of one parameter than of another")
+    for number, one in remembered.items():
+        for part, value in one.items():
+            if not isinstance(value, Tensor) or value.shape not in (params[number].shape, ()):
+                raise ValueError(f"{name}.state.{number}.{part} does not fit its parameter")
+    optimizer.load_state_dict({"state": remembered, "param_groups": groups})

@@ -190,8 +190,10 @@ class SupportSet(nn.Module):
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         for name in self._counters():
+            if not 0 <= state[name] <= self.vectors:
+                raise ValueError(f"{name} is {state[name]}, of {self.vectors} vectors")
             setattr(self, name, state[name])
-        if state["device"] == self.generator.device.type:
+        if torch.device(state["device"]).type == self.generator.device.type:
             self.generator.set_state(state["generator"].cpu())
         else:  # a generator's state has no meaning on another kind of device: go on from the seed
             self.generator.manual_seed(self.seed)

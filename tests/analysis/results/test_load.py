@@ -110,7 +110,12 @@ def test_broken_line_is_named(folder):
         ("trials", 2, lambda d: d.update(stage="final"), r"trials\.jsonl:2: stage must be one of search, confirm"),
         ("trials", 2, lambda d: d.update(metrics=[1]), r"trials\.jsonl:2: metrics must be an object"),
         ("trials", 1, lambda d: d["metrics"].pop("accuracy"), r"trials\.jsonl:1: completed trial search-0000 has no m"),
-        ("trials", 1, lambda d: d["metrics"].update(loss="low"), r"trials\.jsonl:1: loss must be a number or null"),
+        (
+            "trials",
+            1,
+            lambda d: d["metrics"].update(loss="low"),
+            r"trials\.jsonl:1: metrics.loss must be a number or null",
+        ),
         ("trials", 2, lambda d: d.update(trial_id="search-0000"), r"trials\.jsonl:2: trial search-0000 has ended"),
         ("reports", 7, lambda d: d.pop("epoch"), r"reports\.jsonl:7: field 'epoch' is missing"),
         ("reports", 7, lambda d: d.update(epoch="two"), r"reports\.jsonl:7: epoch must be a whole number, got 'two'"),
@@ -147,7 +152,7 @@ def test_manifest_and_study_are_checked(folder):
         load(folder)
     manifest.write_text(good)
     (folder / schema.STUDY_FILE).write_text("schema: 1\nname: [broken\n")
-    with pytest.raises(files.DamagedFile, match=r"study\.yaml:\d+: not YAML"):
+    with pytest.raises(files.DamagedFile, match=r"study\.yaml, line \d+, column \d+: "):
         load(folder)
     (folder / schema.STUDY_FILE).write_text(yaml.safe_dump({"schema": 2}))
     with pytest.raises(files.DamagedFile, match=r"study\.yaml: expected schema version 1, got 2"):
@@ -173,11 +178,15 @@ def test_files_without_lines_give_empty_tables(folder, how):
     ("name", "change", "message"),
     [
         (schema.TRIALS_FILE, {"method": "swav"}, "method must be one of kmclr, nnclr, none, simclr, byol, got 'swav'"),
-        (schema.TRIALS_FILE, {"ended": "yesterday"}, "ended must be a time as in ISO 8601, got 'yesterday'"),
-        (schema.TRIALS_FILE, {"stage": "confirm", "point": None}, "point must be text, got None"),
+        (
+            schema.TRIALS_FILE,
+            {"ended": "yesterday"},
+            "ended must be a time as in ISO 8601, with its zone, got 'yesterday'",
+        ),
+        (schema.TRIALS_FILE, {"stage": "confirm", "point": None}, "point must be text in the confirm stage, got None"),
         (schema.TRIALS_FILE, {"baseline": "no"}, "baseline must be true or false, got 'no'"),
         (schema.REPORTS_FILE, {"trial_id": ["a"]}, r"trial_id must be text, got \['a'\]"),
-        (schema.REPORTS_FILE, {"time": 5}, "time must be a time as in ISO 8601, got 5"),
+        (schema.REPORTS_FILE, {"time": 5}, "time must be a time as in ISO 8601, with its zone, got 5"),
     ],
 )
 def test_values_that_figures_would_stumble_over_are_named(folder, name, change, message):
@@ -200,17 +209,17 @@ def test_bytes_that_are_no_text_are_named(folder):
 def test_rungs_must_be_epochs(folder):
     path = folder / schema.MANIFEST_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), "rungs": "3, 9"}))
-    with pytest.raises(files.DamagedFile, match=r"manifest\.json: rungs must be a list of epochs, got '3, 9'"):
+    with pytest.raises(files.DamagedFile, match=r"manifest\.json: rungs must be a list, got '3, 9'"):
         load(folder)
 
 
 @pytest.mark.parametrize(
     ("objectives", "message"),
     [
-        (["accuracy"], r"objectives must begin with accuracy: max, got \['accuracy'\]"),
+        (["accuracy"], r"objectives must be an object, got \['accuracy'\]"),
         ({"support_bytes": "min"}, "objectives must begin with accuracy: max"),
-        ({"accuracy": "max", "price": "min"}, "objectives.price: min is not known; known: accuracy, support_bytes"),
-        ({"accuracy": "max", "epoch_s": "low"}, "objectives.epoch_s: low is not known"),
+        ({"accuracy": "max", "price": "min"}, "objectives.price is not known; known: accuracy, support_bytes"),
+        ({"accuracy": "max", "epoch_s": "low"}, "objectives.epoch_s must be one of max, min, got 'low'"),
     ],
 )
 def test_objectives_are_checked(folder, objectives, message):
@@ -232,4 +241,4 @@ def test_what_no_program_of_ours_wrote_is_damage(folder, text):
         (folder / name).write_text(text)
         with pytest.raises(ValueError, match=name) as caught:
             load(folder)
-        assert len(str(caught.value)) < len(str(folder)) + 300
+        assert len(str(caught.value)) < len(str(folder)) + 500

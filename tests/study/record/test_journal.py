@@ -13,9 +13,11 @@ from study.record.journal import Journal, JournalWriteError, metrics_of, plain
 from tests.helpers.engine_helpers import lines
 from trainables.files import DamagedFile
 
+NOW = "2026-01-01T00:00:00.000+00:00"
+
 
 def report(trial_id="search-0000", epoch=1, **more) -> dict:
-    return {"stage": "search", "trial_id": trial_id, "number": 0, "seed": 0, "epoch": epoch, "time": "t", **more}
+    return {"stage": "search", "trial_id": trial_id, "number": 0, "seed": 0, "epoch": epoch, "time": NOW, **more}
 
 
 def end(trial_id="search-0000", status="completed", number=0) -> dict:

@@ -42,15 +42,15 @@ def test_a_session_remembers_a_storage_elsewhere(record) -> None:
 
 def test_save_and_load(record, tmp_path) -> None:
     manifest.save(tmp_path, record)
-    assert manifest.load(tmp_path) == json.loads(json.dumps(record))
+    assert schema.read_manifest(tmp_path) == json.loads(json.dumps(record))
     assert [p.name for p in tmp_path.iterdir()] == [schema.MANIFEST_FILE]
 
 
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        (None, r"manifest\.json: missing, so .* is not a results folder"),
-        ('{"schema": 1', r"manifest\.json: not JSON"),
+        (None, r"manifest\.json: missing, so .* is not the results folder of a study"),
+        ('{"schema": 1', r"manifest\.json:1: not JSON"),
         ('{"schema": 99}', r"manifest\.json: expected schema version 1, got 99"),
         ("[]", r"manifest\.json: expected an object, got list"),
     ],
@@ -59,7 +59,7 @@ def test_bad_manifests_are_refused(tmp_path, text, match) -> None:
     if text is not None:
         (tmp_path / schema.MANIFEST_FILE).write_text(text)
     with pytest.raises(DamagedFile, match=match):
-        manifest.load(tmp_path)
+        schema.read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_bad_studies_are_refused(tmp_path, text, match) -> None:
     if text is not None:
         (tmp_path / schema.STUDY_FILE).write_text(text)
     with pytest.raises(DamagedFile, match=match):
-        manifest.load_study(tmp_path)
+        schema.read_study(tmp_path)
 
 
 def test_study_round_trip_and_differences(tmp_path) -> None:
@@ -121,7 +121,7 @@ def test_what_does_not_change_results_may_change(tmp_path, changes) -> None:
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "9" * 5000, "a: !!bool maybe"])
 def test_what_no_program_of_ours_wrote_is_damage(tmp_path, text) -> None:
-    for name, read in ((schema.MANIFEST_FILE, manifest.load), (schema.STUDY_FILE, manifest.load_study)):
+    for name, read in ((schema.MANIFEST_FILE, schema.read_manifest), (schema.STUDY_FILE, schema.read_study)):
         (tmp_path / name).write_text(text)
         with pytest.raises(DamagedFile, match=name) as caught:
             read(tmp_path)

@@ -44,5 +44,7 @@ def test_hours_count_killed_sessions_to_their_last_report(tmp_path, record) -> N
     )
     record["sessions"] = [{"started": start, "ended": end}, {"started": end, "ended": None}]
     assert results_folder.hours_used(tmp_path, record) == pytest.approx(1.0)
-    (tmp_path / schema.REPORTS_FILE).write_text(json.dumps({"schema": 1, "time": later}) + "\n")
+    (tmp_path / schema.REPORTS_FILE).write_text(
+        json.dumps(dict(zip(schema.REPORT_IDENTITY, (1, "search", "a", 0, 0, 1, later), strict=True))) + "\n"
+    )
     assert results_folder.hours_used(tmp_path, record) == pytest.approx(1.5)

@@ -12,11 +12,14 @@ import pytest
 import torch
 
 from study import schema
+from study.tune import ray_internals
 from study.tune.durable import SMALLER, classify, durable
 from tests.helpers.engine_helpers import lone_trial
-from tests.helpers.record_helpers import checkpoint, task
+from tests.helpers.foreign_states import FOREIGN, Code, archive, pickled, sealed
+from tests.helpers.record_helpers import checkpoint as saved_state
+from tests.helpers.record_helpers import task
 from tests.helpers.trial_helpers import digits, tiny
-from trainables import tune_adapter
+from trainables import checkpoint, tune_adapter
 from trainables.trial import Trial
 
 
@@ -72,8 +75,8 @@ def test_durable_sets_up_anew_what_cannot_be_set_up(make_trial, monkeypatch, cap
 
 
 def test_durable_goes_on_from_the_newest_checkpoint_that_loads(make_trial, tmp_path, capsys) -> None:
-    good = checkpoint(tmp_path, "search-1", "search-0000", 1, {"epoch": 2, "total": 5.0})
-    cut = checkpoint(tmp_path, "search-1", "search-0000", 2, '{"epo')
+    good = saved_state(tmp_path, "search-1", "search-0000", 1, {"epoch": 2, "total": 5.0})
+    cut = saved_state(tmp_path, "search-1", "search-0000", 2, '{"epo')
     missing = tmp_path / "nowhere"
     trial = make_trial(resume_from=[str(missing), str(cut), str(good)])
     assert trial.step()["epoch"] == 3
@@ -82,8 +85,8 @@ def test_durable_goes_on_from_the_newest_checkpoint_that_loads(make_trial, tmp_p
 
 
 def test_durable_falls_back_within_a_session(make_trial, tmp_path, capsys) -> None:
-    checkpoint(tmp_path, "search-1", "search-0000", 1, {"epoch": 2, "total": 5.0})
-    cut = checkpoint(tmp_path, "search-1", "search-0000", 2, '{"epo')
+    saved_state(tmp_path, "search-1", "search-0000", 1, {"epoch": 2, "total": 5.0})
+    cut = saved_state(tmp_path, "search-1", "search-0000", 2, '{"epo')
     trial = make_trial()
     trial.step()
     trial.load_checkpoint(str(cut))
@@ -243,3 +246,33 @@ def test_memory_is_freed_at_once_after_a_failure(make_actor, monkeypatch) -> Non
     assert [ref() for ref in held] == [None, None]
     assert actor.trial is None
     assert actor.save(None).checkpoint is None, "a trial that has failed has nothing to save"
+
+
+@pytest.mark.parametrize("what", ["a tensor", "no optimiser", "networks of other shapes", "another run", "code"])
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_foreign_content_falls_back_or_starts_over(make_actor, tmp_path, capsys, what: str, all_of_them: bool) -> None:
+    paths = saved(make_actor(), tmp_path, 2)
+    for path in paths if all_of_them else paths[1:]:
+        file = path / tune_adapter.CHECKPOINT_FILE
+        state = checkpoint.read(file)
+        if what == "another run":
+            state["config"]["seed"] = 7
+        foreign = Code(tmp_path / "trace") if what == "code" else FOREIGN.get(what, dict)(state)
+        sealed(file, archive(state if what == "another run" else foreign))
+    actor = make_actor()
+    actor.restore(str(paths[-1]))
+    undisturbed = make_actor()
+    expected = [undisturbed.train() for _ in range(2)]
+    result = actor.train()
+    assert result["loss"] == expected[0 if all_of_them else 1]["loss"]
+    assert capsys.readouterr().err.count("cannot be loaded (CheckpointError: ") == (2 if all_of_them else 1)
+    assert not (tmp_path / "trace").exists()
+
+
+def test_what_tune_would_unpickle_in_a_checkpoint_is_left_alone(make_actor, tmp_path) -> None:
+    *_, newest = saved(make_actor(), tmp_path, 2)
+    (newest / ray_internals.PICKLED).write_bytes(pickled(Code(tmp_path / "trace")))
+    actor = make_actor()
+    actor.restore(str(newest))
+    assert actor.train()["epoch"] == 3
+    assert not (tmp_path / "trace").exists()
