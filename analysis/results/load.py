@@ -17,8 +17,10 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from analysis.results.whole import check_whole
 from study import schema
 from study.schema import ACCURACY, SUPPORT_BYTES, UserError, files
+from study.schema import lines as line_files
 
 NESTED = ("params", "metrics")
 PARAM_PREFIX = "p_"
@@ -65,6 +67,7 @@ def load(folder: Path | str) -> Results:
         raise UserError(f"{folder}: not a folder; give the results folder of a study, for example results/k_sweep")
     manifest = _read_manifest(folder / schema.MANIFEST_FILE)
     study = _read_study(folder / schema.STUDY_FILE)
+    check_whole(folder)
     ends = _trial_ends(folder / schema.TRIALS_FILE, manifest["objectives"])
     lines = _report_lines(folder / schema.REPORTS_FILE)
     trials, reports = _trial_table(ends), _report_table(lines)
@@ -190,13 +193,14 @@ def _whole_number(line: Mapping[str, Any], name: str, place: str) -> None:
 
 
 def _trial_ends(path: Path, objectives: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The last end of each trial; only an `interrupted` end may be followed by another."""
+    """The last end of each trial; only an `interrupted` end may be followed by another, and any by an `interrupted` one
+    (the trial was tried again)."""
     ends: dict[str, dict[str, Any]] = {}
-    for number, line in files.read_json_lines(path):
+    for number, line in line_files.read_json_lines(path):
         place = f"{path}:{number}"
         _check_end(line, objectives, place)
         earlier = ends.get(line["trial_id"])
-        if earlier is not None and earlier["status"] != schema.INTERRUPTED:
+        if earlier is not None and schema.INTERRUPTED not in (earlier["status"], line["status"]):
             raise files.DamagedFile(f"{place}: trial {line['trial_id']} has ended before ({earlier['status']})")
         ends[line["trial_id"]] = line
     return sorted(ends.values(), key=lambda end: (schema.STAGES.index(end["stage"]), end["number"]))
@@ -227,7 +231,7 @@ def _check_end(line: Mapping[str, Any], objectives: Mapping[str, str], place: st
 def _report_lines(path: Path) -> list[dict[str, Any]]:
     seen: dict[tuple[str, int], int] = {}
     lines = []
-    for number, line in files.read_json_lines(path):
+    for number, line in line_files.read_json_lines(path):
         place = f"{path}:{number}"
         _require(line, schema.REPORT_IDENTITY, place)
         for name in ("number", "seed", "epoch"):

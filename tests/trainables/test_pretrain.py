@@ -12,6 +12,7 @@ import pytest
 from tests.helpers.trial_helpers import digits, timeless, tiny
 from trainables import checkpoint, pretrain
 from trainables.data.dataset import Dataset
+from trainables.lines import read_json_lines
 
 
 def test_pretrain_yields_reports_and_continues_where_it_was_left(tmp_path: Path):
@@ -124,3 +125,51 @@ def test_a_diverged_run_exits_3(run_file: Path, capsys: pytest.CaptureFixture[st
     arguments = [part for change in changes for part in ("--set", change)]
     assert pretrain.main([str(run_file), "--out", str(run_file.parent / "x"), *arguments]) == 3
     assert "the training loss is" in capsys.readouterr().err
+
+
+KINDS_OF_DAMAGE = {
+    "emptied": lambda rows: [],
+    "first dropped": lambda rows: rows[1:],
+    "one dropped": lambda rows: [rows[0], *rows[2:]],
+    "last dropped": lambda rows: rows[:-1],
+    "doubled": lambda rows: [*rows[:2], *rows[1:]],
+    "changed": lambda rows: [rows[0], rows[1].replace(b"1", b"2", 1), *rows[2:]],
+    "not there": None,
+}
+
+
+def said_in(path: Path) -> list[dict[str, Any]]:
+    return [{**timeless(line), "time": None} for _, line in read_json_lines(path)]
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_DAMAGE)
+def test_reports_that_are_lost_are_named_and_made_again(run_file: Path, capsys: pytest.CaptureFixture[str], kind: str):
+    out = run_file.parent / "out"
+    arguments = [str(run_file), "--set", "train.checkpoint_every=1", "--out", str(out)]
+    assert pretrain.main(arguments) == 0
+    path = out / "reports.jsonl"
+    whole = said_in(path)
+    rows = path.read_bytes().splitlines(keepends=True)
+    if kind == "not there":
+        path.unlink()
+    else:
+        path.write_bytes(b"".join(KINDS_OF_DAMAGE[kind](rows)))
+    capsys.readouterr()
+    assert pretrain.main([*arguments, "--resume"]) == 0
+    printed = capsys.readouterr().out
+    assert f"{path}:" in printed
+    assert "(out, epoch" in printed
+    assert said_in(path) == whole
+    assert len(list(out.glob("reports.jsonl.damaged-*"))) == (kind != "not there")
+    assert pretrain.main([*arguments, "--resume"]) == 0
+    assert "this line is" not in capsys.readouterr().out
+
+
+def test_a_run_in_a_folder_of_another_name_goes_on(run_file: Path, capsys: pytest.CaptureFixture[str]):
+    out = run_file.parent / "out"
+    arguments = [str(run_file), "--set", "train.checkpoint_every=1", "--out"]
+    assert pretrain.main([*arguments, str(out)]) == 0
+    checkpoint.in_folder(out / "checkpoints")[0].unlink()
+    out.rename(run_file.parent / "moved")
+    assert pretrain.main([*arguments, str(run_file.parent / "moved"), "--resume"]) == 0
+    assert "continuing after epoch 2" in capsys.readouterr().out
