@@ -22,6 +22,7 @@ from study.record.lock import FolderLock
 from study.record.recorder import Recorder
 from study.search.scheduling import make_rungs
 from study.settings.config import StudyConfig
+from study.training import Training
 from study.tune import environment
 from trainables import exit_codes
 
@@ -120,15 +121,17 @@ class StudyRun:
             rungs = list(self.rungs.epochs) if self.rungs else []
             fresh = manifest.new(self.study, rehearsal=self.loaded.rehearsal, command=command, data=data, rungs=rungs)
             self.record = results_folder.create(self.folder, self.study, fresh)
-        hours = results_folder.hours_used(self.folder, self.record)
         self.storage = checkpoints.storage_of(self.record, self.options.storage)
         if self.storage and not self.options.storage:
             self.screen.say(f"Checkpoints are in {self.storage}, as before (--storage names another place).")
-        manifest.begin_session(self.record, storage=self.storage)
-        manifest.save(self.folder, self.record)
         self.journal = Journal(self.folder)
+        hours = results_folder.hours_used(self.record, self.journal.reports)
+        manifest.begin_session(self.record, storage=self.storage, damage=self.journal.damage)
+        manifest.save(self.folder, self.record)
         self.recorder = Recorder(self.journal, self.study.objectives)
         self.budget = Budget(self.study.budget, self.recorder, hours)
+        for line in self.journal.damage:
+            self.screen.announce(line)
         self.screen.attach(self.journal)
         self.recorder.listeners = [self.screen, *self._trackers()]
 
@@ -172,8 +175,13 @@ class StudyRun:
         try:
             self._open()
             environment.set_variables(local=self.options.address is None)
+            training = self._training()
+            if self.going_on:
+                training.repair()
             for name in [self.options.stage] if self.options.stage else self._stages():
-                self._stage(name)
+                if (reason := self._stop_reason()) is not None:
+                    raise StudyStopped(reason)
+                training.stage(name)
         except Interrupted as stop:
             return self._interrupted(stop.signum)
         except StudyStopped as stop:
@@ -196,6 +204,25 @@ class StudyRun:
         self._close("finished", "done")
         self.screen.front(self.journal)
         return exit_codes.DONE
+
+    def _training(self) -> Training:
+        own = checkpoints.own_storage(self.storage, self.folder.name, self.record["started"])
+        return Training(
+            study=self.study,
+            folder=self.folder,
+            journal=self.journal,
+            recorder=self.recorder,
+            screen=self.screen,
+            rungs=self.rungs,
+            places=checkpoints.Checkpoints(self.folder, own),
+            session=len(self.record["sessions"]),
+            part=self.options.stage is not None,
+            trainable=self.options.trainable,
+            connect=self._connect,
+            stop=self._stop_reason,
+            stop_at_once=self.signals.reason,
+            again=self._resume_command,
+        )
 
     def _stages(self) -> list[str]:
         return list(schema.STAGES) if self.study.confirm.enabled else [schema.SEARCH]
@@ -242,53 +269,3 @@ class StudyRun:
         finally:
             if self.session is not None:
                 self.session.close()
-
-    # --- stages ---
-    def _stage(self, name: str) -> None:
-        if (reason := self._stop_reason()) is not None:
-            raise StudyStopped(reason)
-        own = checkpoints.own_storage(self.storage, self.folder.name, self.record["started"])
-        places = checkpoints.Checkpoints(self.folder, own)
-        with disk_and_storage.raise_storage_gone(places.uri, self._resume_command):
-            self._train(name, places)
-        disk_and_storage.check_room(self.recorder.without_room, places.uri, self._resume_command())
-
-    def _train(self, name: str, places: checkpoints.Checkpoints) -> None:
-        """What is left of a stage."""
-        from study.search import resume
-        from study.tune import engine
-        from study.tune.feed import Feed
-
-        rungs, draw = None, None
-        if name == schema.SEARCH:
-            proposals, unfinished = resume.make_search(self.study, self.folder, self.journal, self.recorder)
-            rungs, draw, planned = self.rungs, proposals.draw, self.study.search.trials
-        else:
-            tasks = self._confirm_tasks()
-            unfinished, planned = [t for t in tasks if not self.journal.ended(t.trial_id)], len(tasks)
-            self.recorder.tell = None
-        stopped = resume.replay(rungs, self.journal)
-        feed = Feed(resume.settle(unfinished, stopped, self.recorder, places), draw)
-        self.screen.stage(name, planned)
-        engine.run_stage(
-            f"{name}-{len(self.record['sessions'])}",
-            feed,
-            rungs,
-            trainable=self.options.trainable(),
-            recorder=self.recorder,
-            checkpoints=places,
-            connect=self._connect,
-            stop=self._stop_reason,
-            study=self.study,
-        )
-
-    def _confirm_tasks(self) -> list[Any]:
-        from study.search import stages
-
-        ends = self.journal.final_ends(schema.SEARCH)
-        points = stages.confirm_points(ends, self.study.objectives, self.study.confirm.max_points)
-        if not points:
-            raise schema.UserError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")
-        if self.options.stage and len(ends) < self.study.search.trials:
-            self.screen.say(f"The search stage has {len(ends)} of {self.study.search.trials} trials; confirming these.")
-        return stages.confirm_tasks(self.study, points)

@@ -13,6 +13,8 @@ from typing import Any
 from trainables import dominance as dominance
 from trainables import exit_codes as exit_codes
 from trainables import files as files
+from trainables import lines as lines
+from trainables import reported as reported
 from trainables import shapes
 from trainables import wording as wording
 from trainables.files import SCHEMA_VERSION as SCHEMA_VERSION
@@ -30,6 +32,7 @@ from trainables.vocabulary.stages_and_statuses import CONFIRM, STAGES, STATUSES
 # --- files and folders inside results/<study>/ ---
 STUDY_FILE = "study.yaml"  # the fully resolved study
 MANIFEST_FILE = "manifest.json"  # git commit, versions, hardware, seeds, start and end
+LINES_FILE = lines.COUNTS_FILE  # how many lines each file of lines had when its last one was written
 DRAWS_FILE = "draws.jsonl"  # one line per point that the search drew, written before its trial starts, append-only
 TRIALS_FILE = "trials.jsonl"  # one line per trial end, append-only
 REPORTS_FILE = "reports.jsonl"  # one line per trial and epoch, append-only
@@ -40,6 +43,11 @@ TABLES_DIR = "tables"
 PROJECTIONS_DIR = "projections"  # optional: <trial_id>.jsonl, 2-D pictures of prototypes and embeddings over epochs
 REPORT_HTML = "report.html"
 LOCK_FILE = ".lock"
+
+# --- each line of a .jsonl file ---
+# Beside what follows it carries `line` (its number in the file) and, last, `check` (CRC-32, in hex, of the bytes before
+# `, "check"`); `trainables.lines` writes both, and takes them off again. A file that was damaged is kept beside the
+# whole one as NAME.damaged-<UTC time>. Files begun by a version before these have lines without them.
 
 # --- one draw of the search (one line of draws.jsonl) ---
 DRAW_FIELDS = {

@@ -69,11 +69,31 @@ def test_the_command_to_go_on_with_begins_as_the_session_did(monkeypatch, by_uv:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> tuple[list[dict], list[dict]]:
+def finished(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("undisturbed")
     code, printed, errors = finish(start(out, seconds=0))
     assert (code, errors) == (0, ""), printed
-    return outcome(out / "fake")
+    return out / "fake"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(finished) -> tuple[list[dict], list[dict]]:
+    return outcome(finished)
+
+
+def test_lost_reports_are_trained_again(finished, undisturbed, tmp_path) -> None:
+    """The same without Ray, with damage of every kind: `tests/study/test_damage.py`."""
+    folder = tmp_path / "fake"
+    shutil.copytree(finished, folder)
+    path = folder / schema.REPORTS_FILE
+    rows = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*rows[:3], *rows[5:-3]]))
+    code, printed, errors = finish(start(tmp_path, seconds=0, resume=True))
+    assert (code, errors) == (0, ""), printed
+    assert f"{path}:4: lines 4 to 5 are missing (search-0000, epochs 4 to 5)\n" in printed
+    assert "Trained again, because their reports are lost: search-0000, epochs 4 to 5\n" in printed
+    assert outcome(folder) == undisturbed
+    assert not list((folder / schema.RAY_DIR).glob("repair-*"))
 
 
 def test_killed_driver_torn_lines_and_moved_folder(undisturbed, tmp_path) -> None:

@@ -174,7 +174,13 @@ def save_rolling(folder: str | Path, epoch: int, state: dict[str, Any]) -> Path:
 
 def in_folder(folder: str | Path) -> list[Path]:
     """The checkpoints that `save_rolling` left in a folder, newest first."""
-    return sorted(Path(folder).glob(f"epoch_*{SUFFIX}"), reverse=True)
+    found = (path for path in Path(folder).glob(f"epoch_*{SUFFIX}") if path.stem.removeprefix("epoch_").isdecimal())
+    return sorted(found, key=epoch_of, reverse=True)
+
+
+def epoch_of(path: Path) -> int:
+    """The epoch of a checkpoint that `save_rolling` left."""
+    return int(path.stem.rpartition("_")[2])
 
 
 def read_newest(paths: list[Path], use: Callable[[dict[str, Any]], object] = lambda state: None) -> Loaded | None:

@@ -1,14 +1,12 @@
-"""Files that are whole or not there, and files of one JSON object a line.
+"""Files that are whole or not there, and paths as people write them.
 
 Standard library only.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,37 +92,3 @@ def checked(found: Any, place: str) -> dict[str, Any]:
             f"use the version of this program that wrote it"
         )
     return found
-
-
-def read_json_lines(path: str | Path, *, repair: bool = False) -> list[tuple[int, dict[str, Any]]]:
-    """(line number, object) of each line of the file; [] if it does not exist.
-
-    A torn last line (killed while writing, or being written now) is dropped with a warning; `repair`: it is also cut
-    off the file, so that the next line starts clean. DamagedFile, naming file and line, for anything else that is not
-    a JSON object of this schema version.
-    """
-    path = Path(path)
-    if not path.exists():
-        return []
-    raw = path.read_bytes()
-    whole = raw[: raw.rfind(b"\n") + 1]
-    if len(whole) < len(raw):
-        warnings.warn(f"{path}: dropped a torn last line of {len(raw) - len(whole)} bytes", stacklevel=2)
-        if repair:
-            with path.open("r+b") as file:
-                file.truncate(len(whole))
-                os.fsync(file.fileno())
-    rows = enumerate(whole.split(b"\n"), 1)
-    return [(number, _parse(row, f"{path}:{number}")) for number, row in rows if row.strip()]
-
-
-def _parse(row: bytes, place: str) -> dict[str, Any]:
-    try:
-        found = json.loads(row.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise DamagedFile(f"{place}: not UTF-8 text ({error.reason}); restore the file from a backup") from None
-    except json.JSONDecodeError as error:
-        raise DamagedFile(f"{place}: not JSON ({error.msg}); restore the file from a backup") from None
-    except TOO_MUCH:
-        raise DamagedFile(f"{place}: {TOO_MUCH_WORDS}; restore the file from a backup") from None
-    return checked(found, place)

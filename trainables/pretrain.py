@@ -8,6 +8,8 @@ Exit codes: 0 done, 2 an error of the user (one line on stderr, no traceback), 3
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import json
 import math
 import shlex
@@ -25,12 +27,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from trainables import checkpoint, exit_codes, files, shapes
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.failures import Diverged, TimedOut
-from trainables.files import SCHEMA_VERSION, read_json_lines, write_atomically
+from trainables.files import SCHEMA_VERSION, write_atomically
+from trainables.lines import LineFiles
+from trainables.reported import epochs_in_words, lost_epochs, name_lost
 from trainables.settings.config import RunConfig
 from trainables.settings.run_file import load_run, without_effect
 from trainables.trial import Trial
 from trainables.vocabulary.errors import UserError
 
+REPORTS = "reports.jsonl"
 SET_HELP = (
     "change a setting of the file, such as method=nnclr, preset=seed, support.k=200 or train.epochs=20; "
     "may be repeated (trainables/settings/config.py lists all settings)"
@@ -149,33 +154,68 @@ def train(cfg: RunConfig, folder: Path, *, resume: bool, notes: Sequence[str]) -
     trial = Trial(cfg, load_dataset(cfg.data, console.print))
     for line in notes:
         console.print(f"note: {line}", soft_wrap=True)
-    if resume:
-        _resume(trial, kept, console)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "run.json", json.dumps(cfg.model_dump(mode="json"), indent=2) + "\n")
-    _forget_reports_after(trial.epoch, folder / "reports.jsonl")
-    _train_to_the_end(trial, folder, console)
+    with contextlib.closing(LineFiles(folder)) as files_of_lines:
+        reports = _open_reports(files_of_lines, folder, kept, console)
+        if resume:
+            _set_aside_after(_whole_until(reports), kept, console)
+            _resume(trial, kept, console)
+        write_atomically(folder / "run.json", json.dumps(cfg.model_dump(mode="json"), indent=2) + "\n")
+        if left := [line for line in reports if line["epoch"] > trial.epoch]:
+            files_of_lines.replace(REPORTS, [line for line in reports if line not in left])
+        _train_to_the_end(trial, folder, files_of_lines, console)
     console.print(f"checkpoints and reports: {folder}")
+
+
+def _open_reports(files_of_lines: LineFiles, folder: Path, kept: Path, console: Console) -> list[dict[str, Any]]:
+    """The reports that are there; says which are damaged or gone."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*dropped a torn last line")
+        found = files_of_lines.open(REPORTS)
+    for number, line in found.rows:
+        REPORT.check(line, f"{folder / REPORTS}:{number}")
+    newest = next(map(checkpoint.epoch_of, checkpoint.in_folder(kept)), 0)
+    rows = [(number, {**line, "trial_id": folder.name}) for number, line in found.rows]  # it may have been moved
+    damage, left = name_lost(found.damage, rows, lost_epochs((line for _, line in rows), {folder.name: newest}))
+    lines = [str(line) for line in damage]
+    lines += [f"{folder / REPORTS}: not there: {epochs_in_words({t: epochs})}" for t, epochs in left.items()]
+    lines += [f"{copy}: the damaged file is kept here" for copy in files_of_lines.kept]
+    for line in lines:
+        console.print(line, soft_wrap=True)
+    return [line for _, line in found.rows]
+
+
+def _whole_until(reports: Sequence[dict[str, Any]]) -> int:
+    """The last epoch up to which every report is there."""
+    there = {line["epoch"] for line in reports}
+    return next(epoch for epoch in itertools.count() if epoch + 1 not in there)
+
+
+def _set_aside_after(epoch: int, kept: Path, console: Console) -> None:
+    """Checkpoints behind lost reports are not gone on from: those epochs are trained, and reported, again."""
+    for path in checkpoint.in_folder(kept):
+        if checkpoint.epoch_of(path) > epoch:
+            aside = path.rename(path.with_name(f"{path.name}.aside"))
+            console.print(f"{aside}: kept here; of the epochs to it reports are lost", soft_wrap=True)
 
 
 def _resume(trial: Trial, kept: Path, console: Console) -> None:
     loaded = continue_from(trial, kept)
     if loaded is None:
-        console.print(f"{kept} holds no checkpoint to resume from: starting with epoch 1")
+        console.print(f"{kept} holds no checkpoint to resume from: starting with epoch 1", soft_wrap=True)
         return
     for message in loaded.skipped:
         print(f"skipped: {message}", file=sys.stderr)
     console.print(f"continuing after epoch {trial.epoch} ({loaded.path})")
 
 
-def _train_to_the_end(trial: Trial, folder: Path, console: Console) -> None:
+def _train_to_the_end(trial: Trial, folder: Path, files_of_lines: LineFiles, console: Console) -> None:
     """Each report goes to reports.jsonl, and in a line to the console."""
     cfg = trial.cfg
-    with _progress(console) as bar, (folder / "reports.jsonl").open("a") as reports:
+    with _progress(console) as bar:
 
         def record(report: dict[str, Any]) -> None:
-            reports.write(json.dumps(report_line(report, cfg, folder.name), allow_nan=False) + "\n")
-            reports.flush()
+            files_of_lines.append(REPORTS, report_line(report, cfg, folder.name))
 
         task = bar.add_task(cfg.method, total=cfg.train.epochs, completed=trial.epoch)
         for report in epochs(trial, folder / "checkpoints", record):
@@ -208,17 +248,6 @@ def report_line(report: dict[str, Any], cfg: RunConfig, name: str) -> dict[str, 
     identity = {"schema": SCHEMA_VERSION, "stage": "run", "trial_id": name, "number": 0, "seed": cfg.seed}
     known = {key: value for key, value in report.items() if not isinstance(value, float) or math.isfinite(value)}
     return identity | known | {"time": datetime.now(UTC).isoformat(timespec="seconds")}
-
-
-def _forget_reports_after(epoch: int, path: Path) -> None:
-    """Drop the reports of epochs that will be run again; a torn last line goes too."""
-    if not path.exists():
-        return
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*dropped a torn last line")
-        lines = [REPORT.check(line, f"{path}:{number}") for number, line in read_json_lines(path)]
-    kept = [line for line in lines if line["epoch"] <= epoch]
-    write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 if __name__ == "__main__":

@@ -93,6 +93,11 @@ class TrialActor(tune.Trainable):
             self.last_report.setdefault("support_bytes", self.trial.method.support.nbytes)
         return self.trial
 
+    @property
+    def epoch(self) -> int:
+        """Epochs finished."""
+        return self.trial.epoch if self.trial is not None else 0
+
     def step(self) -> dict[str, Any]:
         """Train and evaluate one epoch; the report as a Tune result.
 

@@ -17,7 +17,7 @@ import pandas as pd
 from analysis.figure_data.common import NotEnough, completed
 from analysis.results.points import with_support
 from study import schema
-from study.schema import files
+from study.schema import files, lines
 
 
 class Picture(NamedTuple):
@@ -47,7 +47,7 @@ def read_pictures(path: Path) -> tuple[Picture, ...]:
     An epoch that is there twice (re-run after a restart) counts as written last.
     """
     found: dict[int, Picture] = {}
-    for number, line in files.read_json_lines(path):
+    for number, line in lines.read_json_lines(path):
         picture = _picture(line, f"{path}:{number}")
         found[picture.epoch] = picture
     return tuple(found[epoch] for epoch in sorted(found))

@@ -14,8 +14,10 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.results.whole import check_whole
 from study import schema
 from study.schema import ACCURACY, SUPPORT_BYTES, UserError, files
+from study.schema import lines as line_files
 
 NESTED = ("params", "metrics")
 PARAM_PREFIX = "p_"
@@ -61,6 +63,7 @@ def load(folder: Path | str) -> Results:
     if not folder.is_dir():
         raise UserError(f"{folder}: not a folder; give the results folder of a study, for example results/k_sweep")
     manifest, study = schema.read_manifest(folder), schema.read_study(folder)
+    check_whole(folder)
     ends = _trial_ends(folder / schema.TRIALS_FILE, manifest["objectives"])
     lines = _report_lines(folder / schema.REPORTS_FILE)
     trials, reports = _trial_table(ends), _report_table(lines)
@@ -84,14 +87,15 @@ def load(folder: Path | str) -> Results:
 
 
 def _trial_ends(path: Path, objectives: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The last end of each trial; only an `interrupted` end may be followed by another."""
+    """The last end of each trial; only an `interrupted` end may be followed by another, and any by an `interrupted` one
+    (the trial was tried again)."""
     ends: dict[str, dict[str, Any]] = {}
-    for number, line in files.read_json_lines(path):
+    for number, line in line_files.read_json_lines(path):
         place = f"{path}:{number}"
         schema.checked_fields(line, schema.TRIALS_FILE, place)
         _check_objectives(line, objectives, place)
         earlier = ends.get(line["trial_id"])
-        if earlier is not None and earlier["status"] != schema.INTERRUPTED:
+        if earlier is not None and schema.INTERRUPTED not in (earlier["status"], line["status"]):
             raise files.DamagedFile(f"{place}: trial {line['trial_id']} has ended before ({earlier['status']})")
         ends[line["trial_id"]] = line
     return sorted(ends.values(), key=lambda end: (schema.STAGES.index(end["stage"]), end["number"]))
@@ -106,7 +110,7 @@ def _check_objectives(end: Mapping[str, Any], objectives: Mapping[str, str], pla
 def _report_lines(path: Path) -> list[dict[str, Any]]:
     seen: dict[tuple[str, int], int] = {}
     lines = []
-    for number, line in files.read_json_lines(path):
+    for number, line in line_files.read_json_lines(path):
         place = f"{path}:{number}"
         schema.checked_fields(line, schema.REPORTS_FILE, place)
         key = (line["trial_id"], line["epoch"])

@@ -7,6 +7,7 @@ storage. Works on a local folder and on anything pyarrow has a file system for (
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from pathlib import Path
@@ -121,6 +122,13 @@ class Checkpoints:
     def of(self, task: Task) -> list[str]:
         """Paths or URIs of the trial's checkpoints, newest first."""
         return [joined(self.uri, *names) for names in self._found(task)]
+
+    def forget(self, stage: str) -> None:
+        """Remove all that a stage's sessions left; a storage that does not answer keeps it, which harms nothing."""
+        with contextlib.suppress(OSError):
+            for session in self._folders():
+                if (match := SESSION.match(session)) is not None and match["stage"] == stage:
+                    self._fs.delete_dir(joined(self._root, session))
 
     def relative(self, path: str) -> str:
         """Relative to the results folder if it lies inside, else as it is."""

@@ -1,5 +1,7 @@
 """Our own record of a study: `draws.jsonl`, `reports.jsonl` and `trials.jsonl`, append-only, fsynced line by line.
 
+Lines carry numbers and checks (`trainables.lines`); only what a damaged file has lost is ever put between others.
+
 The journal is the truth of a study: what it does not hold did not happen, and every other state file (Tune's snapshots,
 the Optuna storage, the scheduler's rungs) is rebuilt from it or checked against it on resume.
 
@@ -10,17 +12,17 @@ A line is written once: a draw before its trial starts, a report by (trial_id, e
 
 from __future__ import annotations
 
-import errno
-import json
+import contextlib
 import math
-import os
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from study import schema
-from trainables.files import read_json_lines
+from trainables.lines import LineFiles, Lines
+from trainables.reported import epochs_in_words, lost_epochs, name_lost
 
 
 class JournalWriteError(OSError):
@@ -52,36 +54,68 @@ def _stamped(line: Mapping[str, Any]) -> dict[str, Any]:
     return {"schema": schema.SCHEMA_VERSION, **{k: v for k, v in plain(line).items() if k != "schema"}}
 
 
+def _order(line: Mapping[str, Any]) -> tuple[int, int]:
+    """Of trials that run one at a time."""
+    return schema.STAGES.index(line["stage"]), int(line["number"])
+
+
 class Journal:
     """Appends to the files of a results folder and knows what they hold. One process at a time (see `lock`).
 
-    Raises DamagedFile, naming file and line, for a file that it cannot have written.
+    Lines that are damaged or gone are noticed here (`damage`), and their files made whole without them; what they said
+    is made again by `study.search.repair`. Raises DamagedFile, naming file and line, for a file of another version.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.draws = self._read(schema.DRAWS_FILE)
+        self._files = LineFiles(self.folder)
+        self._pictures = LineFiles(self.folder / schema.PROJECTIONS_DIR)
+        self.damage: list[str] = []
+        """What was damaged when the journal was opened, one line each, naming file, line, trial and epoch."""
+        self.damaged: set[str] = set()
+        """Files that were."""
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            self._read()
+            undo.pop_all()
+
+    def _read(self) -> None:
+        draws, reports, ends = (self._open(n) for n in (schema.DRAWS_FILE, schema.REPORTS_FILE, schema.TRIALS_FILE))
+        self.draws = [line for _, line in draws.rows]
         self.reports: list[dict[str, Any]] = []
         self.last_epoch: dict[str, int] = {}
         self._seen: set[tuple[str, int]] = set()
+        self._end_lines = [line for _, line in ends.rows]
         self.ends: dict[str, dict[str, Any]] = {}
         """The last end of each trial, in the order in which they were written."""
-        for line in self._read(schema.REPORTS_FILE):
+        for _, line in reports.rows:
             self._remember_report(line)
-        for line in self._read(schema.TRIALS_FILE):
+        for line in self._end_lines:
             self._remember_end(line)
-        names = (schema.DRAWS_FILE, schema.REPORTS_FILE, schema.TRIALS_FILE)
-        self._files = {name: (self.folder / name).open("ab", buffering=0) for name in names}
+        self.lost = lost_epochs(self.reports, {t: int(end["epochs"] or 0) for t, end in self.ends.items()})
+        """Epochs that trials have reported and that are not there, until they are reported again."""
+        self._name_damage(draws, reports, ends)
 
-    def _read(self, name: str) -> list[dict[str, Any]]:
-        """A file's lines; a torn last one is cut off, so that the next line starts clean."""
-        rows = read_json_lines(self.folder / name, repair=True)
-        return [schema.checked_fields(line, name, f"{self.folder / name}:{number}") for number, line in rows]
+    def _open(self, name: str) -> Lines:
+        found = self._files.open(name)
+        for number, line in found.rows:
+            schema.checked_fields(line, name, f"{self.folder / name}:{number}")
+        if found.damage:
+            self.damaged.add(name)
+        return found
 
-    def _remember_report(self, line: dict[str, Any]) -> None:
+    def _name_damage(self, draws: Lines, reports: Lines, ends: Lines) -> None:
+        named, left = name_lost(reports.damage, reports.rows, self.lost)
+        path = self.folder / schema.REPORTS_FILE
+        self.damage += map(str, (*draws.damage, *named))
+        self.damage += [f"{path}: not there: {epochs_in_words({t: epochs})}" for t, epochs in left.items()]
+        self.damage += map(str, ends.damage)
+        self.damage += [f"{copy}: the damaged file is kept here" for copy in self._files.kept]
+
+    def _remember_report(self, line: dict[str, Any], place: int | None = None) -> None:
         trial_id, epoch = line["trial_id"], int(line["epoch"])
-        self.reports.append(line)
+        self.reports.insert(len(self.reports) if place is None else place, line)
         self._seen.add((trial_id, epoch))
         self.last_epoch[trial_id] = max(epoch, self.last_epoch.get(trial_id, 0))
 
@@ -89,26 +123,24 @@ class Journal:
         self.ends.pop(line["trial_id"], None)
         self.ends[line["trial_id"]] = line
 
-    def _write(self, name: str, line: Mapping[str, Any]) -> None:
-        file = self._files[name]
-        data = (json.dumps(plain(line), allow_nan=False) + "\n").encode()
-        start = os.fstat(file.fileno()).st_size
-        try:
-            written = file.write(data)
-            if written != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(file.fileno())
-        except OSError as error:
-            self._cut(file, start)
-            raise JournalWriteError(error.errno, error.strerror or str(error), str(self.folder / name)) from error
+    def _write(self, name: str, line: Mapping[str, Any], files: LineFiles | None = None) -> None:
+        """Raises JournalWriteError."""
+        files = files or self._files
+        with self._failures_named(files.folder / name):
+            files.append(name, line)
+
+    def _replace(self, name: str, lines: list[dict[str, Any]]) -> None:
+        """Write a file whole, where a line goes between others. Raises JournalWriteError."""
+        with self._failures_named(self.folder / name):
+            self._files.replace(name, lines)
 
     @staticmethod
-    def _cut(file: Any, size: int) -> None:
-        """Leave no half line behind where that is possible; a torn line is dropped on resume otherwise."""
+    @contextlib.contextmanager
+    def _failures_named(path: Path) -> Iterator[None]:
         try:
-            os.ftruncate(file.fileno(), size)
-        except OSError:
-            return
+            yield
+        except OSError as error:
+            raise JournalWriteError(error.errno, error.strerror or str(error), str(path)) from error
 
     def append_draw(self, line: Mapping[str, Any]) -> dict[str, Any]:
         """Write one draw of the search; returns the line as a reader will find it."""
@@ -118,41 +150,88 @@ class Journal:
         self.draws.append(record)
         return record
 
+    def restore_draws(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Put lost draws back where they were."""
+        self.draws += map(_stamped, lines)
+        self.draws.sort(key=lambda line: (line["number"], line["attempt"]))
+        self._replace(schema.DRAWS_FILE, self.draws)
+
     def append_report(self, line: Mapping[str, Any]) -> bool:
-        """Write one epoch's line. False (and nothing written) if this trial and epoch are already there."""
-        key = (line["trial_id"], int(line["epoch"]))
-        if key in self._seen:
+        """Write one epoch's line, a lost one to its place. False (and nothing written) if it is already there."""
+        trial_id, epoch = line["trial_id"], int(line["epoch"])
+        if (trial_id, epoch) in self._seen:
             return False
         record = _stamped(line)
-        self._write(schema.REPORTS_FILE, record)
-        self._remember_report(record)
+        place = self._place_of_report(record) if epoch in self.lost.get(trial_id, ()) else len(self.reports)
+        if place == len(self.reports):
+            self._write(schema.REPORTS_FILE, record)
+        else:
+            self._replace(schema.REPORTS_FILE, [*self.reports[:place], record, *self.reports[place:]])
+        self._remember_report(record, place)
+        self._found(trial_id, epoch)
         return True
+
+    def _found(self, trial_id: str, epoch: int) -> None:
+        if left := [e for e in self.lost.get(trial_id, ()) if e != epoch]:
+            self.lost[trial_id] = left
+        else:
+            self.lost.pop(trial_id, None)
+
+    def _place_of_report(self, record: Mapping[str, Any]) -> int:
+        """Where a lost line stood: behind the epoch before it, else before the epoch after it or the next trial."""
+        own = [(line["epoch"], i) for i, line in enumerate(self.reports) if line["trial_id"] == record["trial_id"]]
+        before = [i + 1 for epoch, i in own if epoch < record["epoch"]]
+        after = [i for epoch, i in own if epoch > record["epoch"]] or [
+            i for i, line in enumerate(self.reports) if _order(line) > _order(record)
+        ]
+        return max(before) if before else min(after, default=len(self.reports))
 
     def append_end(self, line: Mapping[str, Any]) -> bool:
         """Write a trial's end. False if a final (not `interrupted`) end is already there."""
         if self.ended(line["trial_id"]):
             return False
+        self._append_end(line)
+        return True
+
+    def _append_end(self, line: Mapping[str, Any]) -> None:
         missing = [f for f in schema.TRIAL_FIELDS if f not in line and f != "schema"]
         assert not missing, f"trial end without {missing}"
         assert line["status"] in schema.STATUSES, line["status"]
+        self._pictures.shut(f"{line['trial_id']}.jsonl")  # else a study of many trials keeps as many files open
         record = _stamped(line)
-        self._write(schema.TRIALS_FILE, record)
-        self._remember_end(record)
-        return True
+        place = len(self._end_lines)
+        if schema.TRIALS_FILE in self.damaged and record["status"] != schema.INTERRUPTED:  # it may be one of the lost
+            later = (i for i, end in enumerate(self._end_lines) if _order(end) > _order(record))
+            own = (i + 1 for i, end in enumerate(self._end_lines) if end["trial_id"] == record["trial_id"])
+            place = max(min(later, default=place), max(own, default=0))
+        if place == len(self._end_lines):
+            self._write(schema.TRIALS_FILE, record)
+            self._end_lines.append(record)
+            self._remember_end(record)
+            return
+        self._end_lines.insert(place, record)
+        self._replace(schema.TRIALS_FILE, self._end_lines)
+        self.ends.clear()
+        for end in self._end_lines:
+            self._remember_end(end)
 
     def append_picture(self, trial_id: str, line: Mapping[str, Any]) -> None:
         """Write one epoch's picture to projections/<trial_id>.jsonl; of an epoch that comes again the last counts."""
-        folder = self.folder / schema.PROJECTIONS_DIR
-        name = f"{schema.PROJECTIONS_DIR}/{trial_id}.jsonl"
-        if name not in self._files:
-            folder.mkdir(exist_ok=True)
-            self._read(name)
-            self._files[name] = (self.folder / name).open("ab", buffering=0)
-        self._write(name, _stamped({"trial_id": trial_id, **line}))
+        name = f"{trial_id}.jsonl"
+        if name not in self._pictures:
+            self._pictures.folder.mkdir(exist_ok=True)
+            if damage := self._pictures.open(name).damage:
+                warnings.warn(f"pictures are lost: {'; '.join(map(str, damage))}", stacklevel=2)
+        self._write(name, _stamped({"trial_id": trial_id, **line}), self._pictures)
 
     def ended(self, trial_id: str) -> bool:
         """True once the trial has a final end."""
         return trial_id in self.ends and self.ends[trial_id]["status"] != schema.INTERRUPTED
+
+    def whole_until(self, trial_id: str) -> int:
+        """The last epoch up to which every report is there."""
+        lost = self.lost.get(trial_id)
+        return lost[0] - 1 if lost else self.last_epoch.get(trial_id, 0)
 
     def reports_of(self, trial_id: str) -> list[dict[str, Any]]:
         """The trial's lines in the order they were written."""
@@ -168,8 +247,8 @@ class Journal:
 
     def close(self) -> None:
         """Close the files; closing twice is fine."""
-        for file in self._files.values():
-            file.close()
+        self._files.close()
+        self._pictures.close()
 
 
 def metrics_of(result: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from study.record import machine
 from study.record.journal import now, plain
 from study.settings.config import StudyConfig
 from trainables import files
+from trainables.lines import MOST_NAMED
 from trainables.settings.changes import differences, refused_on_resume
 
 
@@ -46,13 +47,17 @@ def save(folder: Path, manifest: Mapping[str, Any]) -> None:
     files.write_atomically(folder / schema.MANIFEST_FILE, json.dumps(plain(manifest), indent=2) + "\n")
 
 
-def begin_session(manifest: dict[str, Any], *, storage: str | None = None) -> None:
-    """Note a start or resume, and where its checkpoints lie if elsewhere; a killed session is closed as such."""
+def begin_session(manifest: dict[str, Any], *, storage: str | None = None, damage: Sequence[str] = ()) -> None:
+    """Note a start or resume, where its checkpoints lie if elsewhere, and what was damaged (one line each).
+
+    A killed session is closed as such.
+    """
     for session in manifest["sessions"]:
         if session["ended"] is None:
             session["reason"] = "killed"
-    elsewhere = {"storage": storage} if storage else {}
-    manifest["sessions"].append({"started": now(), "ended": None, "reason": None, **elsewhere})
+    more = {"storage": storage, "damage": list(damage)[:MOST_NAMED]}
+    noted = {name: value for name, value in more.items() if value}
+    manifest["sessions"].append({"started": now(), "ended": None, "reason": None, **noted})
     manifest["status"] = "running"
     manifest["ended"] = None
 

@@ -54,6 +54,8 @@ class Recorder:
         self.running: dict[str, Task] = {}
         self.without_room: dict[str, str] = {}
         """Trials that a full disk interrupted in this session, and what the system said."""
+        self.not_repeated: dict[str, str] = {}
+        """Trials that failed while they made lost reports again, and why."""
         self._began: dict[str, str] = {}
         self._held = HeldTime(journal, clock)
 
@@ -71,7 +73,8 @@ class Recorder:
             self._began[task.trial_id] = self._first_seen(task.trial_id)
         self._held.begin(task.trial_id)
         self.running[task.trial_id] = task
-        self._emit("started", task)
+        if task.repeat_until is None:
+            self._emit("started", task)
 
     def _first_seen(self, trial_id: str) -> str:
         reports = self.journal.reports_of(trial_id)
@@ -96,7 +99,7 @@ class Recorder:
         if result.get("projection"):
             self.journal.append_picture(task.trial_id, result["projection"])
         fresh = self.journal.append_report(line)
-        if fresh:
+        if fresh and task.repeat_until is None:  # whoever looks on has seen it already
             self._emit("reported", task, line)
         return fresh
 
@@ -143,6 +146,13 @@ class Recorder:
                 self.tell(task, line)
             self._emit("ended", task, line)
         return written
+
+    def repeated(self, task: Task, status: str, error: str | None) -> None:
+        """A trial that made lost reports again has left its process; its end, if it has one, stays as it was."""
+        self._held.leave(task.trial_id)
+        self.running.pop(task.trial_id, None)
+        if error:
+            self.not_repeated[task.trial_id] = f"{status}: {error.strip().splitlines()[-1]}"
 
     def interrupt(self) -> int:
         """Record every running trial as interrupted; returns how many."""

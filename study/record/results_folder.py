@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from study import schema
 from study.record import machine, manifest
 from study.settings.config import StudyConfig
-from trainables.files import PARTIAL, DamagedFile, read_json_lines
+from trainables.files import PARTIAL
 
 
 def _scrap(path: Path) -> bool:
@@ -66,13 +65,9 @@ def reopen(folder: Path, study: StudyConfig, source: str, data: Mapping[str, Any
     return record
 
 
-def hours_used(folder: Path, record: Mapping[str, Any]) -> float:
-    """Hours of all ended sessions; one that was killed ends with its last report."""
-    last = None
-    with contextlib.suppress(DamagedFile):
-        rows = read_json_lines(folder / schema.REPORTS_FILE)
-        times = [schema.checked_fields(line, schema.REPORTS_FILE, "")["time"] for _, line in rows]
-        last = max(times, default=None)
+def hours_used(record: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> float:
+    """Hours of all ended sessions; one that was killed ends with the last of the reports."""
+    last = max((line["time"] for line in reports), default=None)
     total = 0.0
     for session in record["sessions"]:
         end = session["ended"] or last

@@ -28,6 +28,10 @@ class Task:
     """More keys for the trainable's config (confirm: linear_epochs)."""
     resume_from: tuple[str, ...] = ()
     """Checkpoint folders of earlier sessions, newest first."""
+    reported: int | None = None
+    """Epochs on record when the session began, without a gap; a later epoch's checkpoint is not gone on from."""
+    repeat_until: int | None = None
+    """The epoch to stop at: the trial only makes reports again that were lost. None: it is trained to its end."""
 
     def config(self) -> dict[str, Any]:
         """Plain dict for Tune; `from_config` is its inverse."""
@@ -35,9 +39,9 @@ class Task:
         fields["params"], fields["run"] = dict(self.params), dict(self.run)
         return {**self.extra, **fields}
 
-    def resumed(self, checkpoints: list[str]) -> Task:
-        """The same trial, to go on from the first of these checkpoints that loads."""
-        return replace(self, resume_from=tuple(checkpoints))
+    def resumed(self, checkpoints: list[str], reported: int | None = None) -> Task:
+        """The same trial, to go on from the first of these checkpoints that loads and is of a reported epoch."""
+        return replace(self, resume_from=tuple(checkpoints), reported=reported)
 
 
 def from_config(config: Mapping[str, Any]) -> Task:

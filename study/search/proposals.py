@@ -36,7 +36,6 @@ class Proposals:
         baselines = space.baseline_points(study)
         self._points = [*baselines, *(space.grid_points(study) if self._grid else [])]
         """Tried first, in order."""
-        self._baselines = len(baselines)
         self._limit = study.search.trials
         self._known: dict[str, str] = {}
         self._next_number = 0
@@ -88,9 +87,7 @@ class Proposals:
             self._next_attempt = line["attempt"] + 1
 
     def _task(self, line: Mapping[str, Any]) -> Task:
-        index = line["point_index"]
-        baseline = index is not None and index < self._baselines
-        return stages.search_task(self._study, line["number"], line["params"], baseline)
+        return stages.drawn_task(self._study, line)
 
     def unfinished(self) -> list[Task]:
         """Drawn and not ended, by number. DamagedFile if the journal holds a trial of the search that nobody drew."""
@@ -101,8 +98,8 @@ class Proposals:
             if name not in drawn:
                 path = self._journal.folder / file
                 raise DamagedFile(f"{path}: holds {name}, which {schema.DRAWS_FILE} does not; restore the folder")
-        lines = [line for line in self._journal.draws if line["duplicate_of"] is None]
-        return [self._task(line) for line in lines if not self._journal.ended(line["trial_id"])]
+        tasks = stages.drawn_tasks(self._study, self._journal.draws)
+        return [task for task in tasks if not self._journal.ended(task.trial_id)]
 
     def learn(self, task: Task, line: Mapping[str, Any]) -> None:
         """How a trial ended; `line` is its line of trials.jsonl."""

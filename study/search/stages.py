@@ -37,6 +37,18 @@ def search_task(study: StudyConfig, number: int, params: Mapping[str, Any], base
     )
 
 
+def drawn_task(study: StudyConfig, draw: Mapping[str, Any]) -> Task:
+    """The task of a line of draws.jsonl that is no duplicate. The first declared points are the baselines."""
+    index = draw["point_index"]
+    baseline = index is not None and index < len(space.baseline_points(study))
+    return search_task(study, draw["number"], draw["params"], baseline)
+
+
+def drawn_tasks(study: StudyConfig, draws: Sequence[Mapping[str, Any]]) -> list[Task]:
+    """The trials of the search, by number."""
+    return [drawn_task(study, draw) for draw in draws if draw["duplicate_of"] is None]
+
+
 def confirm_points(
     ends: Sequence[Mapping[str, Any]], objectives: Mapping[str, str], max_points: int
 ) -> list[Mapping[str, Any]]:

@@ -91,6 +91,9 @@ class StudyCallback(tune.Callback):
             self._end(from_config(trial.config), *failure_of(_error_of(trial)))
 
     def _end(self, task: Task, status: str, error: str | None) -> None:
+        if task.repeat_until is not None:
+            self.recorder.repeated(task, status, error)
+            return
         if status == schema.INTERRUPTED:  # a full disk: of its checkpoints the newest may be half written
             self.recorder.end(task, status, error=error)
             return

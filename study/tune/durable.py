@@ -66,9 +66,10 @@ class Durable:
     """Mixed in before a class Trainable; see the module's docstring.
 
     A trainable may keep what is known of it in `last_report`: the metrics of its last epoch, or what it knows before.
-    The result of a trial that failed repeats them.
+    The result of a trial that failed repeats them. `epoch`: how many epochs it has finished.
     """
 
+    epoch = 0
     last_report: Mapping[str, Any] = {}
     _failure: tuple[str, str] | None = None
     """Status and error of a trial that cannot go on; its next result says so."""
@@ -205,12 +206,15 @@ class Durable:
             self._build(self._reset)
 
     def _load(self, source: str | tune.Checkpoint) -> None:
-        """Raises if it is not there; the trainable does if it cannot be read."""
+        """Raises if it is not there, or of an epoch whose report is lost; the trainable does if it cannot be read."""
         found = tune.Checkpoint(source) if isinstance(source, str) else source
         if not checkpoints.exists(found.filesystem, found.path):  # Ray would leave an empty folder behind in /tmp
             raise FileNotFoundError("it is not there")
         with found.as_directory() as folder:
             super().load_checkpoint(folder)
+        reported = self._task.get("reported")
+        if isinstance(source, str) and reported is not None and self.epoch > reported:
+            raise ValueError(f"it is of epoch {self.epoch}, and the reports on record end with epoch {reported}")
 
 
 def durable(trainable: type) -> type:

@@ -33,9 +33,11 @@ class RungScheduler(FIFOScheduler):
     def on_trial_result(self, tune_controller: object, trial: object, result: dict) -> str:
         if not dominance.finite(result, self.objectives):
             return TrialScheduler.STOP
+        config = trial.config
+        if (until := config.get("repeat_until")) is not None:
+            return TrialScheduler.CONTINUE if int(result["epoch"]) < until else TrialScheduler.STOP
         if self.rungs is None:
             return TrialScheduler.CONTINUE
-        config = trial.config
         goes_on = self.rungs.decide(config["trial_id"], config["number"], int(result["epoch"]), result)
         return TrialScheduler.CONTINUE if goes_on or config["baseline"] else TrialScheduler.STOP
 

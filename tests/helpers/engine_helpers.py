@@ -69,7 +69,9 @@ def run_fake(study: StudyConfig, out: Path, **options: Any) -> int:
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(text) for text in path.read_text().splitlines()]
+    """The objects of a file of lines, without their numbers and checks."""
+    found = [json.loads(text) for text in path.read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in ("line", "check")} for line in found]
 
 
 def timeless(line: Any) -> Any:

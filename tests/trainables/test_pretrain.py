@@ -14,6 +14,7 @@ from tests.helpers.foreign_states import FOREIGN, archive, sealed
 from tests.helpers.trial_helpers import digits, timeless, tiny
 from trainables import checkpoint, pretrain
 from trainables.data.dataset import Dataset
+from trainables.lines import read_json_lines
 
 
 def test_pretrain_yields_reports_and_continues_where_it_was_left(tmp_path: Path):
@@ -160,14 +161,15 @@ def test_foreign_checkpoints_alone_are_one_line_and_nothing_is_lost(run_file: Pa
 
 
 @pytest.mark.parametrize("line", ['{"schema": 1}', '{"schema": 1, "epoch": "2"}', "[]", "[" * 100_000])
-def test_a_foreign_line_of_reports_is_named(run_file: Path, capsys, line: str):
+def test_a_foreign_line_of_reports_is_named_and_put_aside(run_file: Path, capsys, line: str):
     command = interrupted_run(run_file, 0)
-    with (run_file.parent / "out" / "reports.jsonl").open("a", encoding="utf-8") as file:
+    path = run_file.parent / "out" / "reports.jsonl"
+    before = path.read_bytes()
+    with path.open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
-    assert pretrain.main(command) == 2
-    error = capsys.readouterr().err
-    assert "reports.jsonl:4: " in error
-    assert len(error.splitlines()) == 1
+    assert pretrain.main(command) == 0
+    assert "reports.jsonl:4: this line is not as it was written" in capsys.readouterr().out
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["run.json", "reports.jsonl", "checkpoints"])
@@ -182,3 +184,51 @@ def test_a_folder_or_file_in_the_place_of_another_is_one_line(run_file: Path, ca
     error = capsys.readouterr().err
     assert name in error
     assert len(error.splitlines()) == 1
+
+
+KINDS_OF_DAMAGE = {
+    "emptied": lambda rows: [],
+    "first dropped": lambda rows: rows[1:],
+    "one dropped": lambda rows: [rows[0], *rows[2:]],
+    "last dropped": lambda rows: rows[:-1],
+    "doubled": lambda rows: [*rows[:2], *rows[1:]],
+    "changed": lambda rows: [rows[0], rows[1].replace(b"1", b"2", 1), *rows[2:]],
+    "not there": None,
+}
+
+
+def said_in(path: Path) -> list[dict[str, Any]]:
+    return [{**timeless(line), "time": None} for _, line in read_json_lines(path)]
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_DAMAGE)
+def test_reports_that_are_lost_are_named_and_made_again(run_file: Path, capsys: pytest.CaptureFixture[str], kind: str):
+    out = run_file.parent / "out"
+    arguments = [str(run_file), "--set", "train.checkpoint_every=1", "--out", str(out)]
+    assert pretrain.main(arguments) == 0
+    path = out / "reports.jsonl"
+    whole = said_in(path)
+    rows = path.read_bytes().splitlines(keepends=True)
+    if kind == "not there":
+        path.unlink()
+    else:
+        path.write_bytes(b"".join(KINDS_OF_DAMAGE[kind](rows)))
+    capsys.readouterr()
+    assert pretrain.main([*arguments, "--resume"]) == 0
+    printed = capsys.readouterr().out
+    assert f"{path}:" in printed
+    assert "(out, epoch" in printed
+    assert said_in(path) == whole
+    assert len(list(out.glob("reports.jsonl.damaged-*"))) == (kind != "not there")
+    assert pretrain.main([*arguments, "--resume"]) == 0
+    assert "this line is" not in capsys.readouterr().out
+
+
+def test_a_run_in_a_folder_of_another_name_goes_on(run_file: Path, capsys: pytest.CaptureFixture[str]):
+    out = run_file.parent / "out"
+    arguments = [str(run_file), "--set", "train.checkpoint_every=1", "--out"]
+    assert pretrain.main([*arguments, str(out)]) == 0
+    checkpoint.in_folder(out / "checkpoints")[0].unlink()
+    out.rename(run_file.parent / "moved")
+    assert pretrain.main([*arguments, str(run_file.parent / "moved"), "--resume"]) == 0
+    assert "continuing after epoch 2" in capsys.readouterr().out

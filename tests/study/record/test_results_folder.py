@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from study import schema
@@ -36,15 +34,12 @@ def test_reopen_refuses_other_data(tmp_path, record) -> None:
     assert results_folder.reopen(tmp_path, make_study(), "x.yaml", DATA)["data"] == DATA
 
 
-def test_hours_count_killed_sessions_to_their_last_report(tmp_path, record) -> None:
+def test_hours_count_killed_sessions_to_their_last_report(record) -> None:
     start, end, later = (
         "2026-01-01T00:00:00.000+00:00",
         "2026-01-01T01:00:00.000+00:00",
         "2026-01-01T01:30:00.000+00:00",
     )
     record["sessions"] = [{"started": start, "ended": end}, {"started": end, "ended": None}]
-    assert results_folder.hours_used(tmp_path, record) == pytest.approx(1.0)
-    (tmp_path / schema.REPORTS_FILE).write_text(
-        json.dumps(dict(zip(schema.REPORT_IDENTITY, (1, "search", "a", 0, 0, 1, later), strict=True))) + "\n"
-    )
-    assert results_folder.hours_used(tmp_path, record) == pytest.approx(1.5)
+    assert results_folder.hours_used(record, []) == pytest.approx(1.0)
+    assert results_folder.hours_used(record, [{"time": later}, {"time": end}]) == pytest.approx(1.5)

@@ -1,0 +1,145 @@
+"""The trials of one session of a study: what each stage has left to train, and what a damaged journal has lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from study import disk_and_storage, schema
+from study.listeners.terminal import Terminal
+from study.record.checkpoints import Checkpoints
+from study.record.journal import Journal
+from study.record.recorder import Recorder
+from study.record.task import Task
+from study.search.scheduling import Rungs
+from study.settings.config import StudyConfig
+from trainables.reported import epochs_in_words
+
+REPAIR = "repair"
+"""Names the sessions of Tune in which lost reports are made again."""
+Stop = Callable[[], str | None]
+
+
+@dataclass(frozen=True)
+class Training:
+    """Runs what is left of the stages."""
+
+    study: StudyConfig
+    folder: Path
+    journal: Journal
+    recorder: Recorder
+    screen: Terminal
+    rungs: Rungs | None
+    places: Checkpoints
+    session: int
+    """Which session of the study this is, from 1."""
+    part: bool
+    """Whether only one stage was asked for."""
+    trainable: Callable[[], type]
+    connect: Callable[[], Any]
+    """Ray, when it is needed."""
+    stop: Stop
+    """Why the study is to stop, if it is: a signal or a budget."""
+    stop_at_once: Stop
+    """A signal alone."""
+    again: Callable[[], str]
+    """The command to go on with."""
+
+    def stage(self, name: str) -> None:
+        """Train what is left of a stage. Raises StudyStopped, DiskFull, StorageGone."""
+        with disk_and_storage.raise_storage_gone(self.places.uri, self.again):
+            self._train(name)
+        disk_and_storage.check_room(self.recorder.without_room, self.places.uri, self.again())
+
+    def _train(self, name: str) -> None:
+        from study.search import resume
+
+        rungs, draw = (self.rungs, None) if name == schema.SEARCH else (None, None)
+        self.recorder.tell = None
+        tasks = self._tasks(name)
+        waiting, planned = self._settled(name, tasks), len(tasks)
+        if name == schema.SEARCH:
+            proposals, _ = resume.make_search(self.study, self.folder, self.journal, self.recorder)
+            draw, planned = proposals.draw, self.study.search.trials
+        self.screen.stage(name, planned)
+        self._run(name, waiting, draw, rungs, self.stop)
+
+    def _settled(self, name: str, tasks: Sequence[Task]) -> list[Task]:
+        """Those that have not ended, after their reports have been heard; the others' ends are on record then."""
+        from study.search import resume
+
+        stopped = resume.replay(self.rungs if name == schema.SEARCH else None, self.journal)
+        unfinished = [task for task in tasks if not self.journal.ended(task.trial_id)]
+        return resume.settle(unfinished, stopped, self.recorder, self.places)
+
+    def _run(
+        self,
+        name: str,
+        waiting: Sequence[Task],
+        draw: Callable[[], Task | None] | None,
+        rungs: Rungs | None,
+        stop: Stop,
+    ) -> None:
+        from study.tune import engine
+        from study.tune.feed import Feed
+
+        engine.run_stage(
+            f"{name}-{self.session}",
+            Feed(waiting, draw),
+            rungs,
+            trainable=self.trainable(),
+            recorder=self.recorder,
+            checkpoints=self.places,
+            connect=self.connect,
+            stop=stop,
+            study=self.study,
+        )
+
+    # --- what a damaged journal has lost ---
+    def repair(self) -> None:
+        """Make it again, stage by stage; nothing if the journal is whole. No budget counts here."""
+        from study.search import repair
+
+        repair.restore_draws(self.study, self.folder, self.journal)
+        repair.restore_last_reports(self.journal)
+        with disk_and_storage.raise_storage_gone(self.places.uri, self.again):
+            for name in schema.STAGES:
+                if self.journal.lost or self.journal.damaged:
+                    self._repair(name)
+
+    def _repair(self, name: str) -> None:
+        from study.search import repair
+
+        known = (*self.journal.reports, *self.journal.ends.values())
+        begun = name == schema.SEARCH or any(line["stage"] == name for line in known)
+        tasks = self._tasks(name) if begun else []
+        if repeated := repair.to_repeat(tasks, self.journal, self.places):
+            lost = {task.trial_id: self.journal.lost[task.trial_id] for task in repeated}
+            self.screen.announce(f"Trained again, because their reports are lost: {epochs_in_words(lost)}")
+            self._run(REPAIR, repeated, None, None, self.stop_at_once)
+            self.places.forget(REPAIR)
+            repair.check_repeated(repeated, self.journal, self.recorder.not_repeated)
+        self._settled(name, tasks)
+
+    # --- the trials of a stage ---
+    def _tasks(self, name: str) -> list[Task]:
+        """All that are known by now."""
+        from study.search import repair, stages
+
+        if name == schema.CONFIRM:
+            return self._confirm_tasks()
+        repair.restore_draws(self.study, self.folder, self.journal)
+        return stages.drawn_tasks(self.study, self.journal.draws)
+
+    def _confirm_tasks(self) -> list[Task]:
+        from study.search import stages
+
+        ends = self.journal.final_ends(schema.SEARCH)
+        points = stages.confirm_points(ends, self.study.objectives, self.study.confirm.max_points)
+        if not points:
+            raise schema.UserError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")
+        if self.part and len(ends) < self.study.search.trials:
+            self.screen.say(f"The search stage has {len(ends)} of {self.study.search.trials} trials; confirming these.")
+        return stages.confirm_tasks(self.study, points)

@@ -1,0 +1,59 @@
+"""The engine without Ray: the same trials, recorder and rungs, one trial at a time, in milliseconds."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ray.tune.result import SHOULD_CHECKPOINT
+from ray.tune.schedulers import TrialScheduler
+
+from study.interrupt import StudyStopped
+from study.tune import engine
+from study.tune.callback import StudyCallback
+from study.tune.durable import durable
+from study.tune.rung_scheduler import RungScheduler
+from tests.helpers.engine_helpers import run_fake
+
+
+def run_stage(name, feed, rungs, *, trainable, recorder, checkpoints, connect, stop, study) -> None:
+    """As `study.tune.engine.run_stage`, on this process. `connect` is not called: there is no Ray."""
+    callback, scheduler = StudyCallback(recorder, checkpoints, stop), RungScheduler(rungs, study.objectives)
+    actors = durable(trainable)
+    actors._setup_logdir = lambda self: setattr(self, "_logdir", checkpoints.uri)
+    while isinstance(config := feed.suggest(""), dict):
+        trial = SimpleNamespace(config=config, last_result={})
+        actor = actors(config=config)
+        folder = Path(checkpoints.uri) / name / config["trial_id"]
+        callback.on_trial_start(0, [], trial)
+        while not _over(actor, trial, folder, callback, scheduler):
+            if (reason := stop()) is not None:
+                raise StudyStopped(reason)
+        callback.on_trial_complete(0, [], trial)
+        if callback._error is not None:
+            raise callback._error
+
+
+def _over(actor: Any, trial: Any, folder: Path, callback: StudyCallback, scheduler: RungScheduler) -> bool:
+    """One epoch, its report and its checkpoint; whether it was the last."""
+    trial.last_result = result = actor.step()
+    callback.on_trial_result(0, [], trial, result)
+    decision = scheduler.on_trial_result(None, trial, result)
+    over = bool(result.get("done")) or decision == TrialScheduler.STOP
+    if (over or result.get(SHOULD_CHECKPOINT)) and actor._failure is None:
+        kept = sorted(folder.glob("checkpoint_*"))
+        path = folder / f"checkpoint_{1 + int(kept[-1].name[-6:]) if kept else 0:06d}"
+        path.mkdir(parents=True)
+        actor.save_checkpoint(str(path))
+        for old in kept[:-1]:
+            shutil.rmtree(old)
+    return over
+
+
+def study_in_this_process(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`run_fake` on this engine."""
+    monkeypatch.setattr(engine, "run_stage", run_stage)
+    return run_fake
