@@ -76,13 +76,13 @@ class PeakMemory:
             torch.cuda.reset_peak_memory_stats(self.device)
         else:
             with suppress(OSError):
-                Path("/proc/self/clear_refs").write_text("5")
+                Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
     def bytes(self) -> int:
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device)
         with suppress(OSError, ValueError):
-            for line in Path("/proc/self/status").read_text().splitlines():
+            for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
                 if line.startswith("VmHWM:"):
                     return int(line.split()[1]) * 1024
         unit = 1 if sys.platform == "darwin" else 1024

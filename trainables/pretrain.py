@@ -114,6 +114,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train one run file; returns the exit code."""
+    exit_codes.show_any_text()
     options = parse(arguments)
     try:
         return exit_codes.exit_code(lambda: _train_file(options))
@@ -171,7 +172,7 @@ def _resume(trial: Trial, kept: Path, console: Console) -> None:
 def _train_to_the_end(trial: Trial, folder: Path, console: Console) -> None:
     """Each report goes to reports.jsonl, and in a line to the console."""
     cfg = trial.cfg
-    with _progress(console) as bar, (folder / "reports.jsonl").open("a") as reports:
+    with _progress(console) as bar, (folder / "reports.jsonl").open("a", encoding="utf-8") as reports:
 
         def record(report: dict[str, Any]) -> None:
             reports.write(json.dumps(report_line(report, cfg, folder.name), allow_nan=False) + "\n")

@@ -80,8 +80,8 @@ def content_hash(files: Sequence[Path], root: Path, folder: Path) -> str:
         return _hash_all(files, names, sizes)
     times = [(stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for stat in stats]
     memo = folder / "contents" / digest(FORMAT, root.resolve(), names, sizes, times, _sampled(files))
-    with contextlib.suppress(OSError):
-        known = memo.read_text().strip()
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        known = memo.read_text(encoding="utf-8").strip()
         if len(known) == 64:
             return known
     found = _hash_all(files, names, sizes)
@@ -169,7 +169,7 @@ def _remove(place: Path) -> None:
 def _open(place: Path) -> Entry | None:
     """The entry, or None if it is missing or damaged."""
     try:
-        meta = json.loads((place / "entry.json").read_text())
+        meta = json.loads((place / "entry.json").read_text(encoding="utf-8"))
         if meta["format"] != FORMAT or meta["sizes"] != _sizes(place) or meta["checksums"] != _checksums(place):
             return None
         images = np.load(place / "images.npy", mmap_mode="r")
@@ -215,7 +215,7 @@ def file_lock(path: Path, progress: Progress) -> Iterator[None]:
         yield
         return
     try:
-        file = open(path, "a")  # noqa: SIM115 - closed by the `with` below
+        file = open(path, "ab")  # noqa: SIM115 - closed by the `with` below
     except OSError as error:
         raise _cannot_write(path.parent, error) from error
     with file:
