@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import psutil
 import torch
 
 from trainables.settings.config import TrainConfig
 from trainables.vocabulary.errors import UserError
+
+CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def pick_device(spec: str) -> torch.device:
@@ -100,6 +103,16 @@ def synchronise(device: torch.device) -> None:
     """Wait until the device has done all that was asked of it (timing and the end of an epoch only)."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def memory_bytes(device: torch.device) -> int:
+    """Of the GPU, or of this machine as far as its control group may use it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    limits = [psutil.virtual_memory().total]
+    with suppress(OSError, ValueError):  # `max`: no limit
+        limits.append(int(CONTROL_GROUP.read_text(encoding="utf-8")))
+    return min(limits)
 
 
 class OnDevice(NamedTuple):

@@ -8,6 +8,7 @@ Exit codes: 0 done, 2 an error of the user (one line on stderr, no traceback), 3
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import shlex
@@ -24,12 +25,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainables import checkpoint, exit_codes, files, shapes
 from trainables.data.dataset import Dataset, load_dataset
-from trainables.failures import Diverged, TimedOut
+from trainables.failures import Diverged, TimedOut, is_out_of_memory
 from trainables.files import SCHEMA_VERSION, read_json_lines, write_atomically
 from trainables.settings.config import RunConfig
 from trainables.settings.run_file import load_run, without_effect
 from trainables.trial import Trial
 from trainables.vocabulary.errors import UserError
+from trainables.wording import shorten
 
 SET_HELP = (
     "change a setting of the file, such as method=nnclr, preset=seed, support.k=200 or train.epochs=20; "
@@ -147,6 +149,24 @@ def train(cfg: RunConfig, folder: Path, *, resume: bool, notes: Sequence[str]) -
     if checkpoint.in_folder(kept) and not resume:
         raise UserError(f"{folder}: holds checkpoints of an earlier run; add --resume or choose another --out")
     console = Console(markup=False, emoji=False)
+    with _memory_is_the_users():
+        _train_in(cfg, folder, console, resume=resume, notes=notes)
+
+
+@contextlib.contextmanager
+def _memory_is_the_users() -> Iterator[None]:
+    """Within this context used-up memory is the user's to mend, in one line."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        said = shorten((str(error).strip().splitlines() or [type(error).__name__])[0])
+        raise UserError(f"out of memory: {said}; lower train.batch_size, heads.*, or the support set") from error
+
+
+def _train_in(cfg: RunConfig, folder: Path, console: Console, *, resume: bool, notes: Sequence[str]) -> None:
+    kept = folder / "checkpoints"
     trial = Trial(cfg, load_dataset(cfg.data, console.print))
     for line in notes:
         console.print(f"note: {line}", soft_wrap=True)
