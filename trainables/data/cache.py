@@ -146,6 +146,7 @@ def _publish(place: Path, build: Callable[[Path], dict[str, Any]]) -> None:
         temporary.mkdir()
         meta = build(temporary)
         meta |= {"format": FORMAT, "sizes": _sizes(temporary), "checksums": _checksums(temporary)}
+        meta |= {"seal": _seal(meta)}
         write_atomically(temporary / "entry.json", json.dumps(meta, indent=1))
         try:
             os.rename(temporary, place)
@@ -170,16 +171,26 @@ def _open(place: Path) -> Entry | None:
     """The entry, or None if it is missing or damaged."""
     try:
         meta = json.loads((place / "entry.json").read_text(encoding="utf-8"))
-        if meta["format"] != FORMAT or meta["sizes"] != _sizes(place) or meta["checksums"] != _checksums(place):
+        if (
+            meta.pop("seal") != _seal(meta)
+            or meta["format"] != FORMAT
+            or meta["sizes"] != _sizes(place)
+            or meta["checksums"] != _checksums(place)
+        ):
             return None
         images = np.load(place / "images.npy", mmap_mode="r")
         labels, ids = np.load(place / "labels.npy"), np.load(place / "ids.npy")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     if images.dtype != np.uint8 or images.ndim != 4 or not len(images) == len(labels) == len(ids):
         return None
     labels.flags.writeable = ids.flags.writeable = False
     return Entry(images, labels, ids, meta)
+
+
+def _seal(meta: dict[str, Any]) -> int:
+    """CRC-32 of what an entry remembers: a changed mean would go unnoticed."""
+    return zlib.crc32(json.dumps(meta, sort_keys=True).encode())
 
 
 _ARRAYS = ("images.npy", "labels.npy", "ids.npy")
