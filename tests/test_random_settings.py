@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import types
 import typing
@@ -12,7 +13,7 @@ from unittest import mock
 
 import yaml
 from annotated_types import Ge, Gt, Le, Lt
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -101,7 +102,7 @@ BASE = {
 
 
 def loads_or_says(content: bytes, make_plan: bool) -> None:
-    with TemporaryDirectory() as place:
+    with TemporaryDirectory() as place, contextlib.chdir(place):  # where a random cache_dir is made
         path = Path(place) / "study.yaml"
         path.write_bytes(content)
         try:
@@ -124,6 +125,7 @@ def loads_or_says(content: bytes, make_plan: bool) -> None:
         assert not of_a_file or all(line.startswith((str(path), "random, ")) for line in said)
 
 
+@example({"device": "\x1e"})
 @given(changes=sections(StudyConfig, without=("name", "rehearsal")))
 def test_random_studies(changes: dict[str, Any]) -> None:
     merged = {**BASE, **changes}
