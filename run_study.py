@@ -64,6 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     from study.schema import exit_codes
 
+    exit_codes.show_any_text()
     try:
         return exit_codes.exit_code(lambda: run(args), "run_study.py")
     except KeyboardInterrupt:

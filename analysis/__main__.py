@@ -81,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     from study.schema import exit_codes
 
+    exit_codes.show_any_text()
     given = parser().parse_args(argv)
     try:
         return exit_codes.exit_code(lambda: draw(given))

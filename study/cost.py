@@ -26,6 +26,8 @@ REPLAYED = 5000
 """Trials of a search whose scheduler is played through; those beyond end, on average, as the later half of these."""
 START_S = 20.0
 """Once a study: starting Ray and loading PyTorch in the trial processes, and making the report."""
+MOST_BASELINES = 20
+"""Whose memory is looked at."""
 TRIAL_S = 0.5
 """Starting a trial in a reused process, and ending it."""
 
@@ -57,6 +59,8 @@ class Plan:
     """The data, or their sizes where these are known without reading them."""
     foreign: bool = False
     """Trials train on a cluster's GPUs and this machine has none, so `cost` is what its CPU would take."""
+    too_large: tuple[str, ...] = ()
+    """Points at the ends of the space that need more memory than there is, in words: they will end out_of_memory."""
 
     @property
     def hours(self) -> tuple[float, float]:
@@ -130,6 +134,23 @@ def measure(study: StudyConfig, sizes: Any, on_cpu: bool = False) -> Cost:
     return Cost(found.epoch_s, found.peak_memory_bytes, found.checkpoint_bytes)
 
 
+def too_large(study: StudyConfig, sizes: Any, on_gpu: bool) -> tuple[str, ...]:
+    """Of each method's largest point, and of the baselines, those that the memory of this machine cannot hold."""
+    from trainables.devices import pick_device
+    from trainables.failures import DoesNotFit
+    from trainables.model.size import check_room
+
+    found = []
+    for point in (*space.largest_points(study), *space.baseline_points(study)[:MOST_BASELINES]):
+        run = space.to_run(study, point, seed=0)
+        try:
+            device = pick_device("auto" if on_gpu else "cpu")
+            check_room(run, channels=sizes.channels, num_classes=sizes.num_classes, device=device)
+        except DoesNotFit as error:
+            found.append(f"{space.label(point)}: {error}")
+    return tuple(dict.fromkeys(found))
+
+
 def _trains_on_gpu(study: StudyConfig) -> bool:
     """Whether the study's trials take a GPU of this machine."""
     return study.device.startswith("cuda") or (study.device == "auto" and has_gpu())
@@ -181,6 +202,7 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | Non
         cost=measure(study, sizes, foreign),
         sizes=sizes,
         foreign=foreign,
+        too_large=() if address else too_large(study, sizes, on_gpu),
     )
 
 

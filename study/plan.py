@@ -69,6 +69,8 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     timed = f"about {low}, at worst {high} ({epoch} an epoch, timed now on this machine"
     yield "time", f"not known: this machine has no GPU; on its CPU {timed})" if plan.foreign else f"{timed})"
     yield "memory", f"about {bytes_in_words(cost.memory_bytes)} a trial" + (" (on a CPU)" if plan.foreign else "")
+    for line in plan.too_large:
+        yield "does not fit", f"{line}; such a trial ends out_of_memory"
     yield "disk", f"about {bytes_in_words(plan.disk_bytes)} at most"
     yield "results", str(plan.folder)
 

@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import psutil
 import torch
 
 from trainables.settings.config import TrainConfig
 from trainables.vocabulary.errors import UserError
+from trainables.wording import shorten
+
+CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def pick_device(spec: str) -> torch.device:
@@ -27,7 +31,7 @@ def pick_device(spec: str) -> torch.device:
     except RuntimeError:
         device = None
     if device is None or device.type not in ("cpu", "cuda"):
-        raise UserError(f"device: '{spec}' is not a device; use auto, cpu, cuda or cuda:N")
+        raise UserError(f"device: {shorten(repr(spec))} is not a device; use auto, cpu, cuda or cuda:N")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device: '{spec}' was asked for, but torch sees no CUDA device; use cpu or auto")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
@@ -76,13 +80,13 @@ class PeakMemory:
             torch.cuda.reset_peak_memory_stats(self.device)
         else:
             with suppress(OSError):
-                Path("/proc/self/clear_refs").write_text("5")
+                Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
     def bytes(self) -> int:
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device)
         with suppress(OSError, ValueError):
-            for line in Path("/proc/self/status").read_text().splitlines():
+            for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
                 if line.startswith("VmHWM:"):
                     return int(line.split()[1]) * 1024
         unit = 1 if sys.platform == "darwin" else 1024
@@ -100,6 +104,16 @@ def synchronise(device: torch.device) -> None:
     """Wait until the device has done all that was asked of it (timing and the end of an epoch only)."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def memory_bytes(device: torch.device) -> int:
+    """Of the GPU, or of this machine as far as its control group may use it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    limits = [psutil.virtual_memory().total]
+    with suppress(OSError, ValueError):  # `max`: no limit
+        limits.append(int(CONTROL_GROUP.read_text(encoding="utf-8")))
+    return min(limits)
 
 
 class OnDevice(NamedTuple):

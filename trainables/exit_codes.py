@@ -6,6 +6,8 @@ Standard library only.
 from __future__ import annotations
 
 import errno
+import io
+import os
 import sys
 from collections.abc import Callable
 
@@ -39,6 +41,13 @@ def for_the_user(error: BaseException) -> bool:
     return isinstance(error, UserError)
 
 
+def show_any_text() -> None:
+    """Printing what the terminal's encoding cannot show gives `?` instead of an error. Called first by each program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
 def exit_code(work: Callable[[], int], prefix: str = "error") -> int:
     """The exit code of `work`; USER_ERROR, after a line a problem on standard error, for what the user can put right.
 
@@ -49,6 +58,14 @@ def exit_code(work: Callable[[], int], prefix: str = "error") -> int:
     except (UserError, OSError) as error:
         if not for_the_user(error):
             raise
-        problems = "\n".join(" ".join(line.split()) for line in str(error).splitlines() if line.strip())
-        print(f"{prefix}: {problems}", file=sys.stderr)
+        problems = "\n".join(" ".join(line.split()) for line in _said(error).splitlines() if line.strip())
+        print(f"{prefix}: {problems}".encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
         return USER_ERROR
+
+
+def _said(error: UserError | OSError) -> str:
+    """The message; of the system's word on a file, the file first: `/a/b: Is a directory`."""
+    name = isinstance(error, OSError) and error.strerror and (error.filename2 or error.filename)
+    if isinstance(name, str | bytes):
+        return f"{os.fsdecode(name)}: {error.strerror}"
+    return str(error)

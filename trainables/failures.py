@@ -17,6 +17,10 @@ class TimedOut(RuntimeError):
     """The run took longer than train.time_limit_s."""
 
 
+class DoesNotFit(MemoryError):
+    """The run needs more memory than there is, known before any of it is taken."""
+
+
 ALLOCATOR_WORDS = (
     "cuda out of memory",
     "cuda error: out of memory",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from trainables.vocabulary.errors import UserError
-from trainables.wording import shorten
+from trainables.wording import printable, shorten
 
 PARTIAL = ".partial"
 """Ending of a file that is being written; one that lies around is of a process that was killed."""
@@ -37,7 +37,8 @@ def user_path(path: str | Path, option: str = "") -> Path:
     """
     text, prefix = str(path), f"{option}: " if option else ""
     try:
-        raw = os.fsencode(text)
+        raw = _as_the_system_has_it(text)
+        text = os.fsdecode(raw)
         if b"\0" in raw:
             raise UserError(f"{prefix}a path cannot hold a zero character; take it out")
         if len(raw) > MAX_PATH_BYTES or max(map(len, raw.split(b"/"))) > MAX_NAME_BYTES:
@@ -52,6 +53,14 @@ def user_path(path: str | Path, option: str = "") -> Path:
         raise UserError(f"{prefix}{shorten(ascii(text))} holds characters that no path can hold") from None
     except RuntimeError:
         raise UserError(f"{prefix}'{shorten(text)}': no home folder is known for it; write the path in full") from None
+
+
+def _as_the_system_has_it(text: str) -> bytes:
+    """A path's bytes; what the locale has no bytes for counts as UTF-8, as a file of settings is."""
+    try:
+        return os.fsencode(text)
+    except UnicodeEncodeError:
+        return text.encode("utf-8")
 
 
 class DamagedFile(UserError):
@@ -77,9 +86,9 @@ def atomically(path: str | Path) -> Iterator[IO[bytes]]:
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:
-    """Write a whole file (text as UTF-8) or leave what was there."""
+    """Write a whole file (text as UTF-8, what that cannot hold escaped) or leave what was there."""
     with atomically(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(printable(content).encode() if isinstance(content, str) else content)
 
 
 def checked(found: Any, place: str) -> dict[str, Any]:

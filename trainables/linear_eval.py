@@ -61,6 +61,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Evaluate one checkpoint on a test split; returns the exit code."""
+    exit_codes.show_any_text()
     options = parse(arguments)
     try:
         return exit_codes.exit_code(lambda: _evaluate(options))
@@ -86,7 +87,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     )
     _print(result, frozen)
     if options.json:
-        files.user_path(options.json, "--json").write_text(json.dumps(result._asdict(), indent=2) + "\n")
+        files.user_path(options.json, "--json").write_text(
+            json.dumps(result._asdict(), indent=2) + "\n", encoding="utf-8"
+        )
     return exit_codes.DONE
 
 

@@ -110,6 +110,8 @@ def examine_lines(path: str | Path) -> Lines:
     file whose lines are not numbered.
     """
     path = Path(path)
+    if path.is_symlink() and not path.exists():
+        raise DamagedFile(f"{path}: a link that leads nowhere; restore what it led to, or take it away")
     known = read_counts(path.parent).get(path.name, 0)
     raw = path.read_bytes() if path.exists() else b""
     end = raw.rfind(b"\n") + 1

@@ -26,7 +26,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainables import checkpoint, exit_codes, files, shapes
 from trainables.data.dataset import Dataset, load_dataset
-from trainables.failures import Diverged, TimedOut
+from trainables.failures import Diverged, TimedOut, is_out_of_memory
 from trainables.files import SCHEMA_VERSION, write_atomically
 from trainables.lines import LineFiles
 from trainables.reported import epochs_in_words, lost_epochs, name_lost
@@ -34,6 +34,7 @@ from trainables.settings.config import RunConfig
 from trainables.settings.run_file import load_run, without_effect
 from trainables.trial import Trial
 from trainables.vocabulary.errors import UserError
+from trainables.wording import shorten
 
 REPORTS = "reports.jsonl"
 SET_HELP = (
@@ -119,6 +120,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train one run file; returns the exit code."""
+    exit_codes.show_any_text()
     options = parse(arguments)
     try:
         return exit_codes.exit_code(lambda: _train_file(options))
@@ -151,6 +153,24 @@ def train(cfg: RunConfig, folder: Path, *, resume: bool, notes: Sequence[str]) -
     if checkpoint.in_folder(kept) and not resume:
         raise UserError(f"{folder}: holds checkpoints of an earlier run; add --resume or choose another --out")
     console = Console(markup=False, emoji=False)
+    with _memory_is_the_users():
+        _train_in(cfg, folder, console, resume=resume, notes=notes)
+
+
+@contextlib.contextmanager
+def _memory_is_the_users() -> Iterator[None]:
+    """Within this context used-up memory is the user's to mend, in one line."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        said = shorten((str(error).strip().splitlines() or [type(error).__name__])[0])
+        raise UserError(f"out of memory: {said}; lower train.batch_size, heads.*, or the support set") from error
+
+
+def _train_in(cfg: RunConfig, folder: Path, console: Console, *, resume: bool, notes: Sequence[str]) -> None:
+    kept = folder / "checkpoints"
     trial = Trial(cfg, load_dataset(cfg.data, console.print))
     for line in notes:
         console.print(f"note: {line}", soft_wrap=True)

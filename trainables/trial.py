@@ -20,6 +20,7 @@ from trainables.failures import Diverged, TimedOut
 from trainables.maths.schedules import warmup_cosine
 from trainables.model.methods import Learner
 from trainables.model.optim import build_optimizer, load_optimizer, set_learning_rate
+from trainables.model.size import check_room
 from trainables.settings.changes import differences, refused_on_resume
 from trainables.settings.config import RunConfig
 from trainables.vocabulary.errors import UserError
@@ -62,6 +63,7 @@ class Trial:
 
     def _build(self) -> None:
         cfg, data = self.cfg, self.dataset
+        check_room(cfg, channels=data.channels, num_classes=data.num_classes, device=self.device)
         self.method = Learner(cfg, channels=data.channels, num_classes=data.num_classes, device=self.device)
         if devices.wants_channels_last(cfg.train, self.device):
             self.method.to(memory_format=torch.channels_last)

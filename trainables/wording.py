@@ -6,6 +6,7 @@ Standard library only.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from trainables.vocabulary.metrics_and_objectives import Metric
 
@@ -64,3 +65,20 @@ def value_in_words(value: float | None, metric: Metric) -> str:
 def shorten(text: str, most: int = MAX_SHOWN) -> str:
     """A text as a message shows it: its beginning, and how long it is, if it has more than `most` characters."""
     return text if len(text) <= most else f"{text[: most - 30]}... ({len(text):,} characters)"
+
+
+def printable(value: Any) -> Any:
+    """Text with what no UTF-8 file can hold escaped: bytes of file names that are not UTF-8 (`\\xff`), halves of pairs.
+
+    In lists and objects every text is; anything else stays as it is.
+    """
+    if isinstance(value, dict):
+        return {printable(key): printable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [printable(inner) for inner in value]
+    if not isinstance(value, str) or value.isascii():
+        return value
+    try:
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")

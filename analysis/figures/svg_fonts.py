@@ -12,6 +12,7 @@ import functools
 import html
 import io
 import logging
+import os
 import re
 import shutil
 import subprocess
@@ -31,10 +32,8 @@ def font_file() -> Path | None:
     """The TrueType or OpenType file that stands for ASKED_FOR on this machine, or None."""
     if shutil.which("fc-match") is None:
         return None
-    answer = subprocess.run(
-        ["fc-match", "-f", "%{file}", ASKED_FOR], capture_output=True, text=True, timeout=30, check=False
-    )
-    path = Path(answer.stdout.strip())
+    answer = subprocess.run(["fc-match", "-f", "%{file}", ASKED_FOR], capture_output=True, timeout=30, check=False)
+    path = Path(os.fsdecode(answer.stdout.strip()))
     return path if path.suffix.lower() in (".ttf", ".otf") and path.is_file() else None
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.results.whole import check_whole
 from study import schema
-from study.schema import ACCURACY, SUPPORT_BYTES, UserError, files
+from study.schema import ACCURACY, SUPPORT_BYTES, UserError, files, wording
 from study.schema import lines as line_files
 
 NESTED = ("params", "metrics")
@@ -62,7 +62,7 @@ def load(folder: Path | str) -> Results:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: not a folder; give the results folder of a study, for example results/k_sweep")
-    manifest, study = schema.read_manifest(folder), schema.read_study(folder)
+    manifest, study = wording.printable([schema.read_manifest(folder), schema.read_study(folder)])
     check_whole(folder)
     ends = _trial_ends(folder / schema.TRIALS_FILE, manifest["objectives"])
     lines = _report_lines(folder / schema.REPORTS_FILE)
@@ -77,7 +77,7 @@ def load(folder: Path | str) -> Results:
         trials=trials,
         reports=reports,
         rehearsal=bool(manifest["rehearsal"]),
-        name=folder.resolve().name,
+        name=wording.printable(folder.resolve().name),
         running=manifest["status"] == "running",
         objectives=own if len(own) > 1 else {**own, SUPPORT_BYTES: "min"},
     )
@@ -97,7 +97,7 @@ def _trial_ends(path: Path, objectives: Mapping[str, str]) -> list[dict[str, Any
         earlier = ends.get(line["trial_id"])
         if earlier is not None and schema.INTERRUPTED not in (earlier["status"], line["status"]):
             raise files.DamagedFile(f"{place}: trial {line['trial_id']} has ended before ({earlier['status']})")
-        ends[line["trial_id"]] = line
+        ends[line["trial_id"]] = wording.printable(line)
     return sorted(ends.values(), key=lambda end: (schema.STAGES.index(end["stage"]), end["number"]))
 
 
@@ -117,7 +117,7 @@ def _report_lines(path: Path) -> list[dict[str, Any]]:
         if key in seen:
             raise files.DamagedFile(f"{place}: epoch {key[1]} of trial {key[0]} is there before, in line {seen[key]}")
         seen[key] = number
-        lines.append(line)
+        lines.append(wording.printable(line))
     return lines
 
 

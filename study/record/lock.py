@@ -33,7 +33,7 @@ class FolderLock:
 
     def _owner(self) -> dict:
         try:
-            found = json.loads(self.path.read_text() or "{}")
+            found = json.loads(self.path.read_text(encoding="utf-8") or "{}")
         except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}

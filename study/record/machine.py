@@ -21,7 +21,9 @@ def _output(*command: str) -> str | None:
     if shutil.which(command[0]) is None:
         return None
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace", timeout=20, check=True
+        )
     except (subprocess.SubprocessError, OSError):
         return None
     return done.stdout.strip()
@@ -67,7 +69,7 @@ def cpu_name() -> str:
     """Model name of the processor, as the system gives it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
-        for line in info.read_text().splitlines():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()

@@ -169,7 +169,7 @@ def _bad_device(study: StudyConfig) -> Iterator[str]:
             f"cuda:0; write device: cuda (CUDA_VISIBLE_DEVICES={device[5:]} keeps a study on that GPU of this machine)"
         )
     else:
-        yield f"device: '{shorten(device)}' is not a device of a study; use auto, cpu or cuda"
+        yield f"device: {shorten(repr(device))} is not a device of a study; use auto, cpu or cuda"
 
 
 def _too_many_gpus(study: StudyConfig) -> Iterator[str]:

@@ -190,6 +190,21 @@ def _typed(name: str, spec: RangeSpec, value: float) -> Any:
     return round(value) if PARAMETERS[name].kind == "int" else value
 
 
+def largest_points(study: StudyConfig) -> list[dict[str, Any]]:
+    """Of each method the point with all numbers at their largest; other choices are the study's own, else the first."""
+
+    def largest(name: str, method: str) -> Any:
+        spec = study.space[name]
+        if name == "method":
+            return method
+        if isinstance(spec, RangeSpec):
+            return _typed(name, spec, spec.high)
+        own = base_value(study, name)
+        return max(spec) if PARAMETERS[name].kind != "choice" else own if own in spec else spec[0]
+
+    return [fill(study, lambda name, method=method: largest(name, method)) for method in methods_of(study)]
+
+
 def levels(name: str, spec: RangeSpec | tuple[Any, ...]) -> list[Any]:
     """Values a grid takes from one parameter: the choices, or `grid` points of the range, ends included."""
     if isinstance(spec, tuple):

@@ -25,7 +25,7 @@ def _error_of(trial: Any) -> BaseException | None:
         if pickled is not None and pickled.exists():
             return cloudpickle.loads(pickled.read_bytes())
         if text is not None and text.exists():
-            return RuntimeError(text.read_text().strip().splitlines()[-1])
+            return RuntimeError(text.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1])
     except Exception as error:  # half written (disk full), or an exception that cannot be unpickled here
         return RuntimeError(f"its error could not be read ({error})")
     return None

@@ -65,14 +65,20 @@ def test_a_fault_of_the_program_keeps_its_traceback(folder, monkeypatch, capsys)
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("error", [PermissionError(13, "no", "a"), OSError(errno.ENOSPC, "No space left on device")])
-def test_what_the_file_system_refuses_is_one_line(folder, monkeypatch, capsys, error):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "no", "a"), "a: no"),
+        (OSError(errno.ENOSPC, "No space left on device"), "[Errno 28] No space left on device"),
+    ],
+)
+def test_what_the_file_system_refuses_is_one_line(folder, monkeypatch, capsys, error, said):
     def refused(*_, **__):
         raise error
 
     monkeypatch.setattr("analysis.report.make.make_report", refused)
     assert main([str(folder)]) == 2
-    assert capsys.readouterr().err == f"error: {error}\n"
+    assert capsys.readouterr().err == f"error: {said}\n"
 
 
 def test_a_broken_line_is_named(folder, capsys):

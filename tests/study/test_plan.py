@@ -169,3 +169,12 @@ def test_what_people_write_is_shown_as_they_wrote_it(planned, tmp_path: Path, te
     made = dataclasses.replace(planned("k_sweep", overrides=overrides), folder=tmp_path / text / "k_sweep")
     shown = text_of(made, width=400)
     assert shown.count(text) == 5, shown
+
+
+def test_a_point_that_cannot_fit_is_said_before_anything_runs(planned, capsys) -> None:
+    changes = ["space.k.high=10000000", "heads.embedding_dim=65536"]
+    made = planned("k_sweep", rehearse=True, overrides=changes)
+    (line,) = made.too_large
+    assert line.startswith("kmclr k=10000000 ")
+    assert "it needs at least 5.24 TB" in line
+    assert planned("k_sweep", rehearse=True).too_large == ()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import pytest
 
 from trainables import exit_codes
@@ -20,7 +23,9 @@ def raising(error: Exception):
     [
         (UserError("set  a.b to 3"), "set a.b to 3"),
         (UserError("a.b: no\n\na.c: neither"), "a.b: no\na.c: neither"),
-        (OSError(28, "No space left on device", "a.json"), "[Errno 28] No space left on device: 'a.json'"),
+        (OSError(28, "No space left on device", "a.json"), "a.json: No space left on device"),
+        (IsADirectoryError(21, "Is a directory", "a.partial", None, "a"), "a: Is a directory"),
+        (IsADirectoryError(21, "Is a directory", b"a\xff"), "a\\udcff: Is a directory"),
         (OSError(36, "File name too long"), "[Errno 36] File name too long"),
         (PermissionError(13, "Permission denied"), "[Errno 13] Permission denied"),
         (ConnectionRefusedError("nobody answers"), "nobody answers"),
@@ -42,3 +47,11 @@ def test_a_fault_of_the_program_passes_through(error: Exception):
 
 def test_the_code_of_the_work_is_handed_on():
     assert exit_codes.exit_code(lambda: exit_codes.ENDED_EARLY) == 3
+
+
+def test_what_a_terminal_cannot_show_does_not_end_the_program(monkeypatch: pytest.MonkeyPatch):
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, "ascii", "strict"))
+    exit_codes.show_any_text()
+    print("Käse \udcff →", flush=True)
+    assert shown.getvalue() == b"K?se ? ?\n"

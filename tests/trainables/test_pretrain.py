@@ -232,3 +232,20 @@ def test_a_run_in_a_folder_of_another_name_goes_on(run_file: Path, capsys: pytes
     out.rename(run_file.parent / "moved")
     assert pretrain.main([*arguments, str(run_file.parent / "moved"), "--resume"]) == 0
     assert "continuing after epoch 2" in capsys.readouterr().out
+
+
+def test_a_support_set_that_cannot_fit_is_one_line(run_file: Path, capsys):
+    changes = ["--set", "support.k=10000000", "--set", "heads.embedding_dim=65536"]
+    assert pretrain.main([str(run_file), "--out", str(run_file.parent / "x"), *changes]) == 2
+    error = capsys.readouterr().err
+    assert re.fullmatch(r"error: out of memory: it needs at least 5\.\d+ TB .*; lower .* the support set\n", error)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("[enforce fail] can't allocate memory: 1 TB\nmore")])
+def test_memory_used_up_on_the_way_is_one_line(run_file: Path, capsys, monkeypatch: pytest.MonkeyPatch, error):
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pretrain.Trial, "run_epoch", fail)
+    assert pretrain.main([str(run_file), "--out", str(run_file.parent / "x")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -80,8 +80,8 @@ def content_hash(files: Sequence[Path], root: Path, folder: Path) -> str:
         return _hash_all(files, names, sizes)
     times = [(stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for stat in stats]
     memo = folder / "contents" / digest(FORMAT, root.resolve(), names, sizes, times, _sampled(files))
-    with contextlib.suppress(OSError):
-        known = memo.read_text().strip()
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        known = memo.read_text(encoding="utf-8").strip()
         if len(known) == 64:
             return known
     found = _hash_all(files, names, sizes)
@@ -146,6 +146,7 @@ def _publish(place: Path, build: Callable[[Path], dict[str, Any]]) -> None:
         temporary.mkdir()
         meta = build(temporary)
         meta |= {"format": FORMAT, "sizes": _sizes(temporary), "checksums": _checksums(temporary)}
+        meta |= {"seal": _seal(meta)}
         write_atomically(temporary / "entry.json", json.dumps(meta, indent=1))
         try:
             os.rename(temporary, place)
@@ -169,17 +170,27 @@ def _remove(place: Path) -> None:
 def _open(place: Path) -> Entry | None:
     """The entry, or None if it is missing or damaged."""
     try:
-        meta = json.loads((place / "entry.json").read_text())
-        if meta["format"] != FORMAT or meta["sizes"] != _sizes(place) or meta["checksums"] != _checksums(place):
+        meta = json.loads((place / "entry.json").read_text(encoding="utf-8"))
+        if (
+            meta.pop("seal") != _seal(meta)
+            or meta["format"] != FORMAT
+            or meta["sizes"] != _sizes(place)
+            or meta["checksums"] != _checksums(place)
+        ):
             return None
         images = np.load(place / "images.npy", mmap_mode="r")
         labels, ids = np.load(place / "labels.npy"), np.load(place / "ids.npy")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     if images.dtype != np.uint8 or images.ndim != 4 or not len(images) == len(labels) == len(ids):
         return None
     labels.flags.writeable = ids.flags.writeable = False
     return Entry(images, labels, ids, meta)
+
+
+def _seal(meta: dict[str, Any]) -> int:
+    """CRC-32 of what an entry remembers: a changed mean would go unnoticed."""
+    return zlib.crc32(json.dumps(meta, sort_keys=True).encode())
 
 
 _ARRAYS = ("images.npy", "labels.npy", "ids.npy")
@@ -215,7 +226,7 @@ def file_lock(path: Path, progress: Progress) -> Iterator[None]:
         yield
         return
     try:
-        file = open(path, "a")  # noqa: SIM115 - closed by the `with` below
+        file = open(path, "ab")  # noqa: SIM115 - closed by the `with` below
     except OSError as error:
         raise _cannot_write(path.parent, error) from error
     with file:

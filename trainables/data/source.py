@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from trainables import files
+from trainables import files, wording
 from trainables.settings.config import DataConfig
 from trainables.vocabulary.errors import UserError
 
@@ -37,9 +37,8 @@ class DataError(UserError):
 
 def printable(text: str) -> str:
     """The text as this locale can print it: names of files that are not UTF-8, or too much for it, are escaped."""
-    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     encoding = sys.getfilesystemencoding()
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    return wording.printable(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def byte_order(path: Path) -> list[bytes]:

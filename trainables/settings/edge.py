@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from trainables.settings.yaml_text import ConfigError, parse, read_file, show
-from trainables.wording import shorten
+from trainables.wording import printable, shorten
 
 __all__ = ["ConfigError", "Override", "did_you_mean", "flatten", "merge", "parse", "parse_overrides", "read_file"]
 __all__ += ["show", "unflatten", "validate"]
@@ -37,7 +37,7 @@ EXPECTED = {
 def parse_overrides(overrides: Sequence[str], model: type[BaseModel]) -> list[Override]:
     """`a.b=c` strings as (dotted path, value); the value is read as YAML, except where the model takes any text."""
     pairs = []
-    for text in overrides:
+    for text in map(_as_utf8, overrides):
         dotted, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not all(dotted.split(".")):
             raise ConfigError(f"--set {shorten(text)}: expected a.dotted.name=value, for example train.epochs=20")
@@ -45,6 +45,17 @@ def parse_overrides(overrides: Sequence[str], model: type[BaseModel]) -> list[Ov
             (dotted, _override_value(value, str in _inside(model, dotted.split(".")), f"--set {shorten(text)}"))
         )
     return pairs
+
+
+def _as_utf8(text: str) -> str:
+    """What was typed, whatever the locale made of its bytes."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        shown = shorten(printable(text))
+        raise ConfigError(
+            f"--set {shown}: is not UTF-8 text; give such a folder another name, or a link to it"
+        ) from None
 
 
 def _override_value(text: str, free: bool, source: str) -> Any:

@@ -82,7 +82,8 @@ class SupportSet(nn.Module):
         self.dim = spec.dim
         self.kind, self.soft_temperature, self.mixes = positives.kind, positives.soft_temperature, positives.mix
         self.neighbours = 1 if self.kind == "nearest" else positives.top_k
-        self.generator = torch.Generator(spec.device).manual_seed(spec.seed)
+        sketch = torch.device(spec.device).type == "meta"  # buffers without memory, of which the size is asked alone
+        self.generator = torch.Generator("cpu" if sketch else spec.device).manual_seed(spec.seed)
         self.device_type = self.generator.device.type
         self.seed = spec.seed
 

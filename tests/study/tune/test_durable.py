@@ -276,3 +276,9 @@ def test_what_tune_would_unpickle_in_a_checkpoint_is_left_alone(make_actor, tmp_
     actor.restore(str(newest))
     assert actor.train()["epoch"] == 3
     assert not (tmp_path / "trace").exists()
+
+
+def test_a_support_set_that_cannot_fit_ends_out_of_memory(make_actor) -> None:
+    result = make_actor({"support": {"queue_size": 10**9}, "heads": {"embedding_dim": 4096}}, "nnclr").train()
+    assert (result["status"], result["done"]) == ("out_of_memory", True)
+    assert "it needs at least 16.4 TB" in result["error"]

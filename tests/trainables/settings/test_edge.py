@@ -246,3 +246,10 @@ def test_did_you_mean() -> None:
     known = ["temperature", "k"]
     assert edge.did_you_mean("tempurature", known) == "; did you mean 'temperature'? Known: k, temperature"
     assert edge.did_you_mean("xyz", known) == ". Known: k, temperature"
+
+
+def test_overrides_are_read_as_utf8_whatever_the_locale_made_of_them():
+    typed = "question=Käse".encode().decode("ascii", "surrogateescape")  # as Python has it in the C locale
+    assert edge.parse_overrides([typed], StudyConfig) == [("question", "Käse")]
+    with pytest.raises(edge.ConfigError, match=r"--set data\.root=/b\\xff: is not UTF-8 text; give such a folder anot"):
+        edge.parse_overrides(["data.root=/b\udcff"], StudyConfig)
