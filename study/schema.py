@@ -98,5 +98,6 @@ MANIFEST_FIELDS = (
     "rungs",  # epochs at which the scheduler decides
     "started",
     "ended",  # null while running
-    "sessions",  # [{"started", "ended", "reason"}], one per start or resume
+    "sessions",  # [{"started", "ended", "reason", "command"}], one per start or resume; where there is something to say
+    # also "storage", "damage" (one line each), "retry" ({"which", "trials"})
 )
