@@ -45,12 +45,12 @@ def last_ends(folder: Path) -> dict[str, dict]:
 def test_failed_confirm_trials_are_listed_exit_1_and_a_retry_mends_them(undisturbed, faults, tmp_path, capsys) -> None:
     """At the last epoch: as an image of the test data that cannot be read."""
     folder = tmp_path / "fake"
-    (faults / "confirm-0001-1.9").write_text("error")
+    (faults / "confirm-0001-1.9").write_text("test")
     (faults / "confirm-0000-2.4").write_text("memory")
     assert run_fake(STUDY, tmp_path, quiet=True) == 1
     printed = capsys.readouterr().out
     assert "2 trials did not reach the end:\n" in printed
-    assert "  confirm-0001-1 failed after epoch 8 of 9: KeyError: 'a bug'\n" in printed
+    assert "  confirm-0001-1 failed after epoch 8 of 9: OSError: a test image that cannot be read\n" in printed
     assert "  confirm-0000-2 out of memory after epoch 3 of 9: out of memory: shrink" in printed
     assert "train them again with: python run_study.py fake.yaml --retry failed\n" in printed
     assert all(len(line) <= 200 for line in printed.splitlines())
@@ -62,6 +62,7 @@ def test_failed_confirm_trials_are_listed_exit_1_and_a_retry_mends_them(undistur
     assert "Tried again: confirm-0001-1, confirm-0000-2\n" in capsys.readouterr().out
     assert [by_trial(found) for found in outcome_without_failures(folder)] == [by_trial(f) for f in undisturbed]
     assert manifest.load(folder)["sessions"][-1]["retry"] == {"which": "failed", "trials": 2}
+    assert load(folder).stage(schema.CONFIRM)["test_acc1"].notna().all()
     assert set(load(folder).trials["status"]) == {schema.COMPLETED, schema.STOPPED}
 
 
