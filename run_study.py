@@ -12,12 +12,18 @@ EXAMPLES = """examples:
   run_study.py configs/k_sweep.yaml --plan                show what it would do and how long it takes here
   run_study.py configs/k_sweep.yaml --rehearse            the same study on embedded data, in minutes
   run_study.py configs/k_sweep.yaml --resume              go on after Ctrl-C, a crash or preemption
+  run_study.py configs/k_sweep.yaml --retry failed        go on, and train the trials that failed again
   run_study.py configs/k_sweep.yaml --set train.epochs=50 --set search.trials=20 --out /data/studies
   run_study.py configs/k_sweep.yaml --set data.name=parquet --set data.root=FOLDER   your own images
   run_study.py configs/k_sweep.yaml --address auto --storage s3://bucket/studies     on a Ray cluster
 
-exit codes: 0 done, 1 failed, 2 something to put right (one line says what), 130/143 stopped (resume with --resume)
+exit codes: 0 done, 1 failed (also: a confirm trial has), 2 something to put right (one line
+says what), 130/143 stopped (resume with --resume)
 """
+RETRY = (
+    "resume, and train again the trials that failed (an error, diverged, out of memory, timed out), the interrupted "
+    "ones (as --resume alone does), or all of these; from their last checkpoint"
+)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -30,6 +36,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="override a setting (repeatable)")
     parser.add_argument("--out", default="results", help="results go to OUT/NAME (default: results)")
     parser.add_argument("--resume", action="store_true", help="go on where the study was stopped")
+    parser.add_argument("--retry", choices=["failed", "interrupted", "all"], help=RETRY)
     parser.add_argument("--stage", choices=["search", "confirm", "report"], help="only this stage (default: all)")
     parser.add_argument("--quiet", action="store_true", help="print only warnings, errors and the result")
     cluster = os.environ.get("RAY_ADDRESS")

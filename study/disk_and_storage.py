@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import shlex
 import shutil
@@ -49,11 +50,20 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def command_again(argv: Sequence[str], *, resume: bool) -> str:
-    """The command to go on with (resume) or to start again with, begun as this process was."""
-    rest = [a for a in argv[1:] if a != "--resume"]
+def command_again(argv: Sequence[str], *, resume: bool = False, retry: str | None = None) -> str:
+    """The command to go on with (resume), to try trials again with (retry), or to start again with, begun as this
+    process was. Everything else stays as it was written."""
+    rest, words = [], iter(argv[1:])
+    for word in words:
+        if word in ("--set", "--out", "--device", "--stage", "--address", "--storage"):
+            rest += [word, *itertools.islice(words, 1)]  # whatever follows is its value
+        elif word == "--retry":
+            next(words, None)
+        elif word != "--resume" and not word.startswith("--retry="):
+            rest.append(word)
     begin = ["uv", "run"] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python"]
-    return shlex.join([*begin, Path(argv[0]).name, *rest, *(["--resume"] if resume else [])])
+    how = ["--retry", retry] if retry else ["--resume"] * resume
+    return shlex.join([*begin, Path(argv[0]).name, *rest, *how])
 
 
 # --- a full disk ---

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from argparse import Namespace
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from study import cost, plan, runner
-from study.record import results_folder
+from study.record import manifest, results_folder
 from study.settings.loading import Loaded, load_study
 from study.tune import environment, ports
 from trainables import exit_codes, files
@@ -36,13 +37,23 @@ class Launch:
         return self.asked.stage == "report"
 
     def reported_after(self, code: int) -> bool:
-        """Whether a report follows a run with this exit code."""
-        return code == exit_codes.DONE and self.asked.stage != "search"
+        """Whether a report follows a run with this exit code: also where the study ended with trials that failed."""
+        ended = code == exit_codes.DONE or (code == exit_codes.FAILED and self._finished())
+        return ended and self.asked.stage != "search"
+
+    def _finished(self) -> bool:
+        with contextlib.suppress(files.DamagedFile):
+            return manifest.load(self.folder)["status"] == "finished"
+        return False
 
 
 def load(asked: Namespace) -> Launch:
     """Read the study file and decide between the study and its rehearsal. Raises UserError."""
     asked = Namespace(**{**vars(asked), "out": str(files.user_path(asked.out, "--out"))})
+    if asked.retry is not None:
+        if asked.stage == "report":
+            raise files.UserError("--retry trains, --stage report does not: leave one of them out")
+        asked.resume = True
     if asked.address:
         ports.check_address(asked.address)
     environment.set_variables(local=asked.address is None)  # before the plan: it imports Ray

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -59,6 +58,8 @@ class Options:
     """Results go to `out`/NAME."""
     resume: bool = False
     """Go on with that folder."""
+    retry: str | None = None
+    """Go on with it, and train trials again that ended so: a key of `schema.RETRIES`."""
     stage: str | None = None
     """`search` or `confirm` alone; None: both."""
     quiet: bool = False
@@ -76,6 +77,9 @@ class Options:
     def __post_init__(self) -> None:
         if self.stage not in (None, *schema.STAGES):
             raise schema.UserError(f"--stage: expected one of {', '.join(schema.STAGES)}, got {self.stage!r}")
+        if self.retry not in (None, *schema.RETRIES):
+            raise schema.UserError(f"--retry: expected one of {', '.join(schema.RETRIES)}, got {self.retry!r}")
+        self.resume = self.resume or self.retry is not None
         self.out = schema.files.user_path(self.out, "--out")
         self.address = self.address or os.environ.get("RAY_ADDRESS")
         self.storage = checkpoints.storage_uri(self.storage) if self.storage else None
@@ -84,8 +88,8 @@ class Options:
 def run(loaded: Any, **options: Any) -> int:
     """Run the study that `study.settings.loading.load_study` gave. `options`: fields of `Options`.
 
-    Returns 0 (finished, or a budget reached), 1 (failed), 128 + signal (interrupted). Raises UserError for what the
-    user can put right, a full disk (`DiskFull`) and a lost storage (`StorageGone`) included.
+    Returns 0 (finished, or a budget reached), 1 (failed, or a confirm trial has), 128 + signal (interrupted).
+    Raises UserError for what the user can put right, a full disk (`DiskFull`) and a lost storage (`StorageGone`) too.
     """
     how = Options(**options)
     folder = how.out / loaded.name_on_disk
@@ -113,7 +117,7 @@ class StudyRun:
     # --- the folder ---
     def _open(self) -> None:
         data = dict(self.options.describe(self.study))
-        command = shlex.join([Path(self.options.argv[0]).name, *self.options.argv[1:]])
+        command = disk_and_storage.command_again(self.options.argv)
         if self.going_on:
             source = str(self.loaded.path or self.loaded.name_on_disk)
             self.record = results_folder.reopen(self.folder, self.study, source, data)
@@ -126,12 +130,16 @@ class StudyRun:
             self.screen.say(f"Checkpoints are in {self.storage}, as before (--storage names another place).")
         self.journal = Journal(self.folder)
         hours = results_folder.hours_used(self.record, self.journal.reports)
-        manifest.begin_session(self.record, storage=self.storage, damage=self.journal.damage)
+        again = self.journal.try_again(self._stages(), schema.RETRIES[self.options.retry or "interrupted"])
+        retry = {"which": self.options.retry, "trials": len(again)} if self.options.retry else None
+        manifest.begin_session(self.record, command, self.journal.damage, storage=self.storage, retry=retry)
         manifest.save(self.folder, self.record)
         self.recorder = Recorder(self.journal, self.study.objectives)
         self.budget = Budget(self.study.budget, self.recorder, hours)
         for line in self.journal.damage:
             self.screen.announce(line)
+        if self.options.retry:
+            self.screen.say(f"Tried again: {', '.join(again)}" if again else "No trial is to be tried again.")
         self.screen.attach(self.journal)
         self.recorder.listeners = [self.screen, *self._trackers()]
 
@@ -178,7 +186,7 @@ class StudyRun:
             training = self._training()
             if self.going_on:
                 training.repair()
-            for name in [self.options.stage] if self.options.stage else self._stages():
+            for name in self._stages():
                 if (reason := self._stop_reason()) is not None:
                     raise StudyStopped(reason)
                 training.stage(name)
@@ -191,7 +199,7 @@ class StudyRun:
             self._close("finished", stop.reason)
             self.screen.announce(f"{stop.reason}: stopped {self._how_far()}")
             self.screen.announce(f"Raise it and continue with: {self._resume_command()}")
-            return exit_codes.DONE
+            return self._verdict()
         except JournalWriteError as error:
             self._failed(error)
             if disk_and_storage.disk_full_cause(error, self.folder):
@@ -203,7 +211,16 @@ class StudyRun:
             raise
         self._close("finished", "done")
         self.screen.front(self.journal)
-        return exit_codes.DONE
+        return self._verdict()
+
+    def _verdict(self) -> int:
+        """Of a session that ended by itself: lists the trials that failed; FAILED if a confirm trial has."""
+        bad = [end for end in self.journal.ends.values() if end["status"] in schema.UNSUCCESSFUL]
+        bad = [end for end in bad if end["stage"] in self._stages()]
+        if bad:
+            again = disk_and_storage.command_again(self.options.argv, retry="failed")
+            self.screen.failures(sorted(bad, key=lambda end: (end["stage"] == schema.CONFIRM, end["number"])), again)
+        return exit_codes.FAILED if any(end["stage"] == schema.CONFIRM for end in bad) else exit_codes.DONE
 
     def _training(self) -> Training:
         own = checkpoints.own_storage(self.storage, self.folder.name, self.record["started"])
@@ -225,6 +242,8 @@ class StudyRun:
         )
 
     def _stages(self) -> list[str]:
+        if self.options.stage:
+            return [self.options.stage]
         return list(schema.STAGES) if self.study.confirm.enabled else [schema.SEARCH]
 
     def _resume_command(self) -> str:

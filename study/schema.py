@@ -154,7 +154,13 @@ MANIFEST_FIELDS = {
     "ended": shapes.maybe(INSTANT),  # null while running
     "sessions": shapes.Each(  # one per start or resume
         shapes.shape(
-            {"started": INSTANT, "ended": shapes.maybe(INSTANT), "reason": shapes.maybe(TEXT)}, {"storage": TEXT}
+            {"started": INSTANT, "ended": shapes.maybe(INSTANT), "reason": shapes.maybe(TEXT)},
+            {  # where there is something to say
+                "command": TEXT,
+                "storage": TEXT,
+                "damage": shapes.Each(TEXT),
+                "retry": shapes.shape({"which": TEXT, "trials": WHOLE}),
+            },
         )
     ),
 }

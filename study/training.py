@@ -137,9 +137,11 @@ class Training:
         from study.search import stages
 
         ends = self.journal.final_ends(schema.SEARCH)
-        points = stages.confirm_points(ends, self.study.objectives, self.study.confirm.max_points)
+        numbers = stages.being_confirmed((*self.journal.reports, *self.journal.ends.values()))
+        begun = set(map(stages.point_of, numbers))
+        points = stages.confirm_points(ends, self.study.objectives, self.study.confirm.max_points, begun)
         if not points:
             raise schema.UserError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")
         if self.part and len(ends) < self.study.search.trials:
             self.screen.say(f"The search stage has {len(ends)} of {self.study.search.trials} trials; confirming these.")
-        return stages.confirm_tasks(self.study, points)
+        return stages.confirm_tasks(self.study, points, numbers)

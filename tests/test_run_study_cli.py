@@ -61,6 +61,7 @@ def test_without_a_gpu_it_says_how_long_and_rehearses(calls, capsys) -> None:
     assert options == {
         "out": "results",
         "resume": False,
+        "retry": None,
         "stage": None,
         "quiet": False,
         "address": None,
@@ -151,6 +152,23 @@ def test_search_alone_makes_no_report(calls) -> None:
     assert run_study.main([K_SWEEP, "--rehearse", "--stage", "search"]) == 0
     assert len(calls.runs) == 1
     assert calls.reports == []
+
+
+@pytest.mark.parametrize(("status", "reports"), [("finished", 1), ("failed", 0)])
+def test_a_report_follows_where_trials_failed_but_not_where_the_study_did(calls, monkeypatch, status, reports) -> None:
+    calls.code = 1
+    monkeypatch.setattr(manifest, "load", lambda folder: {"status": status})
+    assert run_study.main([K_SWEEP, "--rehearse"]) == 1
+    assert len(calls.reports) == reports
+
+
+def test_retry_goes_on_with_the_folder(calls, capsys) -> None:
+    _begun(Path("results/k_sweep-rehearsal"))
+    assert run_study.main([K_SWEEP, "--rehearse", "--retry", "failed"]) == 0
+    (_, options), *_ = calls.runs
+    assert (options["resume"], options["retry"]) == (True, "failed")
+    assert run_study.main([K_SWEEP, "--rehearse", "--retry", "failed", "--stage", "report"]) == 2
+    assert "--retry trains, --stage report does not" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("code", [1, 130, 143])

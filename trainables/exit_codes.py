@@ -15,7 +15,7 @@ from trainables.vocabulary.errors import UserError
 
 DONE = 0
 FAILED = 1
-"""A study of which a part failed; a bug too, by Python's own doing."""
+"""A study that could not go on, or a confirm trial of which failed; a bug too, by Python's own doing."""
 USER_ERROR = 2
 """One line on standard error says what to put right."""
 ENDED_EARLY = 3

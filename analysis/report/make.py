@@ -17,7 +17,7 @@ from analysis.figures.figure import Figure, Skipped
 from analysis.figures.gifs import write_gifs
 from analysis.figures.style import Style, get_style, rehearsal_label
 from analysis.report import answer as words
-from analysis.report import page, table_formats, tables
+from analysis.report import history, page, table_formats, tables
 from analysis.report.page import esc
 from analysis.results.front import against
 from analysis.results.load import Results, load
@@ -241,4 +241,8 @@ def _methods(results: Sequence[Results]) -> list[str]:
         rows = [*page.facts(one), ("Trials", page.stages(one))]
         parts += [*name, page.plain_table(rows), page.settings(one)]
     parts.append('<h2 id="reproduce">How to reproduce</h2>')
-    return parts + [page.reproduce(one) for one in results]
+    for one in results:
+        parts.append(
+            f'<p class="history">{esc(history.history(one))}</p><pre>{esc(history.commands_to_repeat(one))}</pre>'
+        )
+    return parts

@@ -141,13 +141,3 @@ def settings(results: Results) -> str:
     """Every setting of the study, as YAML in a fold-out that opens for print."""
     text = yaml.safe_dump(results.study, sort_keys=False, allow_unicode=True)
     return f"<details><summary>All settings of {esc(results.name)}</summary><pre>{esc(text)}</pre></details>"
-
-
-def reproduce(results: Results) -> str:
-    """Commands that repeat the study and redraw its report."""
-    commit = (results.manifest["git"] or {}).get("commit")
-    lines = [f"git checkout {commit}"] if commit else []
-    command = str(results.manifest["command"])
-    lines += [command if command.startswith(("python", "uv ")) else f"uv run {command}"]
-    lines += [f"uv run python -m analysis results/{results.name}   # redraws this report from the folder alone"]
-    return f"<pre>{esc(chr(10).join(lines))}</pre>"

@@ -170,7 +170,7 @@ def failed_table(results: Results) -> Table | None:
             "Seed": data["seed"],
             "Status": data["status"].str.replace("_", " "),
             "Epochs": [f"{a} of {b}" for a, b in zip(data["epochs"], data["max_epochs"], strict=True)],
-            "Error": [e if isinstance(e, str) else "–" for e in data["error"]],
+            "Error": [wording.shorten(e) if isinstance(e, str) else "–" for e in data["error"]],
         }
     )
     return Table("failed", "Trials that did not finish", "", rows, data, rehearsal_label([results]))

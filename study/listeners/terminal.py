@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,11 @@ from study.record.journal import Journal
 from study.record.task import Task
 from study.settings.config import StudyConfig
 from trainables import dominance
-from trainables.wording import number_in_words, seconds_in_words, value_in_words
+from trainables.wording import number_in_words, seconds_in_words, shorten, value_in_words
 
 ROWS = 14
+MOST_LISTED = 30
+"""Failed trials that the end of a study lists."""
 COLOURS = {schema.COMPLETED: "green", schema.STOPPED: "dim", schema.INTERRUPTED: "yellow", "running": "cyan"}
 
 
@@ -190,6 +192,17 @@ class Terminal:
         for row in list(self.rows.values())[-ROWS:]:
             table.add_row(*row.cells(self.study.objectives))
         return table
+
+    def failures(self, ends: Sequence[Mapping[str, Any]], again: str) -> None:
+        """Trials that failed, one line each (also when quiet), and the command that trains them again."""
+        self.announce(f"{len(ends)} trial{'s' * (len(ends) != 1)} did not reach the end:")
+        for end in ends[:MOST_LISTED]:
+            status = end["status"].replace("_", " ")
+            text = f"  {end['trial_id']} {status} after epoch {end['epochs']} of {end['max_epochs']}: {end['error']}"
+            self.announce(shorten(text))
+        if len(ends) > MOST_LISTED:
+            self.announce(f"  and {len(ends) - MOST_LISTED} more; the report lists all")
+        self.announce(f"Once the cause is mended, train them again with: {again}")
 
     def front(self, journal: Journal) -> None:
         """The search stage's Pareto front, printed at the end (also when quiet: it is the answer)."""

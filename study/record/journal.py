@@ -7,7 +7,7 @@ the Optuna storage, the scheduler's rungs) is rebuilt from it or checked against
 
 A line is written once: a draw before its trial starts, a report by (trial_id, epoch), a trial's end by trial_id. An
 `interrupted` end is not final: the trial goes on after a resume and a later line with the same trial_id replaces it
-(readers take the last).
+(readers take the last). A trial that is to be tried again gets such an end, whatever its end was before.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -214,6 +214,15 @@ class Journal:
         self.ends.clear()
         for end in self._end_lines:
             self._remember_end(end)
+
+    def try_again(self, stages: Collection[str], statuses: Collection[str]) -> list[str]:
+        """The trials of these stages that ended in one of these ways have not ended from now on; which these are."""
+        chosen = [end for end in self.ends.values() if end["stage"] in stages and end["status"] in statuses]
+        for end in chosen:
+            if end["status"] != schema.INTERRUPTED:
+                why = f"to be tried again after it {end['status'].replace('_', ' ')}: {end['error'] or 'no error'}"
+                self._append_end({**end, "status": schema.INTERRUPTED, "ended": now(), "error": why[:500]})
+        return [end["trial_id"] for end in chosen]
 
     def append_picture(self, trial_id: str, line: Mapping[str, Any]) -> None:
         """Write one epoch's picture to projections/<trial_id>.jsonl; of an epoch that comes again the last counts."""

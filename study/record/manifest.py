@@ -47,15 +47,16 @@ def save(folder: Path, manifest: Mapping[str, Any]) -> None:
     files.write_atomically(folder / schema.MANIFEST_FILE, json.dumps(plain(manifest), indent=2) + "\n")
 
 
-def begin_session(manifest: dict[str, Any], *, storage: str | None = None, damage: Sequence[str] = ()) -> None:
-    """Note a start or resume, where its checkpoints lie if elsewhere, and what was damaged (one line each).
+def begin_session(manifest: dict[str, Any], command: str, damage: Sequence[str] = (), **more: Any) -> None:
+    """Note a start or resume, its command, and what was damaged (one line each). A killed session is closed as such.
 
-    A killed session is closed as such.
+    more: `storage` (where its checkpoints lie if elsewhere), `retry` (what was asked to be tried again). Unless empty,
+    each is a key of the session.
     """
     for session in manifest["sessions"]:
         if session["ended"] is None:
             session["reason"] = "killed"
-    more = {"storage": storage, "damage": list(damage)[:MOST_NAMED]}
+    more = {"command": command, "damage": list(damage)[:MOST_NAMED], **more}
     noted = {name: value for name, value in more.items() if value}
     manifest["sessions"].append({"started": now(), "ended": None, "reason": None, **noted})
     manifest["status"] = "running"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,13 +51,14 @@ def drawn_tasks(study: StudyConfig, draws: Sequence[Mapping[str, Any]]) -> list[
 
 
 def confirm_points(
-    ends: Sequence[Mapping[str, Any]], objectives: Mapping[str, str], max_points: int
+    ends: Sequence[Mapping[str, Any]], objectives: Mapping[str, str], max_points: int, begun: Collection[str] = ()
 ) -> list[Mapping[str, Any]]:
     """Lines of search trials to confirm: the front of the completed ones, then the baselines that are not on it.
 
     Of equal points the earlier one stands for all; a front of more than `max_points` is thinned to the points that
     spread best (epsilon-net), ends included. Early-stopped trials are not on the front: their values are of another
-    budget.
+    budget. begun: search trials that are being confirmed already; they stay, also where a trial that was tried again
+    has since moved the front.
     """
     front: dict[tuple[float, ...], Mapping[str, Any]] = {}
     for end in dominance.front(ends, objectives):
@@ -64,20 +66,39 @@ def confirm_points(
     spread = pareto.preference_order(np.array(list(front)))[:max_points] if front else []
     chosen = [list(front.values())[i] for i in sorted(spread)]
     taken = {e["trial_id"] for e in chosen}
-    return [*chosen, *(e for e in ends if e["baseline"] and e["trial_id"] not in taken)]
+    chosen += [e for e in ends if e["baseline"] and e["trial_id"] not in taken]
+    taken = {e["trial_id"] for e in chosen}
+    return [*chosen, *(e for e in ends if e["trial_id"] in begun and e["trial_id"] not in taken)]
 
 
-def confirm_tasks(study: StudyConfig, points: Sequence[Mapping[str, Any]]) -> list[Task]:
-    """Every point with every seed at full budget, seed by seed. A task's `point` is the search trial's id."""
-    tasks: list[Task] = []
+def being_confirmed(lines: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Confirm trials that reports and ends speak of, and their numbers."""
+    return {line["trial_id"]: line["number"] for line in lines if line["stage"] == schema.CONFIRM}
+
+
+def point_of(trial_id: str) -> str:
+    """The search trial that a confirm trial repeats."""
+    return search_id(int(trial_id.split("-")[1]))
+
+
+def confirm_tasks(
+    study: StudyConfig, points: Sequence[Mapping[str, Any]], numbers: Mapping[str, int] | None = None
+) -> list[Task]:
+    """Every point with every seed at full budget, seed by seed. A task's `point` is the search trial's id.
+
+    numbers: of the trials that have begun, which keep them.
+    """
+    numbers, tasks = numbers or {}, []
+    free = (number for number in itertools.count() if number not in numbers.values())
     for seed in study.confirm.seeds:
         for end in points:
             run = space.to_run(study, dict(end["params"]), seed=seed, epochs=study.confirm.epochs)
+            trial_id = f"{schema.CONFIRM}-{end['number']:04d}-{seed}"  # whatever else is confirmed
             tasks.append(
                 Task(
                     stage=schema.CONFIRM,
-                    trial_id=f"{schema.CONFIRM}-{end['number']:04d}-{seed}",  # whatever else is confirmed
-                    number=len(tasks),
+                    trial_id=trial_id,
+                    number=numbers[trial_id] if trial_id in numbers else next(free),
                     label=end["label"],
                     method=run.method,
                     seed=seed,

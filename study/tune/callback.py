@@ -11,7 +11,7 @@ from ray import cloudpickle, tune
 from study import schema
 from study.interrupt import StudyStopped
 from study.record.checkpoints import Checkpoints
-from study.record.recorder import Recorder
+from study.record.recorder import ENDED_BY_ITSELF, Recorder
 from study.record.task import Task, from_config
 from study.tune import ray_internals
 from study.tune.durable import failure_of
@@ -71,6 +71,8 @@ class StudyCallback(tune.Callback):
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
         task = from_config(trial.config)
+        if result.get("status") in ENDED_BY_ITSELF:  # it repeats what was known; its test numbers, if any, are missing
+            return
         if "epoch" in result and dominance.finite(result, self.recorder.objectives):
             self.recorder.report(task, result)  # an error goes through Tune at once: no checkpoint may follow it
 

@@ -24,19 +24,19 @@ def test_every_field_and_nothing_else(record) -> None:
 
 
 def test_sessions_are_opened_and_closed(record) -> None:
-    manifest.begin_session(record)
-    manifest.begin_session(record)  # the first was killed
+    manifest.begin_session(record, "run_study.py a.yaml")
+    manifest.begin_session(record, "run_study.py a.yaml")  # the first was killed
     manifest.end_session(record, status="interrupted", reason="SIGTERM")
     assert [s["reason"] for s in record["sessions"]] == ["killed", "SIGTERM"]
     assert record["status"] == "interrupted"
     assert record["ended"] is not None
-    manifest.begin_session(record)
+    manifest.begin_session(record, "run_study.py a.yaml")
     assert (record["status"], record["ended"]) == ("running", None)
 
 
 def test_a_session_remembers_a_storage_elsewhere(record) -> None:
-    manifest.begin_session(record, storage="s3://bucket/studies")
-    manifest.begin_session(record)
+    manifest.begin_session(record, "run_study.py a.yaml", storage="s3://bucket/studies")
+    manifest.begin_session(record, "run_study.py a.yaml")
     assert [s.get("storage") for s in record["sessions"]] == ["s3://bucket/studies", None]
 
 

@@ -6,14 +6,11 @@ import pytest
 
 from study import schema
 from study.record.checkpoints import Checkpoints
-from study.record.journal import Journal
-from study.record.recorder import Recorder
-from study.search.resume import make_search, replay, settle
+from study.search.resume import replay, settle
 from study.search.scheduling import Rungs
 from tests.helpers.engine_helpers import make_study
-from tests.helpers.record_helpers import BOTH, checkpoint, result, task
+from tests.helpers.record_helpers import checkpoint, result, task
 from tests.helpers.search_helpers import HARMS, Bench, harm
-from trainables.files import DamagedFile
 
 
 def test_settle_ends_what_the_journal_has_decided(recorder, tmp_path) -> None:
@@ -98,32 +95,3 @@ def test_a_search_goes_on_as_undisturbed_whatever_became_of_the_storage(tmp_path
     assert again.next() == "FINISHED"
     told, expected = ([(t.state, t.params, t.values) for t in b.optuna_trials()] for b in (again, whole))
     assert told == expected
-
-
-def test_a_trial_that_nobody_drew_is_refused(tmp_path) -> None:
-    bench = Bench(tmp_path)
-    bench.run(bench.next(), epochs=2, status=schema.INTERRUPTED)
-    bench.close()
-    (tmp_path / schema.DRAWS_FILE).unlink()
-    (tmp_path / schema.OPTUNA_FILE).unlink()
-    (tmp_path / schema.TRIALS_FILE).unlink()
-    with pytest.raises(DamagedFile, match=r"reports\.jsonl: holds search-0000, which draws\.jsonl does not; restore"):
-        make_search(make_study(), tmp_path, journal := Journal(tmp_path), Recorder(journal, BOTH))
-    journal.close()
-
-
-def test_a_folder_of_the_version_before_is_adopted_by_its_ends_where_its_database_is_lost(tmp_path) -> None:
-    bench = Bench(tmp_path)
-    tasks = [bench.next() for _ in range(4)]
-    bench.run(tasks[0])
-    bench.run(tasks[1], epochs=1)
-    bench.run(tasks[2], epochs=2, status=schema.INTERRUPTED)
-    bench.run(tasks[3])
-    bench.close()
-    for name in (schema.DRAWS_FILE, schema.OPTUNA_FILE):
-        (tmp_path / name).unlink()
-    again = Bench(tmp_path)
-    assert [t.config() for t in again.unfinished] == [tasks[2].config()]
-    assert [line["params"] for line in again.journal.draws] == [one.params for one in tasks]
-    again.run(tasks[2])
-    assert again.next().number == 4

@@ -84,6 +84,16 @@ def test_durable_goes_on_from_the_newest_checkpoint_that_loads(make_trial, tmp_p
     assert make_trial(resume_from=[str(cut)]).step()["epoch"] == 1
 
 
+def test_a_checkpoint_behind_lost_reports_is_not_gone_on_from(make_trial, tmp_path, capsys) -> None:
+    newest, older = (
+        str(checkpoint(tmp_path, "search-1", "search-0000", epoch, {"epoch": epoch, "total": 0.0})) for epoch in (3, 2)
+    )
+    assert make_trial(resume_from=[newest, older], reported=3).step()["epoch"] == 4
+    assert make_trial(resume_from=[newest, older], reported=2).step()["epoch"] == 3
+    assert make_trial(resume_from=[newest, older], reported=0).step()["epoch"] == 1
+    assert "it is of epoch 3, and the reports on record end with epoch 2" in capsys.readouterr().err
+
+
 def test_durable_falls_back_within_a_session(make_trial, tmp_path, capsys) -> None:
     saved_state(tmp_path, "search-1", "search-0000", 1, {"epoch": 2, "total": 5.0})
     cut = saved_state(tmp_path, "search-1", "search-0000", 2, '{"epo')

@@ -1,0 +1,120 @@
+"""What happened to a study, session by session, and the commands that repeat it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import PurePath
+from typing import Any
+
+from analysis.results.load import Results
+from study.schema import wording
+
+MOST_TOLD = 12
+"""Sessions that are told one by one."""
+KILLED = "killed"
+SIGNALS = ("SIGINT", "SIGTERM")
+
+
+def history(results: Results) -> str:
+    """One paragraph: begun, interrupted, killed, resumed, tried again, repaired, stopped by a budget or done."""
+    sessions = _sessions(results.manifest)
+    told = [_session(session, first=not i, results=results) for i, session in enumerate(sessions)]
+    if len(told) > MOST_TOLD:
+        reasons = [str(session["reason"]) for session in sessions[1 : 1 - MOST_TOLD]]
+        counts = ", ".join(f"{reasons.count(reason)} {_ended(reason)}" for reason in dict.fromkeys(reasons))
+        told[1 : 1 - MOST_TOLD] = [f"{len(reasons)} more sessions: {counts}."]
+    return " ".join(told)
+
+
+def _sessions(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Starts and resumes on record, with what each must have."""
+    empty = {"started": None, "ended": None, "reason": None}
+    found = manifest["sessions"]
+    return [{**empty, **one} for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+
+
+def _session(session: Mapping[str, Any], *, first: bool, results: Results) -> str:
+    retry = session.get("retry")
+    began = f"{'Begun' if first else 'Tried again' if retry else 'Resumed'} {_moment(session['started'])}"
+    if retry:
+        began += f" ({retry['which']}: {retry['trials']} trial{'s' * (retry['trials'] != 1)})"
+    reason = session["reason"]
+    if reason is None:
+        end = "still running" if results.running else "not ended"
+    else:
+        end = _ended(str(reason)) + (f" {_moment(session['ended'])}" if session["ended"] else "")
+    repaired = ""
+    if damage := session.get("damage"):
+        inside = [line for line in damage if not line.endswith(" is kept here")]
+        repaired = f"; damaged records were made again ({wording.shorten('; '.join(map(_file_and_rest, inside)))})"
+    return f"{began}{repaired}; {end}."
+
+
+def _file_and_rest(line: str) -> str:
+    """A line of damage without the folder, which may have been moved since."""
+    path, colon, rest = line.partition(".jsonl")
+    return f"{PurePath(path).name}{colon}{rest}"
+
+
+def _ended(reason: str) -> str:
+    if reason in SIGNALS:
+        return f"interrupted by {reason}"
+    if reason == KILLED:
+        return "killed, or its machine went down"
+    if reason == "done":
+        return "ran to its end"
+    return f"stopped: {reason}" if reason.startswith("budget.") else f"ended by an error: {wording.shorten(reason)}"
+
+
+def _moment(text: Any) -> str:
+    try:
+        return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
+    except (TypeError, ValueError):
+        return "at an unknown time"
+
+
+# --- the commands ---
+def commands(manifest: Mapping[str, Any]) -> list[str]:
+    """What was run, as a study in an empty folder is run: the last command of each stage that was asked for.
+
+    Stages run one by one come in their order; one command that ran them all, later, stands for all of them.
+    """
+    used = [session["command"] for session in _sessions(manifest) if session.get("command")]
+    last: dict[str | None, str] = {}
+    for command in used or [_begun_somehow(str(manifest["command"]))]:
+        stage = option(command, "--stage")
+        last.pop(stage, None)
+        last = {} if stage is None else last
+        last[stage] = command
+    return list(last.values())
+
+
+def _begun_somehow(command: str) -> str:
+    """A command of a version that did not note how it was begun."""
+    return command if command.startswith(("python", "uv ")) else f"uv run {command}"
+
+
+def option(command: str, name: str) -> str | None:
+    """The value of an option of a command, in its last place."""
+    found, words = None, shlex.split(command)
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == name:
+            found = following
+        elif word.startswith(f"{name}="):
+            found = word.removeprefix(f"{name}=")
+    return found
+
+
+def commands_to_repeat(results: Results) -> str:
+    """Lines for a shell that repeat a study and redraw its report."""
+    commit = (results.manifest["git"] or {}).get("commit")
+    run = commands(results.manifest)
+    lines = [f"git checkout {commit}"] if commit else []
+    if results.rehearsal and "--rehearse" not in shlex.split(run[-1]):
+        lines.append("# on a machine with a GPU add --rehearse: this was the rehearsal, for want of one")
+    folder = f"{option(run[-1], '--out') or 'results'}/{results.folder.resolve().name}"
+    python = "python" if run[-1].startswith("python") else "uv run python"
+    redraw = f"{python} -m analysis {shlex.quote(folder)}   # redraws this report from the folder alone"
+    return "\n".join([*lines, *run, redraw])

@@ -1,0 +1,88 @@
+"""The history of a study in a paragraph, and the commands that repeat it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from analysis.report.history import commands, commands_to_repeat, history, option
+
+RUN = "python run_study.py a.yaml"
+
+
+def results(*sessions: dict[str, Any], folder: str = "elsewhere/a", **more: Any) -> Any:
+    stamps = {"started": "2026-11-27T08:06:41.086+00:00", "ended": "2026-11-27T09:00:00.000+00:00"}
+    record = {"sessions": [{**stamps, **one} for one in sessions], "command": "run_study.py a.yaml", "git": None}
+    fixed = {"folder": Path(folder), "running": False, "rehearsal": False}
+    return SimpleNamespace(manifest=record, **{**fixed, **more})
+
+
+def test_each_session_is_told() -> None:
+    told = history(
+        results(
+            {"reason": "killed", "ended": None},
+            {"reason": "SIGINT"},
+            {"reason": "budget.epochs (20) reached"},
+            {"reason": "RuntimeError: a bug"},
+            {"reason": "done", "damage": ["/home/me/a/reports.jsonl:4: lines 4 to 5 are missing (search-0000)",
+                                          "/home/me/a/reports.jsonl.damaged-1: the damaged file is kept here"]},
+            {"reason": "done", "retry": {"which": "failed", "trials": 1}},
+            {"reason": None, "ended": None},
+            running=True,
+        )
+    )  # fmt: skip
+    assert told == (
+        "Begun 2026-11-27 08:06 UTC; killed, or its machine went down. "
+        "Resumed 2026-11-27 08:06 UTC; interrupted by SIGINT 2026-11-27 09:00 UTC. "
+        "Resumed 2026-11-27 08:06 UTC; stopped: budget.epochs (20) reached 2026-11-27 09:00 UTC. "
+        "Resumed 2026-11-27 08:06 UTC; ended by an error: RuntimeError: a bug 2026-11-27 09:00 UTC. "
+        "Resumed 2026-11-27 08:06 UTC; damaged records were made again (reports.jsonl:4: lines 4 to 5 are missing "
+        "(search-0000)); ran to its end 2026-11-27 09:00 UTC. "
+        "Tried again 2026-11-27 08:06 UTC (failed: 1 trial); ran to its end 2026-11-27 09:00 UTC. "
+        "Resumed 2026-11-27 08:06 UTC; still running."
+    )
+
+
+def test_many_sessions_are_summed_up() -> None:
+    told = history(results(*[{"reason": "killed", "ended": None}] * 40, {"reason": "done"}))
+    assert "29 more sessions: 29 killed, or its machine went down." in told
+    assert told.endswith("ran to its end 2026-11-27 09:00 UTC.")
+    assert len(told) < 1500
+
+
+@pytest.mark.parametrize("sessions", ["none", [3], [{}], None])
+def test_a_strange_manifest_costs_no_report(sessions) -> None:
+    one = results()
+    one.manifest["sessions"] = sessions
+    assert isinstance(history(one), str)
+    assert commands_to_repeat(one).startswith("uv run run_study.py a.yaml\n")
+
+
+@pytest.mark.parametrize(
+    ("used", "expected"),
+    [
+        ([RUN, RUN], [RUN]),
+        ([f"{RUN} --set budget.epochs=9", f"{RUN} --set budget.epochs=99"], [f"{RUN} --set budget.epochs=99"]),
+        ([f"{RUN} --stage search", f"{RUN} --stage=confirm"], [f"{RUN} --stage search", f"{RUN} --stage=confirm"]),
+        ([f"{RUN} --stage search", RUN], [RUN]),
+        ([RUN, f"{RUN} --stage confirm"], [RUN, f"{RUN} --stage confirm"]),
+    ],
+)
+def test_the_last_command_of_each_stage_counts(used, expected) -> None:
+    assert commands(results(*({"reason": "done", "command": c} for c in used)).manifest) == expected
+
+
+def test_the_report_is_redrawn_where_the_study_is_run_to() -> None:
+    command = "python run_study.py '~/my studies/a.yaml' --out '~/x y'"
+    text = commands_to_repeat(results({"reason": "done", "command": command}, rehearsal=True))
+    assert text == (
+        "# on a machine with a GPU add --rehearse: this was the rehearsal, for want of one\n"
+        f"{command}\n"
+        "python -m analysis '~/x y/a'   # redraws this report from the folder alone"
+    )
+    plain = commands_to_repeat(results({"reason": "done", "command": "uv run run_study.py a.yaml"}))
+    assert plain.endswith("uv run python -m analysis results/a   # redraws this report from the folder alone")
+    assert option(f"{RUN} --out=b --out c", "--out") == "c"
