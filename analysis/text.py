@@ -46,10 +46,30 @@ def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
     return f"{number(mean, digits)} [{number(low, digits)}, {number(high, digits)}]"
 
 
+FEW = 3
+"""Seeds below which a mean is marked wherever it is shown."""
+
+
 def seeds_in_words(counts: Sequence[int]) -> str:
-    """`n = 3 seeds`, `n = 2 to 3 seeds`."""
+    """`n = 3 seeds`, `n = 2 to 3 seeds, some fewer than 3`, `n = 1 seed, fewer than 3`."""
     low, high = min(counts), max(counts)
-    return f"n = {low} seed{'s' * (low != 1)}" if low == high else f"n = {low} to {high} seeds"
+    few = "" if low >= FEW else f", fewer than {FEW}" if high < FEW else f", some fewer than {FEW}"
+    return f"n = {low} seed{'s' * (low != 1)}{few}" if low == high else f"n = {low} to {high} seeds{few}"
+
+
+def n_in_words(n: int) -> str:
+    """`n = 3`, `n = 2 only`: beside one value."""
+    return f"n = {n}{' only' * (n < FEW)}"
+
+
+def n_cell(n: int) -> str:
+    """`3`, `2 †`: in a table, whose caption has `few_note`."""
+    return f"{n}{' †' * (n < FEW)}"
+
+
+def few_note(counts: Sequence[int]) -> str:
+    """What the mark of `n_cell` means; empty if nothing is marked."""
+    return f" † fewer than {FEW} seeds." if min(counts, default=FEW) < FEW else ""
 
 
 def counts(pairs: Mapping[str, int]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
 from analysis.figure_data.common import NotEnough, completed
-from analysis.results.intervals import PERCENT, Interval, mean_interval
+from analysis.results.intervals import PERCENT, Interval, intervals
+from analysis.results.points import by_seed
 from study import schema
 
 
@@ -34,15 +35,14 @@ def offline_bars(trials: pd.DataFrame, costs: Sequence[str]) -> tuple[Bar, ...]:
     done = completed(trials, "confirm").dropna(subset=wanted, how="all")
     if done.empty:
         raise NotEnough("no completed trial of the confirm stage was evaluated on the test split")
-    bars = [_bar(str(point), part, costs) for point, part in done.groupby("point")]
+    groups = {str(point): part for point, part in done.groupby("point")}
+    means = {m: intervals({point: by_seed(part, m) for point, part in groups.items()}, PERCENT) for m in wanted}
+    bars = [_bar(point, part, costs, {m: means[m][point] for m in wanted}) for point, part in groups.items()]
     order = {m: i for i, m in enumerate(schema.METHODS)}
     return tuple(sorted(bars, key=lambda b: (order[b.method], *b.costs.values(), b.label)))
 
 
-def _bar(point: str, part: pd.DataFrame, costs: Sequence[str]) -> Bar:
+def _bar(point: str, part: pd.DataFrame, costs: Sequence[str], means: Mapping[str, Interval]) -> Bar:
     first = part.iloc[0]
-    found = [
-        mean_interval(part[m], limits=PERCENT) if m in part and part[m].notna().any() else None
-        for m in ("test_acc1", "test_acc5")
-    ]
+    found = [means[m] if m in means and means[m].n else None for m in ("test_acc1", "test_acc5")]
     return Bar(point, str(first["label"]), str(first["method"]), {n: float(part[n].mean()) for n in costs}, *found)

@@ -143,9 +143,10 @@ def _instants(column: pd.Series) -> pd.Series:
 def agreement(early: Sequence[float], final: Sequence[float]) -> Agreement:
     """Kendall's tau-b and Spearman's rho of two scorings of the same trials (1: same ranking, 0: unrelated).
 
-    Intervals by Fisher's z with the variances of Fieller, Hartley and Pearson 1957 (0.437 / (n - 4), 1.06 / (n - 3)):
-    approximate, for continuous scores; a perfect correlation counts half a pair short of it. Pairs with a NaN are left
-    out.
+    Intervals by Fisher's z with the variances of Fieller, Hartley and Pearson 1957 for tau, 0.437 / (n - 4), and of
+    Bonett and Wright 2000 for rho, (1 + rho^2 / 2) / (n - 3), and Student's t with n - 2 degrees of freedom in the
+    normal's place, which few trials need (`benchmarks.coverage`). Approximate, for continuous scores; a perfect
+    correlation counts half a pair short of it. Pairs with a NaN are left out.
     """
     pair = np.array([early, final], float)
     pair = pair[:, np.isfinite(pair).all(axis=0)]
@@ -154,11 +155,11 @@ def agreement(early: Sequence[float], final: Sequence[float]) -> Agreement:
         return Agreement(nan, nan, nan, nan, nan, nan, n)
     tau = float(stats.kendalltau(*pair).statistic)
     rho = float(stats.spearmanr(*pair).statistic)
-    return Agreement(tau, *_fisher(tau, 0.437 / (n - 4), n), rho, *_fisher(rho, 1.06 / (n - 3), n), n)
+    return Agreement(tau, *_fisher(tau, 0.437 / (n - 4), n), rho, *_fisher(rho, (1 + rho**2 / 2) / (n - 3), n), n)
 
 
 def _fisher(correlation: float, variance: float, n: int) -> tuple[float, float]:
-    half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * np.sqrt(variance)
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 2)) * np.sqrt(variance)
     edge = 1 - 2 / (n * (n - 1))
     z = np.arctanh(np.clip(correlation, -edge, edge))
     return min(float(np.tanh(z - half)), correlation), max(float(np.tanh(z + half)), correlation)
@@ -172,7 +173,7 @@ def mean_agreement(early: pd.Series, final: pd.Series, rankings: pd.Series) -> A
         return agreement([], [])
     n = min(one.n for one in found)
     tau, rho = (float(np.mean([getattr(one, name) for one in found])) for name in ("tau", "rho"))
-    return Agreement(tau, *_fisher(tau, 0.437 / (n - 4), n), rho, *_fisher(rho, 1.06 / (n - 3), n), n)
+    return Agreement(tau, *_fisher(tau, 0.437 / (n - 4), n), rho, *_fisher(rho, (1 + rho**2 / 2) / (n - 3), n), n)
 
 
 def _ranked(trials: pd.DataFrame, stage: str) -> pd.DataFrame:

@@ -1,23 +1,22 @@
 """Numbers behind the figures over training: curves by group, forgetting interval. No drawing here.
 
-Accuracies are in %, shares in 0-1, sizes in bytes. Intervals of single means are those of
-`analysis.results.intervals`; bands over epochs are 95 % t-intervals, NaN for n < 2. Where a group holds several points
-of the search space, the unit of an interval is the point (mean of its seeds): seeds of one point are no independent
-draws of its group. `trials` and `reports` are the frames of `analysis.results.load.Results`.
+Accuracies are in %, shares in 0-1, sizes in bytes. Intervals, bands over epochs among them, follow the one rule of
+`analysis.results.intervals`. Where a group holds several points of the search space, the unit of an interval is the
+point (mean of its seeds): seeds of one point are no independent draws of its group. `trials` and `reports` are the
+frames of `analysis.results.load.Results`.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.figure_data.common import NotEnough, completed, main_stage, ordered_methods
-from analysis.results.intervals import CONFIDENCE, PERCENT, Interval, mean_interval
+from analysis.results.intervals import PERCENT, Interval, Pooled, half_widths, intervals, pooled
 from study import schema
 
 
@@ -74,19 +73,22 @@ def limits_of(metric: str) -> tuple[float, float]:
     return PERCENT if schema.METRICS[metric].unit == "%" else (0.0, 1.0)
 
 
-def curve(wide: pd.DataFrame, group: str, points: dict[str, str], limits: tuple[float, float] = PERCENT) -> Curve:
+def curve(
+    wide: pd.DataFrame,
+    group: str,
+    points: dict[str, str],
+    limits: tuple[float, float] = PERCENT,
+    least: Pooled | None = None,
+) -> Curve:
     """`wide`: a metric with one row per epoch and one column per trial id. points: trial id -> what a person reads.
 
-    limits: what the metric can be; the interval is cut off there.
+    limits: what the metric can be; the interval is cut off there. least: the pooled deviation per epoch of what stands
+    beside this curve; None: its own alone.
     """
-    members = wide.T.groupby([points[t] for t in wide.columns]).mean().T
-    units = members if members.shape[1] > 1 else wide
-    n = units.notna().sum(axis=1).to_numpy()
-    mean = units.mean(axis=1).to_numpy()
-    spread = units.std(axis=1, ddof=1).to_numpy()
-    half = np.full(len(mean), np.nan)
-    some = n > 1
-    half[some] = stats.t.ppf((1 + CONFIDENCE) / 2, n[some] - 1) * spread[some] / np.sqrt(n[some])
+    members, units = _units(wide, points)
+    n, mean, spread = units.notna().sum(axis=1), units.mean(axis=1).to_numpy(), units.std(axis=1, ddof=1)
+    least = pooled(n.to_numpy()[None], spread.to_numpy()[None]) if least is None else least
+    half = half_widths(n.to_numpy(), spread.to_numpy(), least)
     return Curve(
         group,
         wide.index.to_numpy(),
@@ -96,6 +98,19 @@ def curve(wide: pd.DataFrame, group: str, points: dict[str, str], limits: tuple[
         wide.notna().sum(axis=1).to_numpy(),
         tuple((str(label), members[label].to_numpy()) for label in members),
     )
+
+
+def _units(wide: pd.DataFrame, points: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Of a group its points' means, and what its interval is over: these, or the trials of the only point."""
+    members = wide.T.groupby([points[t] for t in wide.columns]).mean().T
+    return members, members if members.shape[1] > 1 else wide
+
+
+def _least(parts: Iterable[pd.DataFrame], epochs: pd.Index) -> Pooled:
+    """Per epoch the deviation within these tables (columns: what they vary over), pooled."""
+    parts = [part.reindex(epochs) for part in parts]
+    n = np.array([part.notna().sum(axis=1).to_numpy() for part in parts])
+    return pooled(n, np.array([part.std(axis=1, ddof=1).to_numpy() for part in parts]))
 
 
 def curves(
@@ -126,14 +141,26 @@ def curves(
 
 
 def _by_group(rows: pd.DataFrame, metric: str, by: str) -> Iterable[Curve]:
-    groups = [*ordered_methods(rows[by]), NOT_ON_RECORD] if by == "method" else sorted(rows[by].dropna().unique())
-    for group in groups:
-        part = rows[rows[by] == group]
-        if part.empty:
-            continue
-        wide = part.pivot_table(index="epoch", columns="trial_id", values=metric, aggfunc="last")
-        points = part.drop_duplicates("trial_id").set_index("trial_id")["label"].fillna("").astype(str).to_dict()
-        yield curve(wide, f"{group:g}" if isinstance(group, float) else str(group), points, limits_of(metric))
+    """A curve per group, never with a narrower band than the deviation pooled over the curves of its kind (over points,
+    or over the seeds of any point) gives."""
+    order = [*ordered_methods(rows[by]), NOT_ON_RECORD] if by == "method" else sorted(rows[by].dropna().unique())
+    wide = {g: _wide(part, metric) for g in order if len(part := rows[rows[by] == g])}
+    points = rows.drop_duplicates("trial_id").set_index("trial_id")["label"].fillna("").astype(str).to_dict()
+    over_points = {g: units for g, table in wide.items() if (units := _units(table, points)[1]) is not table}
+    seeds = [part for table in wide.values() for _, part in _of_points(table, points)]
+    for group, table in wide.items():
+        least = _least(over_points.values() if group in over_points else seeds, table.index)
+        name = f"{group:g}" if isinstance(group, float) else str(group)
+        yield curve(table, name, points, limits_of(metric), least)
+
+
+def _wide(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    return rows.pivot_table(index="epoch", columns="trial_id", values=metric, aggfunc="last")
+
+
+def _of_points(wide: pd.DataFrame, points: dict[str, str]) -> list[tuple[str, pd.DataFrame]]:
+    """The trials of each point."""
+    return [(name, part.T) for name, part in wide.T.groupby([points[t] for t in wide.columns])]
 
 
 def diagnostics(trials: pd.DataFrame, reports: pd.DataFrame, metrics: Iterable[str]) -> dict[str, Curves]:
@@ -166,11 +193,16 @@ def forgetting(trials: pd.DataFrame, reports: pd.DataFrame) -> Forgetting:
     lines = curves(trials, reports, schema.ACCURACY, by="p_forget_every", chosen=chosen)
     values = tuple(sorted(int(v) for v in chosen["p_forget_every"].unique()))
     dots = tuple(chosen.loc[chosen["p_forget_every"] == v, schema.ACCURACY].to_numpy(float) for v in values)
-    last = tuple(over_points(chosen[chosen["p_forget_every"] == v]) for v in values)
+    last = over_points({v: chosen[chosen["p_forget_every"] == v] for v in values})
     return Forgetting(lines, values, last, dots)
 
 
-def over_points(trials: pd.DataFrame) -> Interval:
-    """Mean accuracy with interval over the points of these trials, over the trials themselves if there is one point."""
-    means = trials.groupby("label")[schema.ACCURACY].mean()
-    return mean_interval(means if len(means) > 1 else trials[schema.ACCURACY], limits=PERCENT)
+def over_points(groups: Mapping[int, pd.DataFrame]) -> tuple[Interval, ...]:
+    """Of groups of trials the mean accuracy with its interval over their points, over the trials of an only point."""
+    found: dict[int, Interval] = {}
+    for single in (True, False):
+        part = {v: group for v, group in groups.items() if (group["label"].nunique() == 1) == single}
+        of_point = {v: g.set_index("trial_id")[schema.ACCURACY] for v, g in part.items()}
+        values = of_point if single else {v: g.groupby("label")[schema.ACCURACY].mean() for v, g in part.items()}
+        found |= intervals({v: dict(enumerate(column)) for v, column in values.items()}, PERCENT)
+    return tuple(found[v] for v in groups)

@@ -14,9 +14,10 @@ from analysis.figures import pareto
 from analysis.figures.figure import Figure, Skipped
 from analysis.figures.style import INK, Style, finish
 from analysis.results import front as fronts
-from analysis.results import points
+from analysis.results import notes, points
 from analysis.results.front import Front
 from analysis.results.load import Results
+from analysis.text import seeds_in_words
 from study import schema
 
 
@@ -35,6 +36,7 @@ def front(results: Sequence[Results], style: Style) -> Figure | Skipped:
         name_points(drawing, info, style, column, len(panels))
     finish(drawing, style, results, wide=len(panels) > 1)
     caption = " ".join(_front_caption(r, f, len(found) > 1) for r, f in found)
+    caption += notes.momentum_note([r for r, _ in found])
     data = pd.concat([points.for_csv(f.points).assign(study=r.name) for r, f in found], ignore_index=True)
     return Figure("pareto", title, caption, drawing, data)
 
@@ -56,31 +58,28 @@ def _panels(tables: Sequence[tuple[Results, pd.DataFrame]], y_title: str) -> lis
 
 
 def _front_caption(results: Results, found: Front, named: bool) -> str:
-    seeds = sorted({int(n) for n in found.points["n"]})
-    n = f"n = {seeds[0]}" if len(seeds) == 1 else f"n = {seeds[0]} to {seeds[-1]}"
     name = f"{results.name}: " if named else ""
     volume = f"{found.statistics.hypervolume:.2f}"
     words = fronts.reference_in_words(found.reference, found.objectives)
     many = len(results.costs) > 1
     everything = f"accuracy, {fronts.names_of(results.costs)}"
     line = f"front in the two objectives of a panel; solid: on the front of all ({everything})" if many else ""
+    sampling = notes.sampling_note(results, found.score.column, found.points["y"])
     if found.score.stage == schema.SEARCH:
         return (
             f"{name}{found.score.title}, finished trials of the search, one seed each (no intervals: nothing was "
-            f"repeated). Line: {line or 'Pareto front'}; faded: dominated. Hypervolume {volume} ({words})."
+            f"repeated). Line: {line or 'Pareto front'}; faded: dominated. Hypervolume {volume} ({words}).{sampling}"
         )
     interval = ""
     if math.isfinite(found.statistics.low):
         interval = f" [{found.statistics.low:.2f}, {found.statistics.high:.2f}]"
+    elif found.points["n"].max() > 1:
+        interval = " (no interval: a cost is measured, or too few seeds are shared by all points)"
     return (
-        f"{name}{found.score.title}: mean over seeds ({n}), bars are 95 % intervals ({_how(found.points)}). Line: "
-        f"{line or 'front of means'}; faded: dominated points. Hypervolume {volume}{interval} ({words})."
+        f"{name}{found.score.title}: mean over seeds ({seeds_in_words(found.points['n'])}), bars are 95 % intervals. "
+        f"Line: {line or 'front of means'}; faded: dominated points. Hypervolume {volume}{interval} ({words})."
+        f"{sampling}"
     )
-
-
-def _how(table: pd.DataFrame) -> str:
-    words = {"t": "Student's t", "bootstrap": "BCa bootstrap", "single value": "none for single runs"}
-    return ", ".join(dict.fromkeys(words.get(how, how) for how in table["how"]))
 
 
 SIZE = re.compile(rf"\b({'|'.join(kind.size for kind in schema.SUPPORT_KINDS.values() if kind.size)}|queue)=(\d+)")
@@ -143,7 +142,7 @@ def search_front(results: Sequence[Results], style: Style) -> Figure | Skipped:
     caption = (
         f"Every trial of the search on validation, one seed each: {(~hollow).sum()} ran their full budget, "
         f"{hollow.sum()} were stopped early or are still running (hollow: their accuracy is of a smaller budget, so "
-        f"they are never on the front)."
+        f"they are never on the front).{notes.momentum_note([r for r, _ in drawn])}"
     )
     return Figure("pareto_search", title, caption, drawing, data)
 

@@ -13,10 +13,10 @@ from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
 from analysis.figures.panels import Panel, bars, grid, panel_figure, several
 from analysis.figures.style import Style
-from analysis.results import front, points, published
+from analysis.results import front, notes, points, published
 from analysis.results.intervals import Interval
 from analysis.results.load import Results
-from analysis.text import nice_ticks, seeds_in_words, short_name
+from analysis.text import FEW, n_in_words, nice_ticks, seeds_in_words, short_name, with_interval
 
 COLUMNS = {"acc1": "acc@1", "acc5": "acc@5"}
 
@@ -33,9 +33,10 @@ def offline_accuracy(results: Sequence[Results], style: Style) -> Figure | Skipp
 def _caption(panels: Sequence[Panel]) -> str:
     caption = (
         f"Mean over the seeds of each confirmed point ({several(panels, lambda p: _words(p.info))}) and its "
-        "95 % interval (t, from 10 seeds on bootstrap), also written beside the bars; no interval for one seed. "
+        "95 % interval, also written beside the bars; no interval for one seed. "
         f"Points by method, then by {front.names_of(panels[0].results.costs)}."
     )
+    caption += several(panels, lambda p: _sampling(p)) + notes.momentum_note([p.results for p in panels])
     if any(bar.published for panel in panels for bar in panel.info):
         caption += f" Diamonds: published values. {published.SOURCE}; epochs and recipe may differ."
     return caption
@@ -47,6 +48,11 @@ def _with_published(results: Results, found: Sequence[Bar]) -> list[Bar]:
     known = published.beside(table, results)[["acc1", "acc5"]].set_axis(table["point"])
     values = {point: row.dropna().to_dict() for point, row in known.iterrows()}
     return [bar._replace(published=values.get(bar.point, {})) for bar in found]
+
+
+def _sampling(panel: Panel) -> str:
+    means = [getattr(bar, key).mean for bar in panel.info for key in COLUMNS if getattr(bar, key) is not None]
+    return notes.sampling_note(panel.results, "test_acc1", means)
 
 
 def _words(found: Sequence[Bar]) -> str:
@@ -139,11 +145,12 @@ def _top(found: Sequence[Bar], key: str) -> float:
 
 def _end(bar: Bar, key: str) -> float:
     mean = getattr(bar, key)
-    return max(mean.high if mean.n > 1 else mean.mean, bar.published.get(key, 0.0))
+    return max(mean.high if math.isfinite(mean.high) else mean.mean, bar.published.get(key, 0.0))
 
 
 def _text(mean: Interval) -> str:
-    return f"{mean.mean:.1f} [{mean.low:.1f}, {mean.high:.1f}]" if mean.n > 1 else f"{mean.mean:.1f} (n = 1)"
+    text = with_interval(mean.mean, mean.low, mean.high, 1)
+    return text if mean.n >= FEW else f"{text} ({n_in_words(mean.n)})"
 
 
 def _add_values(fig: go.Figure, found: Sequence[Bar], key: str, style: Style, where: dict) -> None:
@@ -164,7 +171,7 @@ def _add_bars(fig: go.Figure, found: Sequence[Bar], key: str, style: Style, wher
         fig.add_bar(
             y=[i for i, _, _ in rows], x=[mean.mean for mean in means], orientation="h", name=method, width=0.6,
             marker={"color": looks.colour(method), "line": {"width": 0}}, showlegend=False,
-            error_x=bars(means, style, looks.INK) if any(mean.n > 1 for mean in means) else None,
+            error_x=bars(means, style, looks.INK) if any(math.isfinite(mean.low) for mean in means) else None,
             text=[_text(mean) for mean in means], textposition="none",
             customdata=[label for _, _, label in rows], hovertemplate="%{customdata}<br>%{text} %<extra></extra>",
             **where,

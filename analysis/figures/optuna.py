@@ -19,6 +19,7 @@ from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
 from analysis.figures.panels import Panel, collect, finish, frame, grid, several
 from analysis.figures.style import Style
+from analysis.results import notes
 from analysis.results.load import Results
 from analysis.text import counts, in_sentence, joined
 from study import schema
@@ -145,6 +146,7 @@ def parallel_coordinates(results: Sequence[Results], style: Style) -> Figure | S
         f"Every line is a completed search trial{f' of {panel.results.name}' if len(results) > 1 else ''} "
         f"(n = {len(info.rows)}); – where a parameter does not apply to a method. {axes[:1].upper()}{axes[1:]}. Full "
         f"colour: trials that no other beats in {'both' if len(info.objectives) == 2 else 'all'} objectives."
+        f"{notes.momentum_note([panel.results], panel.results.manifest['objectives'])}"
     )
     names = dict(zip(info.objectives, panel.results.manifest["objectives"], strict=True))
     table = frame([panel], lambda p: [{names.get(key, key): v for key, v in row.items()} for row in p.info.rows])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -139,7 +140,7 @@ def bars(means: Sequence[Interval], style: Style, colour: str) -> dict:
     """Error bars; none where the interval is not known."""
     return {
         "type": "data", "symmetric": False, "color": colour, "thickness": max(1.0, 0.7 * style.line),
-        "array": [m.high - m.mean if m.n > 1 else None for m in means],
-        "arrayminus": [m.mean - m.low if m.n > 1 else None for m in means],
+        "array": [m.high - m.mean if math.isfinite(m.high) else None for m in means],
+        "arrayminus": [m.mean - m.low if math.isfinite(m.low) else None for m in means],
         "width": 0.4 * style.marker,
     }  # fmt: skip

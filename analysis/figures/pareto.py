@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from analysis.figure_data.pareto_info import ParetoInfo
 from analysis.figures import style as looks
-from analysis.text import byte_ticks
+from analysis.text import byte_ticks, n_in_words
 from study.schema import Metric, wording
 
 STUDY_MARKS = (("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up", "▲"), ("cross", "✚"))
@@ -110,7 +110,7 @@ def _error_bars(rows: pd.DataFrame, method: str | None, style: looks.Style) -> d
 
 
 def _hover(row: object, axis: Metric, kind: str) -> str:
-    interval = f" [{row.low:.2f}, {row.high:.2f}], n = {row.n}" if math.isfinite(row.low) else ""
+    interval = f" [{row.low:.2f}, {row.high:.2f}], {n_in_words(row.n)}" if math.isfinite(row.low) else ""
     study = f"{row.study}<br>" if row.study else ""
     cost = wording.value_in_words(row.x, axis)
     return f"{study}<b>{row.label}</b><br>{row.y:.2f} %{interval}<br>{cost}<br>{kind}"

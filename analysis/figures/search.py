@@ -11,7 +11,7 @@ from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
 from analysis.figures.panels import Panel, grid, panel_figure, rung_lines, several
 from analysis.figures.style import Style
-from analysis.results import front
+from analysis.results import front, notes
 from analysis.results.load import Results
 from analysis.text import counts
 
@@ -99,7 +99,7 @@ def _volume_caption(panels: Sequence[Panel]) -> str:
     return (
         f"Hypervolume (higher is better) after each completed search trial ({done}) of {_measured(panels)}. "
         f"{RIGHT if _two_groups(panels) else ''}Epochs count all trials of the search, stopped ones included. "
-        "One search: no interval."
+        f"One search: no interval.{notes.momentum_note([p.results for p in panels])}"
     )
 
 

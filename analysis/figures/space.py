@@ -9,17 +9,18 @@ import plotly.graph_objects as go
 
 from analysis.figure_data import space_info as data
 from analysis.figure_data.common import NotEnough
+from analysis.figure_data.saturation import TOLERANCE, LawSet, Saturation
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
 from analysis.figures.panels import Panel, bars, grid, panel_figure, score_title, several
 from analysis.figures.style import Style
 from analysis.results.load import Results
-from analysis.text import log_ticks
+from analysis.text import log_ticks, n_in_words
 from study import schema
 
 
 def accuracy_vs_k(results: Sequence[Results], style: Style) -> Figure | Skipped:
-    """Accuracy against the number of prototypes, the fitted power law and its saturation point."""
+    """Accuracy against the number of prototypes, the laws that fit, and the saturation points they allow."""
     return panel_figure(
         "accuracy_vs_k", "Accuracy against the number of prototypes", results, style,
         compute=lambda r: data.accuracy_by_k(r.trials), draw=draw_by_k, caption=_by_k_caption, rows=_by_k_rows,
@@ -28,39 +29,73 @@ def accuracy_vs_k(results: Sequence[Results], style: Style) -> Figure | Skipped:
 
 def _by_k_caption(panels: Sequence[Panel]) -> str:
     return several(panels, lambda p: by_k_words(p.info)) + (
-        f" Model: accuracy = a - b k^-c or a - b exp(-c k), whichever leaves the smaller sum of squares over trials; "
-        "intervals from its covariance (t), not counting that choice; saturation: the k at which the curve is "
-        f"{data.TOLERANCE:g} points below a. Small dots: trials; large dots: mean per k "
-        "with its 95 % interval where n > 1 (that of two may be cut off); horizontal lines: means of the other methods "
-        "over their trials."
+        f" Saturation: the k at which a curve is {TOLERANCE:g} points below its asymptote a. Laws: accuracy = "
+        "a - b k^-c and a - b exp(-c k); brackets: every such k with which the law fits the means per k as well as the "
+        "seeds' scatter asks (95 %, F test), a seed being one unit with all its k. Small dots: trials; large dots: "
+        "mean per k over seeds with its 95 % interval (that of two may be cut off); lines: the laws that fit, at their "
+        "best; horizontal lines: means of the other methods."
     )
 
 
-def saturation_words(found: data.Saturation) -> str:
-    """What the fit says, in a sentence that may stand alone."""
-    if found.status == data.NOT_IDENTIFIABLE:
-        return f"The saturation point is not identifiable: {found.reason}."
-    top = found.asymptote
-    law = "power law, c" if found.model == "power" else "exponential, c k0"
-    fitted = f"{law} = {found.c:.2f}, a = {top.mean:.1f} % [{top.low:.1f}, {top.high:.1f}]"
-    if found.status == data.NOT_REACHED:
-        return f"Saturation is not reached: {found.reason} ({fitted})."
-    return f"Saturates at {saturation_point(found)} ({fitted}; 95 % intervals)."
+WORDS = {"power": "a power law", "exponential": "an exponential"}
 
 
-def saturation_point(found: data.Saturation) -> str:
-    """`k = 410 [180, 900]`; an end of the interval outside the sizes tried is named as that."""
-    low = _whole(found.k_low) if found.k_low >= found.grid[0] else f"< {_whole(found.grid[0])}"
-    high = _whole(found.k_high) if found.k_high <= found.grid[-1] else f"> {_whole(found.grid[-1])}"
-    return f"k = {_whole(found.k)} [{low}, {high}]"
+def saturation_words(found: Saturation) -> str:
+    """What can be said of the saturation point, in sentences that may stand alone."""
+    if found.reason:
+        return f"No saturation point can be told: {found.reason}."
+    fitting = [law for law in found.laws if law.fits]
+    if not fitting:
+        return (
+            "No saturation point can be told: neither a power law nor an exponential that levels off fits the means "
+            "per k within the scatter of the seeds."
+        )
+    by_law = " and ".join(f"{WORDS[law.law]} {_allowed(law, found)}" for law in fitting)
+    refused = [WORDS[law.law] for law in found.laws if not law.fits]
+    rest = f"; {refused[0]} does not fit" if refused else ""
+    told = f"{found.seeds} seeds at each k; {by_law}{rest}; 95 % sets"
+    if found.named:
+        return f"Saturates at {_span(found)} ({told})."
+    apart = " and the laws cannot be told apart" if len(fitting) > 1 else ""
+    bounds = [f"not below {_whole(found.low)}"] if found.low >= found.smallest else []
+    bounds += [f"not above {_whole(found.high)}"] if found.high <= found.largest else []
+    so = f"it is {bounds[0]}" if bounds else "it may be anywhere"
+    return f"No saturation point can be named from the sizes tried{apart}: {so} ({told})."
+
+
+def _span(found: Saturation) -> str:
+    """`k = 261 to 343`."""
+    return f"k = {_whole(found.low)} to {_whole(found.high)}"
+
+
+def _allowed(law: LawSet, found: Saturation) -> str:
+    """`allows 300 [261, 343]`, `allows none below 420`; what lies outside the sizes tried is named as that."""
+    below, above = law.low < found.smallest, law.high > found.largest
+    if below and above:
+        return "allows any"
+    if above:
+        return f"allows none below {_whole(law.low)}"
+    if below:
+        return f"allows none above {_whole(law.high)}"
+    return f"allows {_whole(law.best)} [{_whole(law.low)}, {_whole(law.high)}]"
+
+
+def _short(found: Saturation) -> str:
+    """For above the panel."""
+    if found.named:
+        return f"saturates at {_span(found)}"
+    if found.low >= found.smallest:
+        return f"saturation not below k = {_whole(found.low)}"
+    return "no saturation point can be told"
 
 
 def by_k_words(info: data.AccuracyByK) -> str:
     """Who is in the picture, what the fit says, and what else varied."""
     start = f"Completed kmclr trials of the {info.stage} stage, n = {len(info.k)} at {len(info.sizes)} values of k."
     others = f" Trials also differ in {', '.join(info.vary)}, which widens the scatter." if info.vary else ""
-    references = ", ".join(f"{m} n = {mean.n}" for m, mean in info.references.items())
-    return f"{start} {saturation_words(info.saturation)}{others}{f' Others: {references}.' if references else ''}"
+    references = ", ".join(f"{m} {n_in_words(mean.n)}" for m, mean in info.references.items())
+    rest = f"{others}{f' Others, over seeds: {references}.' if references else ''}"
+    return f"{start} {saturation_words(info.saturation)}{rest}"
 
 
 def _by_k_rows(info: data.AccuracyByK) -> list[dict]:
@@ -70,7 +105,9 @@ def _by_k_rows(info: data.AccuracyByK) -> list[dict]:
         for k, m in zip(info.sizes, info.means, strict=True)
     ]
     fit = [
-        {"what": "fit", "k": k, "accuracy": a} for k, a in zip(info.saturation.grid, info.saturation.fit, strict=True)
+        {"what": f"fit, {law.law}", "k": k, "accuracy": a}
+        for law in info.saturation.laws
+        for k, a in zip(law.grid, law.fit, strict=True)
     ]
     others = [
         {"what": method, "accuracy": m.mean, "low": m.low, "high": m.high, "n": m.n}
@@ -98,7 +135,8 @@ def draw_by_k(panels: Sequence[Panel], style: Style) -> go.Figure:
 def shown_range(info: data.AccuracyByK) -> list[float]:
     """Of trials, references, fit and intervals of three trials or more: that of two would flatten all the rest."""
     ends = [v for mean in info.means if mean.n > 2 for v in (mean.low, mean.high)]
-    values = [*info.accuracy, *(mean.mean for mean in info.references.values()), *info.saturation.fit, *ends]
+    fits = [v for law in info.saturation.laws for v in law.fit]
+    values = [*info.accuracy, *(mean.mean for mean in info.references.values()), *fits, *ends]
     low, high = float(np.min(values)), float(np.max(values))
     pad = max(0.08 * (high - low), 0.5)
     return [max(low - pad, -2.0), min(high + pad, 102.0)]
@@ -122,9 +160,9 @@ def _draw_trials(fig: go.Figure, info: data.AccuracyByK, style: Style, where: di
         means = [mean for _, mean in repeated]
         fig.add_scatter(
             x=[k for k, _ in repeated], y=[m.mean for m in means], mode="markers", name="mean per k", showlegend=legend,
-            error_y=bars(means, style, colour), customdata=[m.n for m in means],
+            error_y=bars(means, style, colour), customdata=[n_in_words(m.n) for m in means],
             marker={"color": colour, "size": 1.2 * style.marker, "line": {"color": "white", "width": 1}},
-            hovertemplate="k = %{x}: %{y:.2f} %, n = %{customdata}<extra></extra>", **where,
+            hovertemplate="k = %{x}: %{y:.2f} %, %{customdata}<extra></extra>", **where,
         )  # fmt: skip
     ends = [info.sizes[0] / 1.25, info.sizes[-1] * 1.25]
     for method, mean in info.references.items():
@@ -134,28 +172,24 @@ def _draw_trials(fig: go.Figure, info: data.AccuracyByK, style: Style, where: di
         )  # fmt: skip
 
 
-LAWS = {"power": "a − b k<sup>−c</sup>", "exponential": "a − b e<sup>−ck</sup>"}
+LAWS = {"power": ("a − b k<sup>−c</sup>", "solid"), "exponential": ("a − b e<sup>−ck</sup>", "dash")}
 
 
 def _draw_saturation(fig: go.Figure, info: data.AccuracyByK, style: Style, where: dict) -> None:
+    """The laws that fit, and what they allow together where that is within the sizes tried."""
     found = info.saturation
-    if found.status == data.NOT_IDENTIFIABLE:
-        _note(fig, "saturation point not identifiable", style, where)
-        return
-    name = LAWS[found.model]
-    fig.add_scatter(
-        x=found.grid, y=found.fit, mode="lines", name=name, showlegend=all(trace.name != name for trace in fig.data),
-        line={"color": looks.INK, "width": style.line}, hoverinfo="skip", **where,
-    )  # fmt: skip
-    if found.status == data.NOT_REACHED:
-        _note(fig, "saturation not reached", style, where)
-        return
-    low, high = max(found.k_low, info.sizes[0] / 1.25), min(found.k_high, info.sizes[-1] * 1.25)
-    fig.add_vrect(
-        x0=low, x1=high, fillcolor=looks.rgba(looks.colour("kmclr"), 0.12), line_width=0, layer="below", **where
-    )
-    fig.add_vline(x=found.k, line={"color": looks.colour("kmclr"), "width": style.line, "dash": "dot"}, **where)
-    _note(fig, f"saturates at {saturation_point(found)}", style, where)
+    for law in found.laws:
+        name, dash = LAWS[law.law]
+        if law.fits:
+            fig.add_scatter(
+                x=law.grid, y=law.fit, mode="lines", name=name, hoverinfo="skip",
+                showlegend=all(trace.name != name for trace in fig.data),
+                line={"color": looks.INK, "width": style.line, "dash": dash}, **where,
+            )  # fmt: skip
+    if found.named:
+        pale = looks.rgba(looks.colour("kmclr"), 0.12)
+        fig.add_vrect(x0=found.low, x1=found.high, fillcolor=pale, line_width=0, layer="below", **where)
+    _note(fig, _short(found), style, where)
 
 
 def _note(fig: go.Figure, text: str, style: Style, where: dict) -> None:

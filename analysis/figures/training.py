@@ -14,7 +14,7 @@ from analysis.figures.panels import Panel, bars, grid, in_two_lines, panel_figur
 from analysis.figures.style import Style
 from analysis.results.intervals import Interval
 from analysis.results.load import Results
-from analysis.text import counts
+from analysis.text import counts, n_in_words, with_interval
 from study import schema
 
 SHADES = ("#8CC5E8", "#3D9BD6", "#0072B2", "#004C78", "#00263C")
@@ -83,7 +83,7 @@ def curves_in_words(curves: data.Curves) -> str:
 
 CURVES_CAPTION = (
     "Thin lines: the points of the search space, each the mean over its seeds; thick lines: mean over points; bands: "
-    "95 % t-interval of that mean over points (over seeds where a method has one point) from three on (that of two is "
+    "95 % interval of that mean over points (over seeds where a method has one point) from three on (that of two is "
     "wider than the picture and stands in the CSV), cut off where it leaves the range of the values. Points differ in "
     "their other parameters, so a band is mostly their spread."
 )
@@ -145,10 +145,10 @@ def forgetting_interval(results: Sequence[Results], style: Style) -> Figure | Sk
 def _forgetting_caption(panels: Sequence[Panel]) -> str:
     return (
         f"{several(panels, lambda p: _forgetting_words(p.info))} Left: mean over points (each the mean of its seeds) "
-        "with its points as thin lines or, from three points on, its 95 % t-interval, cut off where it leaves the "
-        "range of the values; right: every trial's last accuracy (dots), mean over points and 95 % interval (t, from "
-        "10 on bootstrap; none for n = 1; over seeds where there is one point). Points of one interval also differ in "
-        "their other parameters unless the study fixes them."
+        "with its points as thin lines or, from three points on, its 95 % interval, cut off where it leaves the "
+        "range of the values; right: every trial's last accuracy (dots), mean over points and 95 % interval (none for "
+        "n = 1; over seeds where there is one point). Points of one interval also differ in their other parameters "
+        "unless the study fixes them."
     )
 
 
@@ -203,7 +203,7 @@ def _add_mean(
     fig.add_scatter(
         x=[x], y=[mean.mean], mode="markers", showlegend=False, error_y=bars([mean], style, colour),
         marker={"color": colour, "size": 1.3 * style.marker, "line": {"color": "white", "width": 1}},
-        hovertemplate=f"f = {x}: %{{y:.2f}} [{mean.low:.2f}, {mean.high:.2f}], n = {mean.n}<extra></extra>", **where,
+        hovertemplate=f"f = {x}: {with_interval(*mean[:3])}, {n_in_words(mean.n)}<extra></extra>", **where,
     )  # fmt: skip
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from analysis.report.tables import reference_point
-from analysis.results import points
+from analysis.report.tables import is_given, reference_point
+from analysis.results import notes, points
 from analysis.results.front import AXES, Front, costs_in_words, front_of
-from analysis.results.intervals import Interval, paired_difference, paired_ratio
+from analysis.results.intervals import CONFIDENCE, PERCENT, Interval, Values, compared, intervals
 from analysis.results.load import Results
 from analysis.results.points import with_support
 from analysis.text import in_sentence, joined, number, seeds_in_words, whole, with_interval
@@ -27,13 +27,14 @@ def answer(results: Results) -> list[str]:
     if front is None:
         return [*sentences, "No trial has finished, so there is no answer yet."]
     if front.score.stage == schema.SEARCH:
-        return [*sentences, *_of_search(front)]
+        first, last = _of_search(front)
+        return [*sentences, first, last + notes.momentum_note([results])]
     table = points.confirmed(results, front.score.column)
     return [
         *sentences,
         *_against_queue(table, front.score, results.objectives),
         *_against_none(table),
-        _front_words(front),
+        _front_words(front) + notes.momentum_note([results]),
     ]
 
 
@@ -85,8 +86,16 @@ def _chosen(group: pd.DataFrame) -> str:
     return f", the best of {len(group)} points," if len(group) > 1 else ""
 
 
-def _n(n: int) -> str:
-    return seeds_in_words([n]) + (", no interval" if n == 1 else "")
+def _seeds(found: Interval, choices: int) -> str:
+    """`n = 3 seeds, paired, interval corrected for a choice among 6 (Bonferroni)`."""
+    words = f"{seeds_in_words([found.n])}, paired"
+    if not math.isfinite(found.low):
+        return f"{words}, no interval"
+    return words + (f", interval corrected for a choice among {choices} (Bonferroni)" if choices > 1 else "")
+
+
+def _values(group: pd.DataFrame) -> dict[str, Values]:
+    return dict(zip(group["point"], group["values"], strict=True))
 
 
 def _against_queue(table: pd.DataFrame, score: points.Score, objectives: Mapping[str, str]) -> list[str]:
@@ -96,7 +105,10 @@ def _against_queue(table: pd.DataFrame, score: points.Score, objectives: Mapping
         return []
     costs = [name for name in objectives if name != schema.ACCURACY]
     queue = reference_point(table)
-    ratios = {row.point: paired_ratio(row.values, queue["values"]) for row in prototypes.itertuples()}
+    choices = len(prototypes) * (1 if is_given(table) else len(with_support(table, "queue")))
+    others = _values(table[table["point"] != queue["point"]])  # all say how much such ratios scatter
+    found = compared(others, queue["values"], choices=choices, ratio=True)
+    ratios = {point: found[point] for point in prototypes["point"]}
     if all(r.n == 0 for r in ratios.values()):
         return []
     best = prototypes.loc[prototypes["y"].idxmax()]
@@ -105,16 +117,20 @@ def _against_queue(table: pd.DataFrame, score: points.Score, objectives: Mapping
     values = f"{number(best['y'])} % against {number(queue['y'])} %"
     first = (
         f"{name_of(best, costs)}{_chosen(prototypes)} reach {share} of the accuracy of {name_of(queue, costs)}: "
-        f"{values} ({score.title.removesuffix(' (%)')}; {_n(ratio.n)}, paired)."
+        f"{values} ({score.title.removesuffix(' (%)')}; {_seeds(ratio, choices)})."
     )
     enough = prototypes[[ratios[p].n > 0 and ratios[p].mean >= ON_PAR for p in prototypes["point"]]]
     if not len(enough):
         return [first, f"No number of prototypes tried reaches {100 * ON_PAR:g} % of it in the mean."]
-    return [first, *_cheapest(enough, best, ratios, objectives)]
+    return [first, *_cheapest(enough, best, ratios, objectives, choices)]
 
 
 def _cheapest(
-    enough: pd.DataFrame, best: pd.Series, ratios: Mapping[str, Interval], objectives: Mapping[str, str]
+    enough: pd.DataFrame,
+    best: pd.Series,
+    ratios: Mapping[str, Interval],
+    objectives: Mapping[str, str],
+    choices: int,
 ) -> list[str]:
     """For each cost the point on par that is best in it, where it is better than the most accurate one."""
     sentences, costs = [], [name for name in objectives if name != schema.ACCURACY]
@@ -123,35 +139,36 @@ def _cheapest(
         fewest = enough.sort_values([name, "vectors"], ascending=[less, True]).iloc[0]
         if not (fewest[name] < best[name] if less else fewest[name] > best[name]):
             continue
-        ratio, share = ratios[fewest["point"]], f"at least {100 * ON_PAR:g} % of it"
+        ratio, share = ratios[fewest["point"]], f"at least {100 * ON_PAR:g} % of it in the mean"
         what = f"The {'lowest' if less else 'highest'} {in_sentence(AXES[name].title)} with {share} is that of"
         if name == schema.SUPPORT_BYTES:
             what = f"The smallest set with {share} holds"
-        text = f"{what} {name_of(fewest, costs)}: {_percent(*ratio[:3], 1, 100)} ({_n(ratio.n)}, paired)."
+        text = f"{what} {name_of(fewest, costs)}: {_percent(*ratio[:3], 1, 100)} ({_seeds(ratio, choices)})."
         sentences.append(text)
     return sentences
 
 
 def _against_none(table: pd.DataFrame) -> list[str]:
-    """What a support set adds: the best point of each arm over the arm without one."""
-    bare = table[table["method"] == "none"]
-    if bare.empty:
+    """What a support set adds: the best point of each arm over the (best) point without one."""
+    without = table[table["method"] == "none"]
+    if without.empty:
         return []
-    bare = bare.loc[bare["y"].idxmax()]
-    parts, counts = [], []
+    bare = without.loc[without["y"].idxmax()]
+    others, parts = _values(table[table["point"] != bare["point"]]), []
     for kind in (name for name, facts in schema.SUPPORT_KINDS.items() if facts.size is not None):
         group = with_support(table, kind)
         if group.empty:
             continue
-        best = group.loc[group["y"].idxmax()]
-        gain = paired_difference(best["values"], bare["values"])
+        best, choices = group.loc[group["y"].idxmax()], len(group) * len(without)
+        gain = compared(others, bare["values"], choices=choices)[best["point"]]
         if gain.n:
             what = {"prototypes": "prototypes add", "queue": "a queue adds"}.get(kind, f"{kind} adds")
-            parts.append(f"{what} at best {with_interval(gain.mean, gain.low, gain.high)} percentage points")
-            counts.append(gain.n)
-    value = _percent(bare["y"], bare["low"], bare["high"], 2)
-    text = f"Without a support set the same heads reach {value}"
-    return [f"{text}; {', '.join(parts)} ({seeds_in_words(counts)}, paired)." if parts else f"{text}."]
+            added = f"{what} at best {with_interval(gain.mean, gain.low, gain.high)} percentage points"
+            parts.append(f"{added} ({_seeds(gain, choices)})")
+    confidence = 1 - (1 - CONFIDENCE) / len(without)
+    value = _percent(*intervals(_values(table), PERCENT, confidence=confidence)[bare["point"]][:3], 2)
+    text = f"Without a support set the same heads reach {value}{_chosen(without).removesuffix(',')}"
+    return [f"{text}; {'; '.join(parts)}." if parts else f"{text}."]
 
 
 def _front_words(front: Front) -> str:
@@ -162,7 +179,7 @@ def _front_words(front: Front) -> str:
         sure = f", {100 * row['p_front']:.0f} %" if math.isfinite(row["p_front"]) else ""
         named.append(f"{row['label']} ({costs_in_words(row, costs)}{sure})")
     what = ["cost"] if len(costs) == 1 else [in_sentence(AXES[name].title) for name in costs]
-    brackets = joined([*what, "share of resamples in which it stays there"])
+    brackets = joined([*what, "share of draws of the means in which it stays there"])
     note = "" if on["p_front"].isna().all() else f"; in brackets {brackets}"
     return f"Front of means, {len(on)} of {len(front.points)} points{note}: {'; '.join(named)}."
 

@@ -19,6 +19,7 @@ from analysis.figures.style import Style, get_style, rehearsal_label
 from analysis.report import answer as words
 from analysis.report import history, page, table_formats, tables
 from analysis.report.page import esc
+from analysis.results import notes
 from analysis.results.front import against
 from analysis.results.load import Results, load
 from study import schema
@@ -219,7 +220,7 @@ def _answers(results: Sequence[Results]) -> list[str]:
         parts.append(f'{name}<div class="answer">{said}</div>')
     parts.append(
         '<p class="note">Brackets are 95 % intervals over seeds; they say how other seeds would move the numbers on '
-        "this data, not how other data would.</p>"
+        'this data, not how other data would. How they are made stands under <a href="#methods">Methods</a>.</p>'
     )
     return parts
 
@@ -238,7 +239,7 @@ def _methods(results: Sequence[Results]) -> list[str]:
     parts = ['<h2 id="methods">Methods and settings</h2>']
     for one in results:
         name = [f"<h3>{esc(one.name)}</h3>"] if len(results) > 1 else []
-        rows = [*page.facts(one), ("Trials", page.stages(one))]
+        rows = [*page.facts(one), ("Trials", page.stages(one)), ("Intervals", notes.interval_rule(one))]
         parts += [*name, page.plain_table(rows), page.settings(one)]
     parts.append('<h2 id="reproduce">How to reproduce</h2>')
     for one in results:

@@ -30,7 +30,7 @@ def to_markdown(table: Table) -> str:
 TEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$", "{": r"\{", "}": r"\}",
        "–": "--", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
        "|": r"\textbar{}", '"': "''", "×": r"$\times$", "·": r"$\cdot$", "→": r"$\to$", "−": "$-$",
-       "≤": r"$\le$", "≥": r"$\ge$", "±": r"$\pm$", "\0": "{}"}  # fmt: skip
+       "≤": r"$\le$", "≥": r"$\ge$", "±": r"$\pm$", "†": r"$\dagger$", "\0": "{}"}  # fmt: skip
 
 
 def _tex_character(character: str) -> str:

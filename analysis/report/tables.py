@@ -8,11 +8,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.figures.style import rehearsal_label
-from analysis.results import points, published
+from analysis.results import notes, points, published
 from analysis.results.front import AXES, front_of, names_of
-from analysis.results.intervals import paired_difference
+from analysis.results.intervals import compared
 from analysis.results.load import Results
-from analysis.text import number, seeds_in_words, whole, with_interval
+from analysis.text import few_note, n_cell, number, seeds_in_words, whole, with_interval
 from study import schema
 from study.schema import wording
 
@@ -50,7 +50,7 @@ def front_table(results: Results) -> Table | None:
             "Vectors": [whole(v) for v in vectors],
             **{AXES[c].title: [wording.value_in_words(v, AXES[c]) for v in shown[c]] for c in results.costs},
             found.score.title: [with_interval(*v) for v in zip(shown["y"], low, high, strict=True)],
-            "n": shown["n"],
+            "n": [n_cell(n) for n in shown["n"]],
         }
     )
     if confirmed:
@@ -61,10 +61,12 @@ def front_table(results: Results) -> Table | None:
     if shown["n"].max() > 1:
         caption += (
             f" Brackets: 95 % interval of the mean over seeds. On front: {_on_front(results)}. Probability: share of "
-            "resampled means in which the point is on the front."
+            "draws of the means in which the point is on the front."
         )
     else:
         caption += " Single runs: no intervals."
+    caption += notes.sampling_note(results, found.score.column, shown["y"]) + notes.momentum_note([results])
+    caption += few_note(shown["n"])
     data = points.for_csv(found.points)
     title = "Confirmed points and the Pareto front" if confirmed else "Pareto front of the search"
     return Table("front", title, caption, rows, data, rehearsal_label([results]))
@@ -102,16 +104,18 @@ def offline_table(results: Results) -> Table | None:
             "Vectors": [whole(v) for v in data["vectors"]],
             "Acc@1 (%)": [with_interval(*v) for v in data[["acc1", "acc1_low", "acc1_high"]].to_numpy()],
             "Acc@5 (%)": [with_interval(*v) for v in data[["acc5", "acc5_low", "acc5_high"]].to_numpy()],
-            "n": data["n"],
+            "n": [n_cell(n) for n in data["n"]],
         }
     )
     caption = f"Offline linear evaluation on test: mean [95 % interval], {seeds_in_words(data['n'])}."
+    caption += notes.sampling_note(results, "test_acc1", [*data["acc1"], *data["acc5"].dropna()])
     if beside:
         rows["Published acc@1"] = [number(v) for v in data["published_acc1"]]
         rows["Published acc@5"] = [number(v) for v in data["published_acc5"]]
         caption += f" {published.SOURCE}; epochs and recipe may differ from this study's."
     else:
         caption += " The published numbers are of CIFAR-100 and are not comparable, so they are left out."
+    caption += few_note(data["n"])
     return Table("offline", "Offline evaluation", caption, rows, data, rehearsal_label([results]))
 
 
@@ -124,13 +128,14 @@ def paired_table(results: Results) -> Table | None:
     reference = reference_point(table)
     if len(table) < 2 or len(reference["values"]) < 2:
         return None
-    rows = []
-    for row in table.itertuples():
-        if row.point == reference["point"]:
-            continue
-        found = paired_difference(row.values, reference["values"])
-        rows.append((row.method, row.label, found.mean, found.low, found.high, found.n))
-    data = pd.DataFrame(rows, columns=["method", "label", "difference", "low", "high", "n"])
+    others = table[table["point"] != reference["point"]]
+    count = len(others)
+    found = compared(dict(zip(others["point"], others["values"], strict=True)), reference["values"],
+                     choices=count if is_given(table) else count * (count + 1) // 2)  # fmt: skip
+    data = pd.DataFrame(
+        [(r.method, r.label, *found[r.point][:4]) for r in others.itertuples()],
+        columns=["method", "label", "difference", "low", "high", "n"],
+    )
     data.insert(2, "reference", reference["label"])
     shown = pd.DataFrame(
         {
@@ -138,23 +143,33 @@ def paired_table(results: Results) -> Table | None:
             "Difference (percentage points)": [
                 with_interval(*v) for v in data[["difference", "low", "high"]].to_numpy(float)
             ],
-            "n pairs": data["n"],
+            "n pairs": [n_cell(n) for n in data["n"]],
         }
     )
+    chosen = "" if is_given(table) else ", and that the best point was chosen to compare with"
     caption = (
         f"{score.title} minus that of {reference['label']}, paired at equal seeds: mean [95 % interval of the paired "
-        f"difference]. Not corrected for the number of comparisons ({len(data)})."
+        f"difference]. Corrected for there being {count} comparison{'s' * (count != 1)}{chosen} (Bonferroni): together "
+        f"the intervals hold with 95 %.{few_note(data['n'])}"
     )
     return Table("paired", "Paired comparisons", caption, shown, data, rehearsal_label([results]))
 
 
 def reference_point(table: pd.DataFrame) -> pd.Series:
     """Of confirmed points: the queue that holds the most vectors (a baseline if there is one), else the best point."""
+    queues = _reference_queues(table)
+    return queues.sort_values(["vectors", "y"]).iloc[-1] if len(queues) else table.loc[table["y"].idxmax()]
+
+
+def _reference_queues(table: pd.DataFrame) -> pd.DataFrame:
     queues = points.with_support(table, "queue")
     queues = queues[queues["baseline"]] if queues["baseline"].any() else queues
-    if len(queues):
-        return queues.sort_values(["vectors", "y"]).iloc[-1]
-    return table.loc[table["y"].idxmax()]
+    return queues[queues["vectors"] == queues["vectors"].max()] if queues["vectors"].notna().any() else queues
+
+
+def is_given(table: pd.DataFrame) -> bool:
+    """Whether the reference was not chosen by its accuracy among several points."""
+    return len(_reference_queues(table)) == 1 or len(table) == 1
 
 
 def failed_table(results: Results) -> Table | None:

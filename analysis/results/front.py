@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.results.intervals import CONFIDENCE, DRAWS, PERCENT, SEED, resampled_costs, resampled_means
+from analysis.results import intervals
+from analysis.results.intervals import DRAWS, Values
 from analysis.results.load import GPU_HOURS, Results
 from analysis.results.points import Score, confirm_score, confirmed, search_score, searched
 from analysis.text import in_sentence, joined
@@ -108,7 +109,7 @@ def hypervolume(points: pd.DataFrame, objectives: dominance.Objectives, corner_M
 
 
 class FrontStatistics(NamedTuple):
-    """What resampling says about a front."""
+    """What the seeds say about a front."""
 
     probability_N: np.ndarray
     """Of each point to be on the front (NaN if nothing is repeated)."""
@@ -116,31 +117,79 @@ class FrontStatistics(NamedTuple):
     """Of the front of means."""
     low: float
     high: float
+    """Its 95 % interval; NaN if there is none."""
 
 
 def front_statistics(
-    samples: Mapping[str, Sequence[Sequence[float]]],
+    samples: Mapping[str, Sequence[Values]],
     objectives: dominance.Objectives,
     corner_M: Sequence[float],
     draws: int = DRAWS,
 ) -> FrontStatistics:
-    """Probability of each point to be on the front, and the hypervolume with its 95 % percentile interval.
+    """Share of draws in which each point is on the front, and the hypervolume with its interval.
 
-    samples: of each objective the values of each point, one per seed (NaN excluded beforehand). A draw above 100 %
-    ranks as it is, but adds no more than 100 % to the hypervolume.
+    samples: of each objective the values of each point by seed (NaN excluded beforehand).
     """
-    means = {n: np.array([[np.mean(v) if len(v) else np.nan for v in samples[n]]], float) for n in objectives}
+    means = {n: np.array([[np.mean([*v.values()]) if v else np.nan for v in samples[n]]], float) for n in objectives}
     value = dominance.hypervolume(_costs(means, objectives, scaled=True)[0], corner_M)
-    drawn = {ACCURACY: resampled_means(samples[ACCURACY], draws)}
+    drawn = {ACCURACY: intervals.drawn_means(samples[ACCURACY], draws)}
     if drawn[ACCURACY].shape[1] == 0 or np.isnan(drawn[ACCURACY]).all():
         return FrontStatistics(np.full(drawn[ACCURACY].shape[1], np.nan), value, math.nan, math.nan)
     for number, name in enumerate((n for n in objectives if n != ACCURACY), 1):
-        drawn[name] = resampled_costs(samples[name], draws, SEED + number)
+        drawn[name] = intervals.drawn_costs(samples[name], draws, number)
     on_RN = np.array([dominance.on_front(costs_NM) for costs_NM in _costs(drawn, objectives)])
-    drawn[ACCURACY] = np.clip(drawn[ACCURACY], *PERCENT)
-    volumes = [dominance.hypervolume(costs_NM, corner_M) for costs_NM in _costs(drawn, objectives, scaled=True)]
-    low, high = np.quantile(volumes, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return FrontStatistics(on_RN.mean(0), value, float(low), float(high))
+    low, high = _volume_interval(samples, means, objectives, np.asarray(corner_M, dtype=float), value)
+    return FrontStatistics(on_RN.mean(0), value, low, high)
+
+
+def _volume_interval(
+    samples: Mapping[str, Sequence[Values]],
+    means: Mapping[str, np.ndarray],
+    objectives: dominance.Objectives,
+    corner_M: np.ndarray,
+    value: float,
+) -> tuple[float, float]:
+    """95 % interval of the hypervolume, with the seed as the unit; NaN where a cost is measured, or below two seeds.
+
+    With exact costs the hypervolume is a sum of the points' accuracies, weighted by what of the volume each has to
+    itself. Weights of means favour what was lucky, so that the volume is too high; the lower end therefore takes each
+    seed's accuracies with the weights of the other seeds, which are too low in the mean. Both ends are Student's t over
+    the seeds that all points have, never narrower than with the points' pooled deviation.
+    """
+    costs = [name for name in objectives if name != ACCURACY]
+    seeds = sorted(set.intersection(*(set(sample) for sample in samples[ACCURACY])))
+    if len(seeds) < 2 or not all(intervals.is_counted(samples[name]) for name in costs):
+        return math.nan, math.nan
+    place = list(objectives).index(ACCURACY)
+    height_NS = np.array([[sample[s] for s in seeds] for sample in samples[ACCURACY]]) + corner_M[place]
+    costs_NC = np.delete(_costs(means, objectives, scaled=True)[0], place, axis=1)
+    corner_C = np.delete(corner_M, place)
+    number, total_N = len(seeds), height_NS.sum(1)
+    others_NS = (total_N[:, None] - height_NS) / (number - 1)
+    unbiased_S = [_weights(others_NS[:, s], costs_NC, corner_C) @ height_NS[:, s] for s in range(number)]
+    weights_N = _weights(total_N / number, costs_NC, corner_C)
+    least = intervals.pooled_of(samples[ACCURACY])
+    least = least._replace(deviation=least.deviation * float(np.linalg.norm(weights_N)))
+    ends = [np.array(unbiased_S), weights_N @ height_NS]
+    spread_E = np.array([np.std(end, ddof=1) for end in ends])
+    half = float(intervals.half_widths(np.full(2, number), spread_E, least).max())
+    low = min(float(end.mean()) for end in ends) - half
+    return max(min(low, value), 0.0), max(min(float(ends[1].mean()) + half, _most(costs_NC, corner_C)), value)
+
+
+def _weights(height_N: np.ndarray, costs_NC: np.ndarray, corner_C: np.ndarray) -> np.ndarray:
+    """What of the volume below the corner in costs each point has to itself: nobody higher is as cheap there."""
+    weights_N, before = np.zeros(len(height_N)), 0.0
+    order = np.argsort(-height_N, kind="stable")
+    for count, i in enumerate(order, 1):
+        covered = dominance.hypervolume(costs_NC[order[:count]], corner_C)
+        weights_N[i], before = covered - before, covered
+    return weights_N
+
+
+def _most(costs_NC: np.ndarray, corner_C: np.ndarray) -> float:
+    """Of points of 100 %."""
+    return intervals.PERCENT[1] * dominance.hypervolume(costs_NC, corner_C)
 
 
 def _costs(
@@ -155,7 +204,7 @@ def _costs(
 
 
 class Front(NamedTuple):
-    """A study's points with what resampling says of them."""
+    """A study's points with what the seeds say of them."""
 
     points: pd.DataFrame
     """As `confirmed` (or `searched`), plus on_front (bool, over all objectives) and p_front (NaN where nothing is
@@ -172,12 +221,12 @@ def front_of(results: Results) -> Front | None:
     score, objectives = confirm_score(results), results.objectives
     if score is not None:
         points = confirmed(results, score.column)
-        samples = {ACCURACY: [list(v.values()) for v in points["values"]]}
+        samples = {ACCURACY: points["values"].tolist()}
         samples |= {name: points[f"{name}_values"].tolist() for name in results.costs}
     else:
         score, points = search_score(results), searched(results)
         points = points[~points["hollow"].astype(bool)].reset_index(drop=True)
-        samples = {ACCURACY: [[v] for v in points["y"]]} | {n: [[v] for v in points[n]] for n in results.costs}
+        samples = {ACCURACY: [{0: v} for v in points["y"]]} | {n: [{0: v} for v in points[n]] for n in results.costs}
     if not len(points):
         return None
     corner = reference_of(points, objectives)

@@ -1,130 +1,220 @@
-"""Intervals for means and ratios of few repeated runs. Numbers in, numbers out; every random draw is seeded.
+"""Intervals of few repeated runs: one rule for every mean, difference and ratio. Numbers in, numbers out.
 
-Shape legend: N points, S seeds, R draws. Accuracies are percentages, higher is better; costs are bytes or seconds.
+The rule: Student's t of the values themselves (one per seed, n - 1 degrees of freedom), never narrower than Student's t
+with the deviation pooled over the means that stand beside it and that deviation's degrees of freedom. A deviation
+pooled alone is narrower, but with points of unequal deviation, or seeds that move all points together, it covers far
+less than it says; the t interval alone has no width where two values are equal (`benchmarks.coverage` has the numbers).
+Every random draw is seeded.
+
+Shape legend: N points (means), S seeds, R draws. Accuracies are percentages, higher is better; costs are bytes or
+seconds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
-BOOTSTRAP_FROM = 10
-"""From this many values on, intervals come from the bootstrap; below, from Student's t."""
 DRAWS = 2000
 SEED = 20250301
 PERCENT = (0.0, 100.0)
 """What a mean accuracy can be, %. An interval cut off there covers the mean as often as before."""
+ANY = (-math.inf, math.inf)
+
+K = TypeVar("K", bound=Hashable)
+Values = Mapping[int, float]
+"""seed (or whatever tells the units of a mean apart) -> value."""
 
 
 class Interval(NamedTuple):
-    """A mean with its confidence interval; `low` and `high` are NaN where one value gives none."""
+    """A mean with its confidence interval; `low` and `high` are NaN where the values give none."""
 
     mean: float
     low: float
     high: float
     n: int
     how: str
-    """`t`, `bootstrap`, `single value` or `no value`."""
+    """`t`, `exact` (a counted cost), or why there is none: `no value`, `single value`, `equal values`."""
 
 
-def mean_interval(
-    values: Sequence[float], confidence: float = CONFIDENCE, limits: tuple[float, float] = (-math.inf, math.inf)
-) -> Interval:
-    """Mean and interval of independent values; NaN values are left out.
+class Pooled(NamedTuple):
+    """Standard deviation within points, pooled over them, and its degrees of freedom (NaN and 0 if all are single)."""
 
-    t interval for 2 to 9 values, bias-corrected accelerated bootstrap from 10 on (Efron 1987), no interval for one.
-    Equal values give an interval of no width. limits: what the mean can be; the interval is cut off there.
+    deviation: np.ndarray | float
+    freedom: np.ndarray | float
+
+
+def pooled(n_N: np.ndarray, deviation_N: np.ndarray) -> Pooled:
+    """Pooled over the first axis; points of one value add nothing."""
+    freedom_N = np.maximum(np.asarray(n_N, dtype=float) - 1, 0)
+    squares = (freedom_N * np.where(freedom_N > 0, np.square(deviation_N), 0.0)).sum(0)
+    freedom = freedom_N.sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Pooled(np.sqrt(squares / freedom), freedom)
+
+
+def pooled_of(samples: Sequence[Values]) -> Pooled:
+    """Of the values of several points."""
+    return pooled(*_moments(samples)[::2])
+
+
+def half_widths(
+    n_N: np.ndarray, deviation_N: np.ndarray, least: Pooled | None = None, confidence: float = CONFIDENCE
+) -> np.ndarray:
+    """Half-widths [N, ...] of the intervals of N means of n values with these standard deviations, by the rule above.
+
+    least: the pooled deviation; None: pooled over these N. NaN where n < 2, or where all deviations are 0, as nothing
+    is known of the spread then.
     """
-    found = _unlimited(values, confidence)
-    low, high = (min(max(end, limits[0]), limits[1]) if math.isfinite(end) else end for end in (found.low, found.high))
-    return found._replace(low=low, high=high)
+    n_N, deviation_N = np.asarray(n_N, dtype=float), np.asarray(deviation_N, dtype=float)
+    least = pooled(n_N, deviation_N) if least is None else least
+    own = _t(confidence, n_N - 1) * deviation_N
+    with np.errstate(invalid="ignore", divide="ignore"):
+        half_N = np.fmax(own, _t(confidence, least.freedom) * least.deviation) / np.sqrt(n_N)
+    return np.where((n_N > 1) & (half_N > 0), half_N, np.nan)
 
 
-def _unlimited(values: Sequence[float], confidence: float) -> Interval:
-    found = np.asarray([v for v in values if math.isfinite(v)], dtype=float)
-    n = len(found)
-    if n == 0:
-        return Interval(math.nan, math.nan, math.nan, 0, "no value")
-    mean = float(found.mean())
-    if n == 1:
-        return Interval(mean, math.nan, math.nan, 1, "single value")
-    if np.ptp(found) == 0:
-        return Interval(mean, mean, mean, n, "t" if n < BOOTSTRAP_FROM else "bootstrap")
-    if n < BOOTSTRAP_FROM:
-        half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * stats.sem(found))
-        return Interval(mean, mean - half, mean + half, n, "t")
-    drawn = stats.bootstrap(
-        (found,), np.mean, confidence_level=confidence, n_resamples=DRAWS, rng=np.random.default_rng(SEED)
-    ).confidence_interval
-    return Interval(mean, float(drawn.low), float(drawn.high), n, "bootstrap")
+def _t(confidence: float, freedom: np.ndarray | float) -> np.ndarray:
+    return stats.t.ppf((1 + confidence) / 2, np.maximum(freedom, 1))
 
 
-def paired(a: dict[int, float], b: dict[int, float]) -> tuple[list[float], list[float]]:
-    """Values of both at the seeds that both have, in the order of seeds."""
-    seeds = sorted(s for s in set(a) & set(b) if math.isfinite(a[s]) and math.isfinite(b[s]))
-    return [a[s] for s in seeds], [b[s] for s in seeds]
+def _moments(samples: Sequence[Values]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """n, mean, standard deviation [N] of the finite values (NaN without any; deviation NaN below two)."""
+    arrays = [_finite(sample) for sample in samples]
+    n_N = np.array([len(a) for a in arrays])
+    mean_N = np.array([a.mean() if len(a) else math.nan for a in arrays], dtype=float)
+    spread_N = [(a.std(ddof=1) if np.ptp(a) > 0 else 0.0) if len(a) > 1 else math.nan for a in arrays]
+    return n_N, mean_N, np.array(spread_N, dtype=float)
 
 
-def paired_difference(a: dict[int, float], b: dict[int, float], confidence: float = CONFIDENCE) -> Interval:
-    """Interval of a - b over equal seeds (seed -> value); no value if they share no seed."""
-    left, right = paired(a, b)
-    return mean_interval([x - y for x, y in zip(left, right, strict=True)], confidence)
+def _finite(sample: Values) -> np.ndarray:
+    return np.array([v for v in sample.values() if math.isfinite(v)], dtype=float)
 
 
-def paired_ratio(a: dict[int, float], b: dict[int, float], confidence: float = CONFIDENCE) -> Interval:
-    """Interval of the geometric-mean ratio a / b over equal seeds: the interval of log(a / b), transformed back.
+def intervals(
+    samples: Mapping[K, Values],
+    limits: tuple[float, float] = ANY,
+    *,
+    least: Pooled | None = None,
+    confidence: float = CONFIDENCE,
+) -> dict[K, Interval]:
+    """Mean and interval of every point; NaN values are left out.
 
-    Values must be positive; a seed with a value of 0 or below is left out.
+    limits: what the mean can be; the interval is cut off there. least: as in `half_widths`.
     """
-    left, right = paired(a, b)
-    logs = [math.log(x / y) for x, y in zip(left, right, strict=True) if x > 0 and y > 0]
-    found = mean_interval(logs, confidence)
-    return Interval(math.exp(found.mean), math.exp(found.low), math.exp(found.high), found.n, found.how)
+    n_N, mean_N, spread_N = _moments(list(samples.values()))
+    half_N = half_widths(n_N, spread_N, least, confidence)
+    found = {}
+    for key, n, mean, half in zip(samples, n_N.tolist(), mean_N.tolist(), half_N.tolist(), strict=True):
+        if not math.isfinite(half):
+            how = ("no value", "single value", "equal values")[min(n, 2)]
+            found[key] = Interval(mean, math.nan, math.nan, n, how)
+            continue
+        low, high = (min(max(end, limits[0]), limits[1]) for end in (mean - half, mean + half))
+        found[key] = Interval(mean, low, high, n, "t")
+    return found
 
 
-def pooled_deviation(samples: Sequence[Sequence[float]]) -> tuple[float, int]:
-    """Standard deviation within points, pooled over points, and its degrees of freedom ((NaN, 0) if all are single)."""
-    arrays = [np.asarray(s, dtype=float) for s in samples]
-    freedom = sum(max(len(a) - 1, 0) for a in arrays)
-    if freedom == 0:
-        return math.nan, 0
-    return math.sqrt(sum(float(((a - a.mean()) ** 2).sum()) for a in arrays if len(a)) / freedom), freedom
+def cost_intervals(samples: Mapping[K, Values]) -> dict[K, Interval]:
+    """Mean costs with intervals: exact where a cost is counted (`is_counted`), else of its logarithm, as points
+    differ in scale."""
+    if is_counted(list(samples.values())):
+        _, mean_N, _ = _moments(list(samples.values()))
+        return {
+            key: Interval(mean, mean, mean, len(sample), "exact" if len(sample) else "no value")
+            for (key, sample), mean in zip(samples.items(), mean_N.tolist(), strict=True)
+        }
+    logs = intervals({key: {s: math.log(v) for s, v in sample.items()} for key, sample in samples.items()})
+    found = {}
+    for key, log in logs.items():
+        mean = float(np.mean(_finite(samples[key]))) if samples[key] else math.nan
+        low, high = (mean * math.exp(end - log.mean) for end in (log.low, log.high))
+        found[key] = log._replace(mean=mean, low=low, high=high)
+    return found
 
 
-def resampled_means(samples: Sequence[Sequence[float]], draws: int = DRAWS, seed: int = SEED) -> np.ndarray:
-    """Means [R, N] that other seeds might have given.
+def is_counted(samples: Sequence[Values]) -> bool:
+    """Whether a cost is exact: the same for every seed of a point, as bytes of a support set are (or not positive)."""
+    arrays = [_finite(sample) for sample in samples if sample]
+    return all(np.ptp(a) == 0 for a in arrays if len(a)) or any(a.min() <= 0 for a in arrays if len(a))
 
-    A point of at least BOOTSTRAP_FROM values is resampled from its values. With fewer the bootstrap is far too narrow
-    (with 3 values a ninth of all draws repeat one value), so the mean is drawn from Student's t with the deviation
-    pooled over all points. Points are drawn independently. NaN if no point has two values, or a point has none.
+
+# --- comparisons ---
+
+
+def compared(
+    samples: Mapping[K, Values], reference: Values, *, choices: int = 1, ratio: bool = False
+) -> dict[K, Interval]:
+    """Every point minus the reference over the seeds that both have; ratio: divided by it (a geometric mean).
+
+    choices: among how many comparisons the one that is told was chosen, or how many hold at once; the intervals are
+    corrected for it (Bonferroni), which holds whatever the points share. Values of 0 or below have no ratio.
     """
-    rng = np.random.default_rng(seed)
-    deviation, freedom = pooled_deviation(samples)
+
+    def difference(value: float, base: float) -> float:
+        if not ratio:
+            return value - base
+        return math.log(value / base) if value > 0 and base > 0 else math.nan
+
+    shared = {
+        key: {s: difference(sample[s], reference[s]) for s in sorted(set(sample) & set(reference))}
+        for key, sample in samples.items()
+    }
+    found = intervals(shared, confidence=1 - (1 - CONFIDENCE) / max(choices, 1))
+    if not ratio:
+        return found
+    return {
+        key: one._replace(mean=math.exp(one.mean), low=_exp(one.low), high=_exp(one.high)) for key, one in found.items()
+    }
+
+
+def _exp(value: float) -> float:
+    return math.exp(min(value, 700.0))
+
+
+# --- draws ---
+
+
+def drawn_means(samples: Sequence[Values], draws: int = DRAWS, stream: int = 0) -> np.ndarray:
+    """Means [R, N] that other seeds might have given: the intervals above as draws, which keep what seeds share.
+
+    In a draw every seed's deviations from the means get one random weight for all points, so that seeds that move
+    points together do so here; each mean varies as Student's t with its n - 1 degrees of freedom. Where a point's own
+    deviation is too small, an independent part lifts it to what `half_widths` takes. A point of one value has the
+    pooled deviation. NaN if nothing is known of the spread, or a point has no value. stream: of the independent parts.
+    """
+    seeds = sorted({s for sample in samples for s in sample})
+    n_N, mean_N, spread_N = _moments(samples)
+    least = pooled(n_N, spread_N)
     means_RN = np.full((draws, len(samples)), np.nan)
+    if not least.freedom or not least.deviation > 0:
+        return means_RN
+    shared, own = np.random.default_rng(SEED), np.random.default_rng((SEED, stream))
+    weights_RS, chance_R = shared.standard_normal((draws, len(seeds))), shared.random(draws)
     for i, sample in enumerate(samples):
-        values = np.asarray(sample, dtype=float)
-        if len(values) >= BOOTSTRAP_FROM:
-            means_RN[:, i] = rng.choice(values, (draws, len(values))).mean(1)
-        elif len(values) and freedom:
-            spread = deviation / math.sqrt(len(values))
-            means_RN[:, i] = values.mean() + spread * stats.t.rvs(freedom, size=draws, random_state=rng)
+        values_S = np.array([sample.get(s, math.nan) for s in seeds], dtype=float)
+        residuals_S = np.where(np.isfinite(values_S), values_S - mean_N[i], 0.0)
+        n, freedom = int(n_N[i]), int(n_N[i]) - 1 if n_N[i] > 1 else int(least.freedom)
+        if n == 0:
+            continue
+        floor = float(least.deviation * _t(CONFIDENCE, least.freedom) / _t(CONFIDENCE, freedom))
+        lacking = max(floor**2 - float((residuals_S**2).sum()) / max(n - 1, 1), 0.0)
+        error_R = weights_RS @ residuals_S / math.sqrt(max(n - 1, 1)) + math.sqrt(lacking) * own.standard_normal(draws)
+        scale_R = np.sqrt(stats.chi2.ppf(chance_R, freedom) / freedom)
+        means_RN[:, i] = mean_N[i] + error_R / (scale_R * math.sqrt(n))
     return means_RN
 
 
-def resampled_costs(costs: Sequence[Sequence[float]], draws: int = DRAWS, seed: int = SEED + 1) -> np.ndarray:
-    """Mean costs [R, N] that other seeds might have given.
-
-    Exact where a cost is counted, as bytes of a support set are: every seed has the same. Where it is measured (time,
-    peak memory), its logarithm is resampled like an accuracy: points differ in scale, and cost stays positive.
-    """
-    means_N = np.array([np.mean(c) if len(c) else np.nan for c in costs], dtype=float)
-    if all(np.ptp(c) == 0 for c in costs if len(c)) or any(np.min(c) <= 0 for c in costs if len(c)):
+def drawn_costs(samples: Sequence[Values], draws: int = DRAWS, stream: int = 1) -> np.ndarray:
+    """Mean costs [R, N] that other seeds might have given: exact where counted, else drawn in logarithms."""
+    _, means_N, _ = _moments(samples)
+    if is_counted(samples):
         return np.tile(means_N, (draws, 1))
-    logs_RN = resampled_means([np.log(c) for c in costs], draws, seed)
-    centre_N = np.array([np.log(c).mean() if len(c) else np.nan for c in costs])
-    return means_N * np.exp(logs_RN - centre_N)
+    logs = [{s: math.log(v) for s, v in sample.items()} for sample in samples]
+    _, centre_N, _ = _moments(logs)
+    return means_N * np.exp(drawn_means(logs, draws, stream) - centre_N)

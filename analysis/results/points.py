@@ -8,11 +8,12 @@ column for each cost of the report (`Results.costs`), and `y` for the accuracy.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.results.intervals import PERCENT, mean_interval
+from analysis.results.intervals import PERCENT, Interval, cost_intervals, intervals
 from analysis.results.load import PARAM_PREFIX, Results
 from analysis.text import heading
 from study import schema
@@ -63,39 +64,63 @@ def confirmed(results: Results, column: str) -> pd.DataFrame:
     """One row per confirmed point, of which there must be one, in the order of costs.
 
     Columns: study, point, method, label, baseline; of each cost its mean over seeds (under its own name), `_low` and
-    `_high` (its interval) and `_values`; vectors, y, low, high, n, how, values (seed -> value), trials (their ids), and
-    the point's parameters `p_*`.
+    `_high` (its interval) and `_values` (seed -> value); vectors, y, low, high, n, how, values (seed -> value), trials
+    (their ids), sampling_error (`sampling_error`), and the point's parameters `p_*`.
     """
-    groups = finished(results, CONFIRM).groupby("point", sort=False)
-    table = pd.DataFrame([_confirmed_point(results, point, group, column) for point, group in groups])
+    groups = dict(list(finished(results, CONFIRM).groupby("point", sort=False)))
+    means = intervals({point: by_seed(group, column) for point, group in groups.items()}, PERCENT)
+    costs = {
+        name: cost_intervals({point: by_seed(group, name) for point, group in groups.items()}) for name in results.costs
+    }
+    images = images_of(results, column)
+    table = pd.DataFrame(
+        [
+            _confirmed_point(results.name, point, group, column, means[point], {n: costs[n][point] for n in costs})
+            | {"sampling_error": sampling_error(means[point].mean, images)}
+            for point, group in groups.items()
+        ]
+    )
     return table.sort_values([*results.costs, "y"], ignore_index=True)
 
 
-def _confirmed_point(results: Results, point: str, group: pd.DataFrame, column: str) -> dict[str, Any]:
-    values, first = by_seed(group, column), group.iloc[0]
-    interval = mean_interval(list(values.values()), limits=PERCENT)
-    costs: dict[str, Any] = {}
-    for name in results.costs:
-        cost = mean_interval(group[name], limits=(0.0, math.inf))
-        costs |= {name: cost.mean, f"{name}_low": cost.low, f"{name}_high": cost.high}
-        costs[f"{name}_values"] = [v for v in group[name].tolist() if math.isfinite(v)]
+def _confirmed_point(
+    study: str, point: str, group: pd.DataFrame, column: str, mean: Interval, costs: Mapping[str, Interval]
+) -> dict[str, Any]:
+    first, more = group.iloc[0], {}
+    for name, cost in costs.items():
+        more |= {name: cost.mean, f"{name}_low": cost.low, f"{name}_high": cost.high}
+        more[f"{name}_values"] = by_seed(group, name)
     return {
-        "study": results.name,
+        "study": study,
         "point": point,
         "method": first["method"],
         "label": first["label"],
         "baseline": bool(first["baseline"]),
-        **costs,
+        **more,
         "vectors": float(first["support_vectors"]),
-        "y": interval.mean,
-        "low": interval.low,
-        "high": interval.high,
-        "n": interval.n,
-        "how": interval.how,
-        "values": values,
+        "y": mean.mean,
+        "low": mean.low,
+        "high": mean.high,
+        "n": mean.n,
+        "how": mean.how,
+        "values": by_seed(group, column),
         "trials": " ".join(group["trial_id"].astype(str)),
         **{n: first[n] for n in group.columns if n.startswith(PARAM_PREFIX) and n != f"{PARAM_PREFIX}method"},
     }
+
+
+def images_of(results: Results, column: str) -> int | None:
+    """How many images an accuracy is of: those of test, or of validation; None if the study does not say."""
+    data = results.manifest["data"] if isinstance(results.manifest["data"], dict) else {}
+    count = data.get("test" if column in schema.TEST_METRICS else "validation")
+    return count if isinstance(count, int) and count > 0 else None
+
+
+def sampling_error(accuracy: float, images: int | None) -> float:
+    """Standard error (percentage points) of an accuracy (%) as a share of so many images: other images would give
+    another one. NaN without their number."""
+    share = accuracy / PERCENT[1]
+    return PERCENT[1] * math.sqrt(max(share * (1 - share), 0.0) / images) if images else math.nan
 
 
 def with_support(points: pd.DataFrame, kind: str) -> pd.DataFrame:

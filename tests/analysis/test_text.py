@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from analysis.text import byte_ticks, heading, in_sentence, joined, nice_ticks
+from analysis.text import (
+    byte_ticks,
+    few_note,
+    heading,
+    in_sentence,
+    joined,
+    n_cell,
+    n_in_words,
+    nice_ticks,
+    seeds_in_words,
+)
 from study.schema import METRICS
 
 
@@ -24,3 +34,14 @@ def test_titles_in_sentences_and_at_axes() -> None:
     assert [joined(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
     assert heading(METRICS["epoch_s"]) == "Time per epoch (s)"
     assert heading(METRICS["neighbour_purity"]) == "Neighbour purity"
+
+
+def test_fewer_than_three_seeds_are_marked_everywhere() -> None:
+    assert seeds_in_words([3, 3]) == "n = 3 seeds"
+    assert seeds_in_words([3, 5]) == "n = 3 to 5 seeds"
+    assert seeds_in_words([2, 2]) == "n = 2 seeds, fewer than 3"
+    assert seeds_in_words([2, 3]) == "n = 2 to 3 seeds, some fewer than 3"
+    assert seeds_in_words([1]) == "n = 1 seed, fewer than 3"
+    assert (n_in_words(3), n_in_words(2)) == ("n = 3", "n = 2 only")
+    assert [n_cell(n) for n in (1, 2, 3)] == ["1 †", "2 †", "3"]
+    assert (few_note([3, 4]), few_note([2, 4]), few_note([])) == ("", " † fewer than 3 seeds.", "")

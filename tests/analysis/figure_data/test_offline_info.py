@@ -19,7 +19,7 @@ def test_bars_average_seeds_and_come_by_method_then_bytes() -> None:
     trials = pd.DataFrame(
         [
             trial_row("1", **confirm, point="big", support_bytes=9e6, test_acc1=50.0, test_acc5=80.0),
-            trial_row("2", **confirm, point="big", support_bytes=9e6, test_acc1=52.0, test_acc5=84.0),
+            trial_row("2", **confirm, seed=1, point="big", support_bytes=9e6, test_acc1=52.0, test_acc5=84.0),
             trial_row("3", **confirm, point="none", method="none", support_bytes=0, test_acc1=40.0, test_acc5=70.0),
             trial_row("4", **confirm, point="small", support_bytes=1e3, test_acc1=45.0, test_acc5=75.0),
         ]

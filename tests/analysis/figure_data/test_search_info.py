@@ -54,8 +54,10 @@ def test_agreement_matches_scipy_and_its_edges() -> None:
     found = search.agreement(x, y)
     assert found.tau == pytest.approx(stats.kendalltau(x, y).statistic)
     assert found.rho == pytest.approx(stats.spearmanr(x, y).statistic)
-    half = stats.norm.ppf(0.975) * math.sqrt(0.437 / 26)
+    half = stats.t.ppf(0.975, 28) * math.sqrt(0.437 / 26)
     assert math.atanh(found.tau_high) - math.atanh(found.tau) == pytest.approx(half)
+    half = stats.t.ppf(0.975, 28) * math.sqrt((1 + found.rho**2 / 2) / 27)
+    assert math.atanh(found.rho_high) - math.atanh(found.rho) == pytest.approx(half)
     same = search.agreement(x, 3 * x)
     assert same.tau == pytest.approx(1)
     assert 0.9 < same.tau_low < same.tau_high == 1

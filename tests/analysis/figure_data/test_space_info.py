@@ -1,8 +1,6 @@
-"""Numbers behind the figures of the search space (accuracy over k, map): saturation, intervals, interpolation."""
+"""Numbers behind the figures of the search space (accuracy over k, map): intervals, interpolation."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pandas as pd
@@ -11,80 +9,6 @@ import pytest
 from analysis.figure_data import space_info as space
 from analysis.figure_data.common import NotEnough
 from tests.helpers.figure_inputs import trial_row
-
-
-def power_law(rng: np.random.Generator, noise: float, top: float = 2000.0) -> tuple[np.ndarray, np.ndarray]:
-    k = np.repeat(np.geomspace(20, top, 8).round(), 3)
-    return k, 60 - 30 * k**-0.6 + rng.normal(0, noise, len(k))
-
-
-def test_saturation_recovers_an_exact_power_law() -> None:
-    k, accuracy = power_law(np.random.default_rng(0), 0.0)
-    found = space.fit_saturation(k, accuracy + np.random.default_rng(1).normal(0, 1e-6, len(k)))
-    assert (found.status, found.model) == (space.FITTED, "power")
-    assert found.asymptote.mean == pytest.approx(60, abs=1e-3)
-    assert found.c == pytest.approx(0.6, abs=1e-3)
-    assert found.k == pytest.approx((30 / 0.5) ** (1 / 0.6), rel=1e-3)
-
-
-def test_saturation_interval_covers_the_truth_about_as_often_as_it_says() -> None:
-    truth, covered, fitted = (30 / 0.5) ** (1 / 0.6), 0, 0
-    for seed in range(40):
-        found = space.fit_saturation(*power_law(np.random.default_rng(seed), 0.1))
-        if found.status != space.NOT_IDENTIFIABLE:
-            fitted += 1
-            covered += found.k_low <= truth <= found.k_high
-    assert fitted >= 35
-    assert covered / fitted > 0.85
-
-
-def test_saturation_admits_what_the_data_do_not_carry() -> None:
-    rng = np.random.default_rng(0)
-    few = space.fit_saturation(np.array([50.0, 200, 400]), np.array([50.0, 55, 56]))
-    assert few.status == space.NOT_IDENTIFIABLE
-    assert "3 sizes in 3 trials" in few.reason
-    k = np.repeat([25.0, 50, 100, 200, 400], 3)
-    flat = space.fit_saturation(k, 50 + rng.normal(0, 1, len(k)))
-    assert flat.status == space.NOT_IDENTIFIABLE
-    assert math.isnan(flat.k)
-    falling = space.fit_saturation(k, 60 - 0.02 * k + rng.normal(0, 0.1, len(k)))
-    assert falling.status == space.NOT_IDENTIFIABLE
-
-
-def test_a_curve_that_is_flat_from_some_k_on_is_exponential_and_saturates_where_it_does() -> None:
-    k = np.repeat([10.0, 25, 50, 100, 200, 400, 800, 1600], 3)
-    truth, covered = 90 * math.log(9 / 0.5), 0
-    for seed in range(30):
-        noise = np.random.default_rng(seed).normal(0, 0.3, len(k))
-        found = space.fit_saturation(k, 57 - 9 * np.exp(-k / 90) + noise)
-        assert (found.status, found.model) == (space.FITTED, "exponential")
-        assert found.asymptote.low < found.asymptote.mean < found.asymptote.high
-        covered += found.k_low <= truth <= found.k_high
-    assert covered / 30 > 0.85
-    exact = space.fit_saturation(k, 57 - 9 * np.exp(-k / 90) + np.random.default_rng(0).normal(0, 1e-6, len(k)))
-    assert exact.k == pytest.approx(truth, rel=1e-4)
-    np.testing.assert_allclose(exact.fit, 57 - 9 * np.exp(-exact.grid / 90), atol=1e-4)
-
-
-def test_an_exponential_that_never_leaves_the_tolerance_has_no_saturation_point() -> None:
-    k = np.repeat([10.0, 25, 50, 100, 200, 400], 3)
-    noise = np.random.default_rng(0).normal(0, 0.005, len(k))
-    found = space.fit_saturation(k, 57 - 0.3 * np.exp(-k / 90) + noise)
-    assert found.status == space.NOT_IDENTIFIABLE
-    assert "within 0.5 points of its asymptote at every k" in found.reason
-
-
-def test_an_asymptote_above_a_hundred_percent_is_no_fit() -> None:
-    k, accuracy = power_law(np.random.default_rng(0), 0.05)
-    found = space.fit_saturation(k, accuracy + 41)
-    assert found.status == space.NOT_IDENTIFIABLE
-    assert "is above 100 %" in found.reason
-
-
-def test_saturation_is_not_extrapolated() -> None:
-    found = space.fit_saturation(*power_law(np.random.default_rng(0), 0.02, top=300.0))
-    assert found.status == space.NOT_REACHED
-    assert "still more than 0.5 points below the asymptote at k = 300" in found.reason
 
 
 def test_accuracy_by_k_takes_the_stage_with_enough_sizes_and_refers_to_the_others() -> None:
@@ -98,8 +22,37 @@ def test_accuracy_by_k_takes_the_stage_with_enough_sizes_and_refers_to_the_other
     np.testing.assert_array_equal(found.sizes, [10, 20, 40, 80])
     assert {m: i.mean for m, i in found.references.items()} == {"nnclr": 60.0, "none": 30.0}
     assert found.vary == ("temperature",)
+    assert "4 sizes with 1 seed in common" in found.saturation.reason  # a search has one seed
     with pytest.raises(NotEnough, match="fewer than two values of k"):
         space.accuracy_by_k(pd.DataFrame(rows[:1]))
+
+
+def test_accuracy_by_k_has_the_seed_for_its_unit() -> None:
+    rows = [
+        trial_row(
+            f"{k}-{seed}-{t}",
+            stage="confirm",
+            seed=seed,
+            p_k=k,
+            p_temperature=t,
+            accuracy=50 + seed + t + k * seed % 7 / 100,
+        )
+        for k in (50, 200, 400, 600)
+        for seed in (1, 2, 3)
+        for t in (0.1, 0.2)
+    ]
+    rows += [
+        trial_row(f"q{s}{t}", stage="confirm", method="nnclr", seed=s, accuracy=60.0 + s + t)
+        for s in (1, 2)
+        for t in (0, 1)
+    ]
+    found = space.accuracy_by_k(pd.DataFrame([row for row in rows if row["trial_id"] != "600-3-0.2"]))
+    assert [mean.n for mean in found.means] == [3, 3, 3, 3]  # not 6 trials
+    assert found.means[0].mean == pytest.approx(52.17)
+    assert (found.references["nnclr"].mean, found.references["nnclr"].n) == (62.0, 2)
+    assert found.saturation.seeds == 3
+    missing = space.accuracy_by_k(pd.DataFrame([row for row in rows if not row["trial_id"].startswith("600-3")]))
+    assert missing.saturation.seeds == 2  # a seed counts where it has every size
 
 
 def test_map_interpolates_linearly_in_logarithms_and_only_within_the_hull() -> None:

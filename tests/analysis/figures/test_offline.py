@@ -55,6 +55,6 @@ def test_a_running_study_and_a_single_seed(tmp_path) -> None:
     write_results(tmp_path / "running", trials=10, confirm_seeds=(1,), running=3)
     figures, _ = make_all([load(tmp_path / "running")])
     bar = figures["offline_accuracy"].figure.data[0]
-    assert "(n = 1)" in "".join(map(str, bar.text))
+    assert "(n = 1 only)" in "".join(map(str, bar.text))
     assert bar.error_x.array is None  # not even the cap of an interval of no width
-    assert "n = 1 seed)" in figures["offline_accuracy"].caption
+    assert "n = 1 seed, fewer than 3)" in figures["offline_accuracy"].caption

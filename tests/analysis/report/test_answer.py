@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
 
 from analysis.report import answer as words
 from analysis.report import tables
@@ -56,7 +62,7 @@ def test_answer_without_finished_trials(results):
 def test_answer_with_one_seed_gives_no_interval(tmp_path):
     single = load(write_results(tmp_path / "one", trials=6, epochs=3, confirm_seeds=(1,)))
     first = words.answer(single)[0]
-    assert "n = 1 seed, no interval" in first
+    assert "n = 1 seed, fewer than 3, paired, no interval" in first
     assert "[" not in first
 
 
@@ -69,3 +75,75 @@ def test_running_and_interrupted_studies_say_so(results):
     assert words.answer(dataclasses.replace(results, running=True))[0].startswith("The study is still running (")
     stopped = dataclasses.replace(results, manifest={**results.manifest, "status": "interrupted"})
     assert "interrupted before its end" in words.answer(stopped)[0]
+
+
+def arms(values: dict[str, tuple[str, list[float]]]) -> pd.DataFrame:
+    """Confirmed points: name -> method and values by seed; k rises by the order."""
+    rows = [
+        {
+            "point": name,
+            "label": name,
+            "method": method,
+            "baseline": False,
+            "vectors": float(i),
+            "support_bytes": 1e3 * i,
+        }
+        | {"values": dict(enumerate(v, 1)), "y": sum(v) / len(v)}
+        for i, (name, (method, v)) in enumerate(values.items())
+    ]
+    return pd.DataFrame(rows)
+
+
+SCORE = points.Score("test_acc1", "Test acc@1 (%)", "confirm")
+OBJECTIVES = {"accuracy": "max", "support_bytes": "min"}
+
+
+def brackets(sentence: str) -> tuple[float, float]:
+    low, high = re.search(r"\[(-?[\d.]+), (-?[\d.]+)\]", sentence).groups()
+    return float(low), float(high)
+
+
+def test_every_sentence_that_chooses_says_so_and_widens_its_interval():
+    table = arms(
+        {
+            "bare": ("none", [50.0, 50.4, 49.9]),
+            "k=50": ("kmclr", [56.9, 57.2, 57.4]),
+            "k=100": ("kmclr", [57.3, 57.2, 57.7]),
+            "queue": ("nnclr", [57.4, 57.9, 57.5]),
+        }
+    )
+    gain = words._against_none(table)[0]
+    differences = np.array([57.3, 57.2, 57.7]) - np.array([50.0, 50.4, 49.9])
+    ends = stats.ttest_1samp(differences, 0).confidence_interval(1 - 0.05 / 2)
+    assert brackets(gain.split("prototypes add at best")[1]) == pytest.approx(tuple(ends), abs=0.006)
+    assert gain.count("interval corrected for a choice among 2 (Bonferroni)") == 1  # one queue is no choice
+    reach, smallest = words._against_queue(table, SCORE, OBJECTIVES)
+    assert "corrected for a choice among 2 (Bonferroni)" in reach
+    assert smallest.startswith("The smallest set with at least 99 % of it in the mean holds 1 prototypes")
+    assert "corrected for a choice among 2 (Bonferroni)" in smallest
+
+
+def test_the_best_of_several_points_without_a_support_set_is_a_choice_too():
+    table = arms(
+        {"a": ("none", [50.0, 50.4, 49.9]), "b": ("none", [50.2, 50.1, 51.0]), "k": ("kmclr", [52.0, 53.0, 54.0])}
+    )
+    said = words._against_none(table)[0]
+    assert "the best of 2 points" in said
+    assert "among 2 (Bonferroni)" in said
+    one = arms({"b": ("none", [50.2, 50.1, 51.0]), "k": ("kmclr", [52.0, 53.0, 54.0])})
+    narrow, wide = brackets(words._against_none(one)[0]), brackets(said)
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+
+
+def test_sentences_hold_the_truth_as_often_as_they_say():
+    rng, gains, ratios = np.random.default_rng(8), [], []
+    truth = {"bare": ("none", 53.0), **{f"k{i}": ("kmclr", 56.0) for i in range(6)}, "queue": ("nnclr", 56.0)}
+    for _ in range(150):
+        seed = rng.normal(0, 0.3, 3)
+        table = arms({n: (m, (y + seed + rng.normal(0, 0.3, 3)).tolist()) for n, (m, y) in truth.items()})
+        low, high = brackets(words._against_none(table)[0].split("prototypes add at best")[1])
+        gains.append(low <= 3.0 <= high)
+        found = [brackets(s) for s in words._against_queue(table, SCORE, OBJECTIVES)]
+        ratios.append(all(low <= 100.0 <= high for low, high in found))
+    assert np.mean(gains) > 0.93
+    assert np.mean(ratios) > 0.93

@@ -95,7 +95,7 @@ def test_rehearsal_is_on_every_figure_and_table(tmp_path):
         ({"trials": 0, "confirm_seeds": ()}, "No trial has finished, so there is no answer yet."),
         ({"trials": 1, "confirm_seeds": ()}, "The best of 1 finished trials"),
         ({"trials": 6, "confirm_seeds": (), "running": 2}, "The study is still running (6 trials ended; last report"),
-        ({"trials": 5, "confirm_seeds": (1,)}, "n = 1 seed, no interval"),
+        ({"trials": 5, "confirm_seeds": (1,)}, "n = 1 seed, fewer than 3, paired, no interval"),
         ({"trials": 6, "confirm_seeds": (1, 2), "methods": ("kmclr",)}, "Front of means"),
         ({"trials": 6, "confirm_seeds": (1, 2), "methods": ("none",)}, "Without a support set"),
         ({"trials": 6, "epochs": 1, "confirm_seeds": (1, 2)}, "prototypes ("),
