@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from study.record.recorder import Recorder
 from study.search.scheduling import make_rungs
 from study.settings.config import StudyConfig
 from study.tune import environment
+from study.tune.watchdog import RayGone
 from trainables import exit_codes
 
 
@@ -108,6 +110,10 @@ class StudyRun:
         self.recorder: Recorder | None = None
         self.screen = terminal.Terminal(self.study, quiet=options.quiet)
         self.rungs = make_rungs(self.study.scheduler, self.study.objectives, self.study.train.epochs)
+        self.turn = threading.RLock()
+        """Held by whoever writes into the folder while Ray runs: the main thread, or the watchdog at the end."""
+        self.needing_ray: list[Any] = []
+        """Listeners that cannot be asked once Ray is gone."""
 
     # --- the folder ---
     def _open(self) -> None:
@@ -147,8 +153,13 @@ class StudyRun:
             on_gpu = self.record["device"] != "cpu"
             if self.options.address and self.study.device == "auto":
                 on_gpu = None  # the cluster's GPUs count, not the driver's
+            metrics = self.study.tracking.prometheus
             self.session = ray_session.connect(
-                self.study.resources, on_gpu=on_gpu, address=self.options.address, dashboard=self.options.dashboard
+                self.study.resources,
+                on_gpu=on_gpu,
+                address=self.options.address,
+                dashboard=self.options.dashboard,
+                metrics=metrics,
             )
             self.recorder.gpus_per_trial = self.session.share.gpu
             if on_gpu is None:
@@ -157,10 +168,12 @@ class StudyRun:
             self.signals.listen()
             objectives = self.study.objectives
             plates = dashboard.NamePlates(objectives, self.options.name_after_s)
-            self.recorder.listeners += [dashboard.Gauges(self.journal, objectives), plates]
+            self.needing_ray = [*([dashboard.Gauges(self.journal, objectives)] if metrics else []), plates]
+            self.recorder.listeners += self.needing_ray
             self.screen.connected(self.session.dashboard, self.session.share.concurrent)
             if self.session.note:
                 self.screen.announce(self.session.note)
+            self.session.watch(self._ray_gone, self.turn)
         return self.session
 
     def _stop_reason(self) -> str | None:
@@ -190,7 +203,12 @@ class StudyRun:
                 raise
             print(f"Stopped: {error}\nContinue with: {self._resume_command()}", file=sys.stderr)
             return exit_codes.FAILED
+        except RayGone as gone:
+            self._ray_gone(str(gone))
+            return exit_codes.FAILED
         except BaseException as error:
+            if self.session is not None and not isinstance(error, schema.UserError):
+                self.session.settle()
             self._failed(error)
             raise
         self._close("finished", "done")
@@ -222,6 +240,17 @@ class StudyRun:
         self.screen.say(f"Stopped by {name}; {running} running trials will go on from their last checkpoint.")
         self.screen.announce(f"Continue with: {self._resume_command()}")
         return 128 + signum
+
+    def _ray_gone(self, reason: str) -> None:
+        """Ray has died under the study: no trial's fault."""
+        self.recorder.listeners = [one for one in self.recorder.listeners if one not in self.needing_ray]
+        running = len(self.recorder.running)
+        with contextlib.suppress(OSError):
+            self.recorder.interrupt()
+        with contextlib.suppress(OSError):
+            self._close("interrupted", reason)
+        left = f"{running} running trials will go on from their last checkpoint. " if running else ""
+        print(f"Stopped: {reason}. {left}Continue with: {self._resume_command()}", file=sys.stderr, flush=True)
 
     def _failed(self, error: BaseException) -> None:
         """Leave a truthful folder behind, as far as the disk allows."""
@@ -259,17 +288,18 @@ class StudyRun:
         from study.tune import engine
         from study.tune.feed import Feed
 
-        rungs, draw = None, None
-        if name == schema.SEARCH:
-            proposals, unfinished = resume.make_search(self.study, self.folder, self.journal, self.recorder)
-            rungs, draw, planned = self.rungs, proposals.draw, self.study.search.trials
-        else:
-            tasks = self._confirm_tasks()
-            unfinished, planned = [t for t in tasks if not self.journal.ended(t.trial_id)], len(tasks)
-            self.recorder.tell = None
-        stopped = resume.replay(rungs, self.journal)
-        feed = Feed(resume.settle(unfinished, stopped, self.recorder, places), draw)
-        self.screen.stage(name, planned)
+        with self.turn:
+            rungs, draw = None, None
+            if name == schema.SEARCH:
+                proposals, unfinished = resume.make_search(self.study, self.folder, self.journal, self.recorder)
+                rungs, draw, planned = self.rungs, proposals.draw, self.study.search.trials
+            else:
+                tasks = self._confirm_tasks()
+                unfinished, planned = [t for t in tasks if not self.journal.ended(t.trial_id)], len(tasks)
+                self.recorder.tell = None
+            stopped = resume.replay(rungs, self.journal)
+            feed = Feed(resume.settle(unfinished, stopped, self.recorder, places), draw, self.turn)
+            self.screen.stage(name, planned)
         engine.run_stage(
             f"{name}-{len(self.record['sessions'])}",
             feed,
@@ -279,6 +309,7 @@ class StudyRun:
             checkpoints=places,
             connect=self._connect,
             stop=self._stop_reason,
+            turn=self.turn,
             study=self.study,
         )
 

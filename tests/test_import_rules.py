@@ -19,7 +19,7 @@ import pytest
 from study import schema
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUND = ("vocabulary", "exit_codes", "failures", "wording", "files", "dominance")
+GROUND = ("vocabulary", "exit_codes", "failures", "wording", "files", "places", "dominance")
 """Words, failures, files, numbers and fronts, without torch; `study.schema` hands them on to `analysis`."""
 ORDER = {
     "trainables": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,17 +32,36 @@ def _error_of(trial: Any) -> BaseException | None:
     return None
 
 
+def in_turn(event: Callable[..., None]) -> Callable[..., None]:
+    """The method, run while its object's `turn` is held."""
+
+    @functools.wraps(event)
+    def run(self: Any, *arguments: Any, **named: Any) -> None:
+        with self.turn:
+            event(self, *arguments, **named)
+
+    return run
+
+
 class StudyCallback(tune.Callback):
     """Feeds the recorder. `stop` is asked between events; a reason it gives ends the study by StudyStopped.
 
+    turn: held while an event is recorded.
     An error while a trial's end is recorded (disk full) ends the study too, between events: Tune would take it for a
     failure of the trial and start that again.
     """
 
-    def __init__(self, recorder: Recorder, checkpoints: Checkpoints, stop: Callable[[], str | None]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        checkpoints: Checkpoints,
+        stop: Callable[[], str | None],
+        turn: contextlib.AbstractContextManager,
+    ) -> None:
         self.recorder = recorder
         self.checkpoints = checkpoints
         self.stop = stop
+        self.turn = turn
         self._stopping = False
         self._error: Exception | None = None
 
@@ -66,17 +86,21 @@ class StudyCallback(tune.Callback):
     def _over(self) -> bool:
         return self._stopping or self._error is not None
 
+    @in_turn
     def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         self.recorder.start(from_config(trial.config))
 
+    @in_turn
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
         task = from_config(trial.config)
         if "epoch" in result and dominance.finite(result, self.recorder.objectives):
             self.recorder.report(task, result)  # an error goes through Tune at once: no checkpoint may follow it
 
+    @in_turn
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         self.recorder.lost(from_config(trial.config))
 
+    @in_turn
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         if self._over:
             return
@@ -84,6 +108,7 @@ class StudyCallback(tune.Callback):
         with self._errors_kept():
             self._end(task, self.recorder.status_at_end(task, result), result.get("error"))
 
+    @in_turn
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         if self._over:
             return
@@ -97,6 +122,7 @@ class StudyCallback(tune.Callback):
         kept = self.checkpoints.tidy(task, keep=0 if status == schema.STOPPED else 1)
         self.recorder.end(task, status, error=error, checkpoint=kept)
 
+    @in_turn
     def on_step_end(self, iteration: int, trials: list, **info: Any) -> None:
         self.recorder.tick()
         reason = self.stop()

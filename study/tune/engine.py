@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from ray import tune
 
@@ -31,9 +32,12 @@ def run_stage(
     checkpoints: Checkpoints,
     connect: Callable[[], Session],
     stop: Callable[[], str | None],
+    turn: AbstractContextManager,
     study: StudyConfig,
 ) -> None:
     """Run a stage's remaining trials. `name`: folder of this session below the storage. Raises StudyStopped.
+
+    turn: held by whoever writes into the study's folder.
 
     Ray is only started (`connect`) if there is something to run.
     """
@@ -58,7 +62,7 @@ def run_stage(
                 name=name,
                 storage_path=checkpoints.uri,
                 verbose=0,
-                callbacks=[StudyCallback(recorder, checkpoints, stop)],
+                callbacks=[StudyCallback(recorder, checkpoints, stop, turn)],
                 failure_config=tune.FailureConfig(max_failures=resources.max_failures),
                 checkpoint_config=tune.CheckpointConfig(  # the trial asks for those before its end
                     num_to_keep=2, checkpoint_frequency=0, checkpoint_at_end=True

@@ -16,13 +16,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 from pyarrow import fs as arrow
 from ray import _raylet
-from ray._private import services
+from ray._private import node, ray_constants, services, worker
 from ray.tune.trainable import trainable as trainable_module
 
 from study.tune.ports import free_port
+from study.tune.watchdog import RayGone
 
 PATIENCE_S = 180.0
 AGENT_PORTS = {
@@ -32,9 +34,14 @@ AGENT_PORTS = {
     "runtime_env_agent_port": "RUNTIME_ENV_AGENT_PORT_NAME",
 }
 """Parameters of `start_raylet`, and where Ray keeps the name of the file that holds each."""
+VITAL = ("gcs_server", "raylet")
+"""Of a node's processes, by Ray's names for them."""
 NAMES = (
     (_raylet, ("persist_port", *AGENT_PORTS.values())),
     (services, ("get_node", "start_raylet")),
+    (worker, ("print_to_stdstream", "_global_node")),
+    (ray_constants, ("ENABLE_RAY_CLUSTER",)),
+    (node.Node, ("is_head", "live_processes", "get_session_dir_path", "raylet_socket_name", "gcs_address")),
     (trainable_module, ("_TrainingResult",)),
 )
 
@@ -76,6 +83,59 @@ def patience() -> Iterator[None]:
         yield
     finally:
         services.get_node, services.start_raylet = ask, start
+
+
+@contextlib.contextmanager
+def on_loopback() -> Iterator[None]:
+    """Within this context a Ray that starts listens on 127.0.0.1 alone: gcs, raylet, workers, agents and metrics.
+
+    Ray takes the address for a node's by which others reach it, unless it runs where it does not do clusters.
+    """
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def silence() -> None:
+    """Print none of the notes that Ray publishes of nodes and workers, logs of a dead raylet included."""
+    worker.print_to_stdstream = lambda *_, **__: None
+
+
+# --- this driver's node ---
+
+
+def own_processes() -> dict[str, psutil.Process]:
+    """Of the node that this process has started: what a driver cannot do without, by name. Empty if it has joined one.
+
+    The raylet's agents are not among them: it ends when one of them does. Raises RayGone if one has ended already.
+    """
+    own = worker._global_node
+    if not own.is_head():
+        return {}
+    alive = dict(own.live_processes())
+    try:
+        return {name: psutil.Process(alive[name].pid) for name in VITAL}
+    except (KeyError, psutil.Error) as error:
+        raise RayGone(
+            f"Ray did not come up ({error} has ended); its logs are in {own.get_session_dir_path()}"
+        ) from None
+
+
+def joined_raylet() -> psutil.Process | None:
+    """The raylet of this machine that a driver in a cluster talks to; None if it cannot be seen from here."""
+    socket_name = worker._global_node.raylet_socket_name
+    for process in psutil.process_iter(["name", "cmdline"]):
+        if process.info["name"] == "raylet" and any(socket_name in word for word in process.info["cmdline"] or ()):
+            return process
+    return None
+
+
+def gcs_address() -> str:
+    """`host:port` of the gcs that this process is connected to."""
+    return worker._global_node.gcs_address
 
 
 # --- Tune's trial, as its callbacks are given it ---

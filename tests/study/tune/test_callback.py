@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +21,9 @@ from tests.helpers.record_helpers import result, task
 def make_callback(recorder, reasons=()) -> StudyCallback:
     queue = list(reasons)
     folder = recorder.journal.folder
-    return StudyCallback(recorder, Checkpoints(folder, None), lambda: queue.pop(0) if queue else None)
+    return StudyCallback(
+        recorder, Checkpoints(folder, None), lambda: queue.pop(0) if queue else None, threading.RLock()
+    )
 
 
 def tune_trial(
