@@ -70,9 +70,9 @@ def private_folder(longest: int | None = None) -> Path:
     longest: bytes that its path may have; another folder than $TMPDIR is taken if that one is too deep.
     Raises UserError if no folder for temporary files can be written to.
     """
-    tried = []
-    for place in _temporary_folders():
-        folder = Path(place) / f"kmclr-{os.getuid()}"
+    tried, name = [], f"kmclr-{os.getuid()}"
+    for place in map(Path, _temporary_folders()):
+        folder = place if place.name == name else place / name  # `settle` may have made it $TMPDIR
         if longest is not None and len(os.fsencode(folder)) > longest:
             continue
         if can_write(place):
@@ -135,10 +135,13 @@ def _settle_home(say: Callable[[str], None]) -> None:
     if found is not None and can_write(found):
         return
     folder = private_folder()
-    named = f"HOME={shorten(os.environ.get('HOME', ''))}"
+    named = f"HOME={shorten(os.environ['HOME'])}" if os.environ.get("HOME") else "HOME"
+    if found is None and named != "HOME":
+        why = "is not there"
+    else:
+        why = "is not set" if found is None else "cannot be written to"
     if found is None:
         os.environ["HOME"] = str(folder)  # a read-only one stays: it may hold credentials
     for variable, name in HOME_VARIABLES.items():
         os.environ.setdefault(variable, str(folder / name))
-    why = "is not there" if found is None else "cannot be written to"
     say(f"{named} {why}; caches, configuration and Ray's token are in {folder}")

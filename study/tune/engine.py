@@ -13,9 +13,11 @@ from study.record.recorder import Recorder
 from study.record.task import from_config
 from study.search.scheduling import Rungs
 from study.settings.config import StudyConfig
+from study.tune import ray_internals
 from study.tune.callback import StudyCallback
 from study.tune.durable import durable
 from study.tune.feed import Feed
+from study.tune.lives import JUDGE_S, Lives
 from study.tune.rung_scheduler import RungScheduler
 from study.tune.session import Session
 
@@ -45,14 +47,17 @@ def run_stage(
         return
     session = connect()
     resources = study.resources
-    with warnings.catch_warnings():
+    lives = Lives(resources.max_failures, session.dead_nodes, JUDGE_S if session.health.gcs else 0.0)
+    scheduler = RungScheduler(rungs, study.objectives, lives)
+    feed.paused = lambda: bool(scheduler.held)  # rather than draw all points while no trial gets on
+    with ray_internals.losses_reach_the_trial(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tuner = tune.Tuner(
             tune.with_resources(durable(trainable), session.group),
             param_space={"threads": session.share.threads},
             tune_config=tune.TuneConfig(
                 search_alg=feed,
-                scheduler=RungScheduler(rungs, study.objectives),
+                scheduler=scheduler,
                 num_samples=MANY,
                 reuse_actors=resources.reuse_actors,
                 trial_name_creator=lambda trial: from_config(trial.config).trial_id,
@@ -62,8 +67,8 @@ def run_stage(
                 name=name,
                 storage_path=checkpoints.uri,
                 verbose=0,
-                callbacks=[StudyCallback(recorder, checkpoints, stop, turn)],
-                failure_config=tune.FailureConfig(max_failures=resources.max_failures),
+                callbacks=[StudyCallback(recorder, checkpoints, stop, turn, lives)],
+                failure_config=tune.FailureConfig(max_failures=-1),  # `lives` counts
                 checkpoint_config=tune.CheckpointConfig(  # the trial asks for those before its end
                     num_to_keep=2, checkpoint_frequency=0, checkpoint_at_end=True
                 ),

@@ -29,6 +29,8 @@ class Feed(Searcher):
         self.waiting = list(waiting)
         self._draw = draw
         self._turn = turn or contextlib.nullcontext()
+        self.paused: Callable[[], bool] = lambda: False
+        """Whether no other trial is to begin at the moment."""
 
     def _next(self) -> Task | None:
         with self._turn:
@@ -44,8 +46,10 @@ class Feed(Searcher):
             self.waiting.insert(0, task)
         return task is None
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """Config of the next trial, or FINISHED."""
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Config of the next trial, or FINISHED; None to be asked again later."""
+        if self.paused():
+            return None
         task = self._next()
         return Searcher.FINISHED if task is None else task.config()
 

@@ -12,21 +12,27 @@ import contextlib
 import inspect
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import ray
 from pyarrow import fs as arrow
-from ray import _raylet
-from ray._private import node, ray_constants, services, worker
+from ray import _raylet, cloudpickle
+from ray._private import node, ray_constants, services, state, worker
+from ray.air.execution._internal import actor_manager
+from ray.exceptions import RayActorError, RayTaskError
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
 from ray.tune.trainable import trainable as trainable_module
 
 from study.tune.ports import free_port
 from study.tune.watchdog import RayGone
 
 PATIENCE_S = 180.0
+LOSSES = ("_actor_task_failed", "_actor_start_failed")
+"""Methods of Tune's actor manager that are told the errors of a trial's process, as `exception`."""
 AGENT_PORTS = {
     "metrics_agent_port": "METRICS_AGENT_PORT_NAME",
     "metrics_export_port": "METRICS_EXPORT_PORT_NAME",
@@ -42,6 +48,9 @@ NAMES = (
     (worker, ("print_to_stdstream", "_global_node")),
     (ray_constants, ("ENABLE_RAY_CLUSTER",)),
     (node.Node, ("is_head", "live_processes", "get_session_dir_path", "raylet_socket_name", "gcs_address")),
+    (state, ("actors",)),
+    (actor_manager.RayActorManager, LOSSES),
+    (TuneController, ("_set_trial_status", "stop_trial")),
     (trainable_module, ("_TrainingResult",)),
 )
 
@@ -138,6 +147,52 @@ def gcs_address() -> str:
     return worker._global_node.gcs_address
 
 
+def node_of(error: BaseException) -> str | None:
+    """Id of the node that ran the actor of an error; None if Ray does not know."""
+    actor_id = getattr(error, "actor_id", None)
+    found = state.actors(actor_id) if actor_id else {}
+    return (found.get("Address") or {}).get("NodeID") or None
+
+
+# --- Tune's trials that lose their processes ---
+
+
+class ProcessLost(RayActorError):
+    """A trial's process is lost for a reason (`cause`) that Ray tells in another way than of other actors."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(error_msg=str(cause))
+        self.cause = cause
+
+
+@contextlib.contextmanager
+def losses_reach_the_trial() -> Iterator[None]:
+    """Within this context every error of Ray about a trial's process is that trial's loss; Tune ends the whole run
+    for those that it does not know, such as its memory monitor's."""
+    manager = actor_manager.RayActorManager
+    originals = {name: getattr(manager, name) for name in LOSSES}
+
+    def telling(original: Callable[..., None]) -> Callable[..., None]:
+        def tell(self: Any, *, exception: Exception, **whose: Any) -> None:
+            known = isinstance(exception, (RayActorError, RayTaskError))
+            original(self, exception=exception if known else ProcessLost(exception), **whose)
+
+        return tell
+
+    for name, original in originals.items():
+        setattr(manager, name, telling(original))
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(manager, name, original)
+
+
+def hold(controller: Any, trial: Any) -> None:
+    """Let a trial that Tune has queued again wait: it goes on when the scheduler chooses it."""
+    controller._set_trial_status(trial, Trial.PAUSED)
+
+
 # --- Tune's trial, as its callbacks are given it ---
 
 
@@ -146,6 +201,19 @@ def kill_process(trial: Any) -> None:
     actor = trial.temporary_state.ray_actor
     if actor is not None:
         ray.kill(actor)
+
+
+def error_of(trial: Any) -> BaseException | None:
+    """The last error that Tune noted of a trial, None if it kept none."""
+    pickled, text = error_files(trial)
+    try:
+        if pickled is not None and pickled.exists():
+            return cloudpickle.loads(pickled.read_bytes())
+        if text is not None and text.exists():
+            return RuntimeError(text.read_text().strip().splitlines()[-1])
+    except Exception as error:  # half written (disk full), or an exception that cannot be unpickled here
+        return RuntimeError(f"its error could not be read ({error})")
+    return None
 
 
 def error_files(trial: Any) -> tuple[Path | None, Path | None]:

@@ -101,6 +101,12 @@ class Session:
         if self.watchdog is not None:
             self.watchdog.settle(SETTLE_S)
 
+    def dead_nodes(self) -> list[str]:
+        """Ids of the nodes that Ray knows to be dead. Of a Ray of our own, whose one node must live: see `settle`."""
+        if self.health.gcs is None:
+            self.settle()
+        return [node["NodeID"] for node in ray.nodes() if not node["Alive"]]
+
     def close(self) -> None:
         """Leave Ray, and end it if it was started here; it is not asked to if it is gone, for it might not answer."""
         if self.watchdog is not None:
