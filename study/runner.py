@@ -160,6 +160,7 @@ class StudyRun:
                 address=self.options.address,
                 dashboard=self.options.dashboard,
                 metrics=metrics,
+                keeper=ray_session.Keeper(self._ray_gone, self.turn),
             )
             self.recorder.gpus_per_trial = self.session.share.gpu
             if on_gpu is None:
@@ -173,7 +174,6 @@ class StudyRun:
             self.screen.connected(self.session.dashboard, self.session.share.concurrent)
             if self.session.note:
                 self.screen.announce(self.session.note)
-            self.session.watch(self._ray_gone, self.turn)
         return self.session
 
     def _stop_reason(self) -> str | None:

@@ -28,7 +28,7 @@ from ray.tune.experiment import Trial
 from ray.tune.trainable import trainable as trainable_module
 
 from study.tune.ports import free_port
-from study.tune.watchdog import RayGone
+from study.tune.watchdog import VITAL, RayGone
 
 PATIENCE_S = 180.0
 LOSSES = ("_actor_task_failed", "_actor_start_failed")
@@ -40,8 +40,6 @@ AGENT_PORTS = {
     "runtime_env_agent_port": "RUNTIME_ENV_AGENT_PORT_NAME",
 }
 """Parameters of `start_raylet`, and where Ray keeps the name of the file that holds each."""
-VITAL = ("gcs_server", "raylet")
-"""Of a node's processes, by Ray's names for them."""
 NAMES = (
     (_raylet, ("persist_port", *AGENT_PORTS.values())),
     (services, ("get_node", "start_raylet")),
@@ -117,9 +115,9 @@ def silence() -> None:
 
 
 def own_processes() -> dict[str, psutil.Process]:
-    """Of the node that this process has started: what a driver cannot do without, by name. Empty if it has joined one.
+    """Of the node that this process has started: its VITAL processes, by name. Empty if it has joined one.
 
-    The raylet's agents are not among them: it ends when one of them does. Raises RayGone if one has ended already.
+    Raises RayGone if one has ended already.
     """
     own = worker._global_node
     if not own.is_head():

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 from ray import tune
@@ -17,7 +17,7 @@ from study import schema
 from study.record import machine
 from study.settings.config import ResourcesConfig
 from study.tune import auth_token, ports, ray_internals
-from study.tune.watchdog import Health, Watchdog
+from study.tune.watchdog import Health, StartingHealth, Watchdog
 from trainables import places
 
 SLOT = "trial_slot"
@@ -75,6 +75,13 @@ def share(wanted: ResourcesConfig, *, cores: float, gpus: float, on_gpu: bool) -
     return Share(cpu=cpu, gpu=gpu, concurrent=max(1, min([*limits, by_cpu])))
 
 
+class Keeper(NamedTuple):
+    """What a watchdog needs of a study; see `Watchdog`."""
+
+    finish: Callable[[str], None]
+    turn: threading.RLock
+
+
 @dataclass
 class Session:
     """A Ray connection and what the study may use of it."""
@@ -92,9 +99,9 @@ class Session:
     def group(self) -> tune.PlacementGroupFactory:
         return self.share.group(self.slots)
 
-    def watch(self, finish: Callable[[str], None], turn: threading.RLock) -> None:
+    def watch(self, keeper: Keeper) -> None:
         """From now on the study ends within seconds if Ray is gone; see `Watchdog`."""
-        self.watchdog = Watchdog(self.health, finish, turn, ours=self.owned and self.health.gcs is None).start()
+        self.watchdog = Watchdog(self.health, *keeper, ours=self.owned and self.health.gcs is None).start()
 
     def settle(self) -> None:
         """To be called after an unexpected error, before it is told: does not return if Ray is gone."""
@@ -186,13 +193,38 @@ def connect(
     address: str | None,
     dashboard: bool = True,
     metrics: bool = False,
+    keeper: Keeper | None = None,
 ) -> Session:
     """Join the cluster at `address`, or start one here (all of it on 127.0.0.1), or reuse the running one.
 
     on_gpu: whether trials train on a GPU; None: if the cluster has one (the driver's machine need not).
-    metrics: whether a Ray of our own opens ports for Prometheus.
+    metrics: whether a Ray of our own opens ports for Prometheus. keeper: ends the study if Ray dies, now or later.
     """
     _check_ray()
+    session = _connected(wanted, on_gpu, address, dashboard, metrics, keeper)
+    if keeper is not None:
+        session.watch(keeper)
+    return session
+
+
+def _watched_init(keeper: Keeper, **options: Any) -> Any:
+    """ray.init, while a watchdog looks after what has come up; Ray's own errors come late, and tell little."""
+    with Watchdog(StartingHealth(), *keeper, ours=True) as watchdog:
+        try:
+            return ray.init(**options)
+        except Exception:
+            watchdog.settle(SETTLE_S)
+            raise
+
+
+def _connected(
+    wanted: ResourcesConfig,
+    on_gpu: bool | None,
+    address: str | None,
+    dashboard: bool,
+    metrics: bool,
+    keeper: Keeper | None,
+) -> Session:
     if ray.is_initialized():
         return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=None, owned=False, health=_health())
     if address:
@@ -204,20 +236,21 @@ def connect(
     ray_internals.silence()
     if not metrics:
         os.environ.update(NO_METRICS_PORTS)
+    options = {
+        "address": "local",
+        "num_cpus": max(1, cores),
+        "num_gpus": cards,
+        "resources": {SLOT: resolved.concurrent},
+        "include_dashboard": None if dashboard else False,  # True: a dashboard that cannot start ends the study
+        "dashboard_host": "127.0.0.1",  # its process takes the port, the first free one of 50 from 8265 on
+        "log_to_driver": False,
+        "logging_level": "CRITICAL" if dashboard else "ERROR",  # its failure is told by `note`, not by its log
+        "object_store_memory": OBJECT_STORE_BYTES,
+        "_temp_dir": str(files),  # its sockets, logs and files are open to all below it
+        "_system_config": {"enable_metrics_collection": metrics},
+    }
     with ray_internals.patience(), ray_internals.on_loopback():
-        context = ray.init(
-            address="local",
-            num_cpus=max(1, cores),
-            num_gpus=cards,
-            resources={SLOT: resolved.concurrent},
-            include_dashboard=None if dashboard else False,  # True: a dashboard that cannot start ends the study
-            dashboard_host="127.0.0.1",  # its process takes the port, the first free one of 50 from 8265 on
-            log_to_driver=False,
-            logging_level="CRITICAL" if dashboard else "ERROR",  # its failure is told by `note`, not by its log
-            object_store_memory=OBJECT_STORE_BYTES,
-            _temp_dir=str(files),  # its sockets, logs and files are open to all below it
-            _system_config={"enable_metrics_collection": metrics},
-        )
+        context = ray.init(**options) if keeper is None else _watched_init(keeper, **options)
     url = context.dashboard_url or None
     note = NO_DASHBOARD.format(files) if dashboard and url is None else None
     return Session(resolved, slots=True, dashboard=url, owned=True, health=_health(), note=note)

@@ -20,6 +20,10 @@ import psutil
 from study.tune import ports
 from trainables import exit_codes
 
+VITAL = ("gcs_server", "raylet")
+"""What a driver that has started Ray cannot do without: Ray's names for them, and those of the programs.
+
+The raylet's agents are not among them: it ends when one of them does."""
 POLL_S = 0.5
 FAMILY_S = 5.0
 """How often the processes that Ray has started are looked up."""
@@ -79,6 +83,21 @@ class Health:
         return None
 
 
+class StartingHealth(Health):
+    """Of a Ray that this process is about to start: of its parts those that have come up so far."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.earlier = set(psutil.Process().children())
+
+    def gone(self) -> str | None:
+        with contextlib.suppress(psutil.Error):
+            for process in psutil.Process().children():
+                if process not in self.earlier and process.name() in VITAL:
+                    self.processes.setdefault(process.name(), process)
+        return super().gone()
+
+
 class Watchdog:
     """A thread that asks `health` twice a second and, once Ray is gone, ends the process with exit code 1.
 
@@ -105,6 +124,12 @@ class Watchdog:
     def stop(self) -> None:
         """From now on nobody watches."""
         self._over.set()
+
+    def __enter__(self) -> Watchdog:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def settle(self, seconds: float) -> None:
         """After something went wrong in the main thread: if Ray turns out to be gone, stay here until the process ends.

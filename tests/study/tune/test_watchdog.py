@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,7 +21,7 @@ import pytest
 from study import schema
 from study.tune import watchdog
 from study.tune.ports import free_port
-from study.tune.watchdog import Health, Watchdog
+from study.tune.watchdog import Health, StartingHealth, Watchdog
 from tests.helpers.engine_helpers import lines, outcome
 from tests.test_resume import finish, start, wait_for_reports
 
@@ -80,6 +81,24 @@ def test_a_cluster_may_be_silent_for_a_while(monkeypatch) -> None:
         assert health.gone() is None
     now[0] += watchdog.SILENT_S
     assert health.gone() is None
+
+
+def test_while_ray_starts_what_has_come_up_is_watched(tmp_path) -> None:
+    """By the names of the programs. Processes of an earlier Ray do not count."""
+    (tmp_path / "raylet").symlink_to(shutil.which("sleep"))
+    earlier = subprocess.Popen([tmp_path / "raylet", "600"])
+    health = StartingHealth()
+    earlier.kill()
+    assert health.gone() is None
+    raylet = subprocess.Popen([tmp_path / "raylet", "600"])
+    while psutil.Process(raylet.pid).name() != "raylet":
+        time.sleep(0.01)
+    assert health.gone() is None
+    raylet.kill()
+    until_over(psutil.Process(raylet.pid))
+    assert health.gone() == f"Ray's raylet (process {raylet.pid}) has died"
+    for process in (earlier, raylet):
+        process.wait(30)
 
 
 def test_nothing_happens_to_a_study_whose_watchdog_has_been_stopped(sleeper) -> None:
