@@ -54,6 +54,9 @@ def report(folder: Path, quiet: bool) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load, plan, run, report; the exit code."""
+    from study.schema import places
+
+    places.settle()
     from study import disk_and_storage, launch
 
     chosen = launch.load(args)

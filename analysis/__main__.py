@@ -60,8 +60,10 @@ def running(folders: Sequence[str]) -> bool:
 
 def draw(given: argparse.Namespace) -> int:
     """The report; with --watch again and again, until after the last redraw no study runs. The exit code."""
+    from study.schema import UserError, exit_codes, places
+
+    places.settle()
     from analysis.report.make import make_report
-    from study.schema import UserError, exit_codes
 
     if given.watch is not None and not 0 < given.watch < float("inf"):
         raise UserError(f"--watch: expected seconds above 0, got {given.watch:g}")

@@ -10,8 +10,8 @@ from argparse import Namespace
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from study import cost, plan, runner
-from study.record import manifest, results_folder
+from study import cost, plan, runner, schema
+from study.record import results_folder
 from study.settings.loading import Loaded, load_study
 from study.tune import environment, ports
 from trainables import exit_codes, files
@@ -43,7 +43,7 @@ class Launch:
 
     def _finished(self) -> bool:
         with contextlib.suppress(files.DamagedFile):
-            return manifest.load(self.folder)["status"] == "finished"
+            return schema.read_manifest(self.folder)["status"] == "finished"
         return False
 
 

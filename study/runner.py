@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from study.search.scheduling import make_rungs
 from study.settings.config import StudyConfig
 from study.training import Training
 from study.tune import environment
+from study.tune.watchdog import RayGone
 from trainables import exit_codes
 
 
@@ -113,6 +115,10 @@ class StudyRun:
         self.recorder: Recorder | None = None
         self.screen = terminal.Terminal(self.study, quiet=options.quiet)
         self.rungs = make_rungs(self.study.scheduler, self.study.objectives, self.study.train.epochs)
+        self.turn = threading.RLock()
+        """Held by whoever writes into the folder while Ray runs: the main thread, or the watchdog at the end."""
+        self.needing_ray: list[Any] = []
+        """Listeners that cannot be asked once Ray is gone."""
 
     # --- the folder ---
     def _open(self) -> None:
@@ -158,8 +164,14 @@ class StudyRun:
             on_gpu = self.record["device"] != "cpu"
             if self.options.address and self.study.device == "auto":
                 on_gpu = None  # the cluster's GPUs count, not the driver's
+            metrics = self.study.tracking.prometheus
             self.session = ray_session.connect(
-                self.study.resources, on_gpu=on_gpu, address=self.options.address, dashboard=self.options.dashboard
+                self.study.resources,
+                on_gpu=on_gpu,
+                address=self.options.address,
+                dashboard=self.options.dashboard,
+                metrics=metrics,
+                keeper=ray_session.Keeper(self._ray_gone, self.turn),
             )
             self.recorder.gpus_per_trial = self.session.share.gpu
             if on_gpu is None:
@@ -168,7 +180,8 @@ class StudyRun:
             self.signals.listen()
             objectives = self.study.objectives
             plates = dashboard.NamePlates(objectives, self.options.name_after_s)
-            self.recorder.listeners += [dashboard.Gauges(self.journal, objectives), plates]
+            self.needing_ray = [*([dashboard.Gauges(self.journal, objectives)] if metrics else []), plates]
+            self.recorder.listeners += self.needing_ray
             self.screen.connected(self.session.dashboard, self.session.share.concurrent)
             if self.session.note:
                 self.screen.announce(self.session.note)
@@ -206,7 +219,12 @@ class StudyRun:
                 raise
             print(f"Stopped: {error}\nContinue with: {self._resume_command()}", file=sys.stderr)
             return exit_codes.FAILED
+        except RayGone as gone:
+            self._ray_gone(str(gone))
+            return exit_codes.FAILED
         except BaseException as error:
+            if self.session is not None and not isinstance(error, schema.UserError):
+                self.session.settle()
             self._failed(error)
             raise
         self._close("finished", "done")
@@ -239,6 +257,7 @@ class StudyRun:
             stop=self._stop_reason,
             stop_at_once=self.signals.reason,
             again=self._resume_command,
+            turn=self.turn,
         )
 
     def _stages(self) -> list[str]:
@@ -268,6 +287,17 @@ class StudyRun:
         self.screen.say(f"Stopped by {name}; {running} running trials will go on from their last checkpoint.")
         self.screen.announce(f"Continue with: {self._resume_command()}")
         return 128 + signum
+
+    def _ray_gone(self, reason: str) -> None:
+        """Ray has died under the study: no trial's fault."""
+        self.recorder.listeners = [one for one in self.recorder.listeners if one not in self.needing_ray]
+        running = len(self.recorder.running)
+        with contextlib.suppress(OSError):
+            self.recorder.interrupt()
+        with contextlib.suppress(OSError):
+            self._close("interrupted", reason)
+        left = f"{running} running trials will go on from their last checkpoint. " if running else ""
+        print(f"Stopped: {reason}. {left}Continue with: {self._resume_command()}", file=sys.stderr, flush=True)
 
     def _failed(self, error: BaseException) -> None:
         """Leave a truthful folder behind, as far as the disk allows."""

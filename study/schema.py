@@ -1,7 +1,7 @@
 """Names on disk: the only contract between a study that writes a results folder and an analysis that reads one.
 
-It also hands on what both sides share (the vocabulary, files, fronts, numbers in words, exit codes), so that `analysis`
-imports nothing else of the house and works on a machine without Ray or torch.
+It also hands on what both sides share (the vocabulary, files and places for them, fronts, numbers in words, exit
+codes), so that `analysis` imports nothing else of the house and works on a machine without Ray or torch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from trainables import dominance as dominance
 from trainables import exit_codes as exit_codes
 from trainables import files as files
 from trainables import lines as lines
+from trainables import places as places
 from trainables import reported as reported
 from trainables import shapes
 from trainables import wording as wording

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ class Training:
     """A signal alone."""
     again: Callable[[], str]
     """The command to go on with."""
+    turn: AbstractContextManager
+    """Held by whoever writes into the folder while Ray runs."""
 
     def stage(self, name: str) -> None:
         """Train what is left of a stage. Raises StudyStopped, DiskFull, StorageGone."""
@@ -57,13 +60,14 @@ class Training:
         from study.search import resume
 
         rungs, draw = (self.rungs, None) if name == schema.SEARCH else (None, None)
-        self.recorder.tell = None
-        tasks = self._tasks(name)
-        waiting, planned = self._settled(name, tasks), len(tasks)
-        if name == schema.SEARCH:
-            proposals, _ = resume.make_search(self.study, self.folder, self.journal, self.recorder)
-            draw, planned = proposals.draw, self.study.search.trials
-        self.screen.stage(name, planned)
+        with self.turn:
+            self.recorder.tell = None
+            tasks = self._tasks(name)
+            waiting, planned = self._settled(name, tasks), len(tasks)
+            if name == schema.SEARCH:
+                proposals, _ = resume.make_search(self.study, self.folder, self.journal, self.recorder)
+                draw, planned = proposals.draw, self.study.search.trials
+            self.screen.stage(name, planned)
         self._run(name, waiting, draw, rungs, self.stop)
 
     def _settled(self, name: str, tasks: Sequence[Task]) -> list[Task]:
@@ -72,7 +76,8 @@ class Training:
 
         stopped = resume.replay(self.rungs if name == schema.SEARCH else None, self.journal)
         unfinished = [task for task in tasks if not self.journal.ended(task.trial_id)]
-        return resume.settle(unfinished, stopped, self.recorder, self.places)
+        with self.turn:
+            return resume.settle(unfinished, stopped, self.recorder, self.places)
 
     def _run(
         self,
@@ -87,13 +92,14 @@ class Training:
 
         engine.run_stage(
             f"{name}-{self.session}",
-            Feed(waiting, draw),
+            Feed(waiting, draw, self.turn),
             rungs,
             trainable=self.trainable(),
             recorder=self.recorder,
             checkpoints=self.places,
             connect=self.connect,
             stop=stop,
+            turn=self.turn,
             study=self.study,
         )
 

@@ -19,7 +19,18 @@ import pytest
 from study import schema
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUND = ("vocabulary", "exit_codes", "failures", "wording", "files", "shapes", "lines", "reported", "dominance")
+GROUND = (
+    "vocabulary",
+    "exit_codes",
+    "failures",
+    "wording",
+    "files",
+    "shapes",
+    "lines",
+    "reported",
+    "places",
+    "dominance",
+)
 """Words, failures, files, numbers and fronts, without torch; `study.schema` hands them on to `analysis`."""
 SHARED = (*GROUND, "settings.yaml_text")
 """What `study.schema` may import."""

@@ -157,7 +157,7 @@ def test_search_alone_makes_no_report(calls) -> None:
 @pytest.mark.parametrize(("status", "reports"), [("finished", 1), ("failed", 0)])
 def test_a_report_follows_where_trials_failed_but_not_where_the_study_did(calls, monkeypatch, status, reports) -> None:
     calls.code = 1
-    monkeypatch.setattr(manifest, "load", lambda folder: {"status": status})
+    monkeypatch.setattr(schema, "read_manifest", lambda folder: {"status": status})
     assert run_study.main([K_SWEEP, "--rehearse"]) == 1
     assert len(calls.reports) == reports
 

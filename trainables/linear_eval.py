@@ -15,7 +15,7 @@ from typing import get_args
 
 from rich.console import Console
 
-from trainables import devices, exit_codes, files
+from trainables import devices, exit_codes, files, places
 from trainables.evaluation import offline
 from trainables.evaluation.classifier import RATES
 from trainables.settings import edge
@@ -71,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    places.settle()
     for name in ("epochs", "views"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name} must be at least 1, got {getattr(options, name)}")

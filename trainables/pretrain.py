@@ -24,7 +24,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import checkpoint, exit_codes, files, shapes
+from trainables import checkpoint, exit_codes, files, places, shapes
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.failures import Diverged, TimedOut, is_out_of_memory
 from trainables.files import SCHEMA_VERSION, write_atomically
@@ -133,6 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train_file(options: argparse.Namespace) -> int:
+    places.settle()
     options.out = files.user_path(options.out, "--out")
     cfg = load_run(options.config, options.overrides)
     notes = without_effect(options.config, options.overrides, cfg)

@@ -95,6 +95,8 @@ class TrackingConfig(Section):
     """auto: online when logged in, offline otherwise."""
     project: str = "kmclr-study"
     tensorboard: bool = False
+    prometheus: bool = False
+    """The study's gauges and Ray's own on the nodes' metrics ports, which ask for no token (docs/security.md)."""
 
 
 class StudyConfig(RunSections):

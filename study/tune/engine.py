@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from ray import tune
 
@@ -12,9 +13,11 @@ from study.record.recorder import Recorder
 from study.record.task import from_config
 from study.search.scheduling import Rungs
 from study.settings.config import StudyConfig
+from study.tune import ray_internals
 from study.tune.callback import StudyCallback
 from study.tune.durable import durable
 from study.tune.feed import Feed
+from study.tune.lives import JUDGE_S, Lives
 from study.tune.rung_scheduler import RungScheduler
 from study.tune.session import Session
 
@@ -31,9 +34,12 @@ def run_stage(
     checkpoints: Checkpoints,
     connect: Callable[[], Session],
     stop: Callable[[], str | None],
+    turn: AbstractContextManager,
     study: StudyConfig,
 ) -> None:
     """Run a stage's remaining trials. `name`: folder of this session below the storage. Raises StudyStopped.
+
+    turn: held by whoever writes into the study's folder.
 
     Ray is only started (`connect`) if there is something to run.
     """
@@ -41,14 +47,17 @@ def run_stage(
         return
     session = connect()
     resources = study.resources
-    with warnings.catch_warnings():
+    lives = Lives(resources.max_failures, session.dead_nodes, JUDGE_S if session.health.gcs else 0.0)
+    scheduler = RungScheduler(rungs, study.objectives, lives)
+    feed.paused = lambda: bool(scheduler.held)  # rather than draw all points while no trial gets on
+    with ray_internals.losses_reach_the_trial(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tuner = tune.Tuner(
             tune.with_resources(durable(trainable), session.group),
             param_space={"threads": session.share.threads},
             tune_config=tune.TuneConfig(
                 search_alg=feed,
-                scheduler=RungScheduler(rungs, study.objectives),
+                scheduler=scheduler,
                 num_samples=MANY,
                 reuse_actors=resources.reuse_actors,
                 trial_name_creator=lambda trial: from_config(trial.config).trial_id,
@@ -58,8 +67,8 @@ def run_stage(
                 name=name,
                 storage_path=checkpoints.uri,
                 verbose=0,
-                callbacks=[StudyCallback(recorder, checkpoints, stop)],
-                failure_config=tune.FailureConfig(max_failures=resources.max_failures),
+                callbacks=[StudyCallback(recorder, checkpoints, stop, turn, lives)],
+                failure_config=tune.FailureConfig(max_failures=-1),  # `lives` counts
                 checkpoint_config=tune.CheckpointConfig(  # the trial asks for those before its end
                     num_to_keep=2, checkpoint_frequency=0, checkpoint_at_end=True
                 ),

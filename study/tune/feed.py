@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,28 @@ from study.record.task import Task
 class Feed(Searcher):
     """The waiting tasks, in order, then what `draw` gives (a search's proposals) until it gives None.
 
+    turn: held while a task is drawn, which writes into the study's folder.
     How trials end is none of its business: the recorder tells whoever wants to learn, after the journal has it.
     """
 
-    def __init__(self, waiting: Sequence[Task], draw: Callable[[], Task | None] | None = None) -> None:
+    def __init__(
+        self,
+        waiting: Sequence[Task],
+        draw: Callable[[], Task | None] | None = None,
+        turn: contextlib.AbstractContextManager | None = None,
+    ) -> None:
         super().__init__()
         self.waiting = list(waiting)
         self._draw = draw
+        self._turn = turn or contextlib.nullcontext()
+        self.paused: Callable[[], bool] = lambda: False
+        """Whether no other trial is to begin at the moment."""
 
     def _next(self) -> Task | None:
-        if self.waiting:
-            return self.waiting.pop(0)
-        return self._draw() if self._draw is not None else None
+        with self._turn:
+            if self.waiting:
+                return self.waiting.pop(0)
+            return self._draw() if self._draw is not None else None
 
     @property
     def empty(self) -> bool:
@@ -35,8 +46,10 @@ class Feed(Searcher):
             self.waiting.insert(0, task)
         return task is None
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """Config of the next trial, or FINISHED."""
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Config of the next trial, or FINISHED; None to be asked again later."""
+        if self.paused():
+            return None
         task = self._next()
         return Searcher.FINISHED if task is None else task.config()
 

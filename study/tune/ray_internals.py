@@ -12,19 +12,27 @@ import contextlib
 import inspect
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 from pyarrow import fs as arrow
-from ray import _raylet
-from ray._private import services
+from ray import _raylet, cloudpickle
+from ray._private import node, ray_constants, services, state, worker
+from ray.air.execution._internal import actor_manager
+from ray.exceptions import RayActorError, RayTaskError
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
 from ray.tune.trainable import trainable as trainable_module
 
 from study.tune.ports import free_port
+from study.tune.watchdog import VITAL, RayGone
 
 PATIENCE_S = 180.0
+LOSSES = ("_actor_task_failed", "_actor_start_failed")
+"""Methods of Tune's actor manager that are told the errors of a trial's process, as `exception`."""
 AGENT_PORTS = {
     "metrics_agent_port": "METRICS_AGENT_PORT_NAME",
     "metrics_export_port": "METRICS_EXPORT_PORT_NAME",
@@ -35,6 +43,12 @@ AGENT_PORTS = {
 NAMES = (
     (_raylet, ("persist_port", *AGENT_PORTS.values())),
     (services, ("get_node", "start_raylet")),
+    (worker, ("print_to_stdstream", "_global_node")),
+    (ray_constants, ("ENABLE_RAY_CLUSTER",)),
+    (node.Node, ("is_head", "live_processes", "get_session_dir_path", "raylet_socket_name", "gcs_address")),
+    (state, ("actors",)),
+    (actor_manager.RayActorManager, LOSSES),
+    (TuneController, ("_set_trial_status", "stop_trial")),
     (trainable_module, ("_TrainingResult", "_DICT_CHECKPOINT_FILE_NAME")),
 )
 
@@ -78,6 +92,105 @@ def patience() -> Iterator[None]:
         services.get_node, services.start_raylet = ask, start
 
 
+@contextlib.contextmanager
+def on_loopback() -> Iterator[None]:
+    """Within this context a Ray that starts listens on 127.0.0.1 alone: gcs, raylet, workers, agents and metrics.
+
+    Ray takes the address for a node's by which others reach it, unless it runs where it does not do clusters.
+    """
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def silence() -> None:
+    """Print none of the notes that Ray publishes of nodes and workers, logs of a dead raylet included."""
+    worker.print_to_stdstream = lambda *_, **__: None
+
+
+# --- this driver's node ---
+
+
+def own_processes() -> dict[str, psutil.Process]:
+    """Of the node that this process has started: its VITAL processes, by name. Empty if it has joined one.
+
+    Raises RayGone if one has ended already.
+    """
+    own = worker._global_node
+    if not own.is_head():
+        return {}
+    alive = dict(own.live_processes())
+    try:
+        return {name: psutil.Process(alive[name].pid) for name in VITAL}
+    except (KeyError, psutil.Error) as error:
+        raise RayGone(
+            f"Ray did not come up ({error} has ended); its logs are in {own.get_session_dir_path()}"
+        ) from None
+
+
+def joined_raylet() -> psutil.Process | None:
+    """The raylet of this machine that a driver in a cluster talks to; None if it cannot be seen from here."""
+    socket_name = worker._global_node.raylet_socket_name
+    for process in psutil.process_iter(["name", "cmdline"]):
+        if process.info["name"] == "raylet" and any(socket_name in word for word in process.info["cmdline"] or ()):
+            return process
+    return None
+
+
+def gcs_address() -> str:
+    """`host:port` of the gcs that this process is connected to."""
+    return worker._global_node.gcs_address
+
+
+def node_of(error: BaseException) -> str | None:
+    """Id of the node that ran the actor of an error; None if Ray does not know."""
+    actor_id = getattr(error, "actor_id", None)
+    found = state.actors(actor_id) if actor_id else {}
+    return (found.get("Address") or {}).get("NodeID") or None
+
+
+# --- Tune's trials that lose their processes ---
+
+
+class ProcessLost(RayActorError):
+    """A trial's process is lost for a reason (`cause`) that Ray tells in another way than of other actors."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(error_msg=str(cause))
+        self.cause = cause
+
+
+@contextlib.contextmanager
+def losses_reach_the_trial() -> Iterator[None]:
+    """Within this context every error of Ray about a trial's process is that trial's loss; Tune ends the whole run
+    for those that it does not know, such as its memory monitor's."""
+    manager = actor_manager.RayActorManager
+    originals = {name: getattr(manager, name) for name in LOSSES}
+
+    def telling(original: Callable[..., None]) -> Callable[..., None]:
+        def tell(self: Any, *, exception: Exception, **whose: Any) -> None:
+            known = isinstance(exception, (RayActorError, RayTaskError))
+            original(self, exception=exception if known else ProcessLost(exception), **whose)
+
+        return tell
+
+    for name, original in originals.items():
+        setattr(manager, name, telling(original))
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(manager, name, original)
+
+
+def hold(controller: Any, trial: Any) -> None:
+    """Let a trial that Tune has queued again wait: it goes on when the scheduler chooses it."""
+    controller._set_trial_status(trial, Trial.PAUSED)
+
+
 # --- Tune's trial, as its callbacks are given it ---
 
 
@@ -86,6 +199,19 @@ def kill_process(trial: Any) -> None:
     actor = trial.temporary_state.ray_actor
     if actor is not None:
         ray.kill(actor)
+
+
+def error_of(trial: Any) -> BaseException | None:
+    """The last error that Tune noted of a trial, None if it kept none."""
+    pickled, text = error_files(trial)
+    try:
+        if pickled is not None and pickled.exists():
+            return cloudpickle.loads(pickled.read_bytes())
+        if text is not None and text.exists():
+            return RuntimeError(text.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1])
+    except Exception as error:  # half written (disk full), or an exception that cannot be unpickled here
+        return RuntimeError(f"its error could not be read ({error})")
+    return None
 
 
 def error_files(trial: Any) -> tuple[Path | None, Path | None]:

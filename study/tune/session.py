@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 from ray import tune
@@ -14,11 +16,19 @@ from ray import tune
 from study import schema
 from study.record import machine
 from study.settings.config import ResourcesConfig
-from study.tune import ports, ray_internals
+from study.tune import auth_token, ports, ray_internals
+from study.tune.watchdog import Health, StartingHealth, Watchdog
+from trainables import places
 
 SLOT = "trial_slot"
-NO_DASHBOARD = "Ray's dashboard could not be started (dashboard.log in /tmp/ray says why); the study goes on without."
+SETTLE_S = 3.0
+"""Seconds that Ray may take to turn out to be gone, after its own errors."""
+NO_DASHBOARD = "Ray's dashboard could not be started (dashboard.log in {} says why); the study goes on without."
 OBJECT_STORE_BYTES = 256 * 2**20  # trials share data through memory-mapped files, not through Ray
+LONGEST_FOLDER = places.SOCKET_BYTES - len("/ray/session_2026-11-27_12-00-00_000000_4194304/sockets/plasma_store.1")
+"""Bytes of the path of a folder below which Ray can make its sockets."""
+NO_METRICS_PORTS = {"DASHBOARD_METRIC_PORT": "-1", "AUTOSCALER_METRIC_PORT": "-1"}
+"""Ports that cannot be: Ray's dashboard and autoscaler note in their logs that they could not open them."""
 NOT_SHIPPED = ["/results/", "/data/", "/.git/", "/.venv/", "/wandb/", "**/__pycache__/", "/benchmarks/results/"]
 
 
@@ -65,6 +75,13 @@ def share(wanted: ResourcesConfig, *, cores: float, gpus: float, on_gpu: bool) -
     return Share(cpu=cpu, gpu=gpu, concurrent=max(1, min([*limits, by_cpu])))
 
 
+class Keeper(NamedTuple):
+    """What a watchdog needs of a study; see `Watchdog`."""
+
+    finish: Callable[[str], None]
+    turn: threading.RLock
+
+
 @dataclass
 class Session:
     """A Ray connection and what the study may use of it."""
@@ -73,15 +90,35 @@ class Session:
     slots: bool
     dashboard: str | None
     owned: bool
+    health: Health
     note: str | None = None
     """What the user should know of the start, one line."""
+    watchdog: Watchdog | None = None
 
     @property
     def group(self) -> tune.PlacementGroupFactory:
         return self.share.group(self.slots)
 
+    def watch(self, keeper: Keeper) -> None:
+        """From now on the study ends within seconds if Ray is gone; see `Watchdog`."""
+        self.watchdog = Watchdog(self.health, *keeper, ours=self.owned and self.health.gcs is None).start()
+
+    def settle(self) -> None:
+        """To be called after an unexpected error, before it is told: does not return if Ray is gone."""
+        if self.watchdog is not None:
+            self.watchdog.settle(SETTLE_S)
+
+    def dead_nodes(self) -> list[str]:
+        """Ids of the nodes that Ray knows to be dead. Of a Ray of our own, whose one node must live: see `settle`."""
+        if self.health.gcs is None:
+            self.settle()
+        return [node["NodeID"] for node in ray.nodes() if not node["Alive"]]
+
     def close(self) -> None:
-        if self.owned:
+        """Leave Ray, and end it if it was started here; it is not asked to if it is gone, for it might not answer."""
+        if self.watchdog is not None:
+            self.watchdog.stop()
+        if self.owned and self.health.gone() is None:
             ray.shutdown()
 
 
@@ -97,6 +134,7 @@ def _init(address: str, **options: Any) -> Any:
     ports.check_address(address)
     try:
         ports.check_answers(address)
+        ray_internals.silence()
         return ray.init(address=address, log_to_driver=False, logging_level="ERROR", **options)
     except OSError as error:
         raise schema.UserError(
@@ -109,7 +147,16 @@ def _join(address: str, wanted: ResourcesConfig, on_gpu: bool | None) -> Session
     worker_env = {k: v for k, v in os.environ.items() if k in ("RAY_CHDIR_TO_TRIAL_DIR", "KMCLR_CACHE")}
     root = str(Path(__file__).resolve().parents[2])
     context = _init(address, runtime_env={"working_dir": root, "excludes": NOT_SHIPPED, "env_vars": worker_env})
-    return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=context.dashboard_url or None, owned=True)
+    share_of_it = _share_of_cluster(wanted, on_gpu)
+    return Session(share_of_it, slots=False, dashboard=context.dashboard_url or None, owned=True, health=_health())
+
+
+def _health() -> Health:
+    """Of the Ray that this process is connected to."""
+    if own := ray_internals.own_processes():
+        return Health(own)
+    raylet = ray_internals.joined_raylet()
+    return Health({"raylet": raylet} if raylet else {}, gcs=ray_internals.gcs_address())
 
 
 def _share_of_cluster(wanted: ResourcesConfig, on_gpu: bool | None) -> Share:
@@ -139,30 +186,71 @@ def share_at(address: str, wanted: ResourcesConfig, *, on_gpu: bool | None) -> S
             ray.shutdown()
 
 
-def connect(wanted: ResourcesConfig, *, on_gpu: bool | None, address: str | None, dashboard: bool = True) -> Session:
-    """Join the cluster at `address`, or start one here (dashboard on 127.0.0.1), or reuse the running one.
+def connect(
+    wanted: ResourcesConfig,
+    *,
+    on_gpu: bool | None,
+    address: str | None,
+    dashboard: bool = True,
+    metrics: bool = False,
+    keeper: Keeper | None = None,
+) -> Session:
+    """Join the cluster at `address`, or start one here (all of it on 127.0.0.1), or reuse the running one.
 
     on_gpu: whether trials train on a GPU; None: if the cluster has one (the driver's machine need not).
+    metrics: whether a Ray of our own opens ports for Prometheus. keeper: ends the study if Ray dies, now or later.
     """
     _check_ray()
+    session = _connected(wanted, on_gpu, address, dashboard, metrics, keeper)
+    if keeper is not None:
+        session.watch(keeper)
+    return session
+
+
+def _watched_init(keeper: Keeper, **options: Any) -> Any:
+    """ray.init, while a watchdog looks after what has come up; Ray's own errors come late, and tell little."""
+    with Watchdog(StartingHealth(), *keeper, ours=True) as watchdog:
+        try:
+            return ray.init(**options)
+        except Exception:
+            watchdog.settle(SETTLE_S)
+            raise
+
+
+def _connected(
+    wanted: ResourcesConfig,
+    on_gpu: bool | None,
+    address: str | None,
+    dashboard: bool,
+    metrics: bool,
+    keeper: Keeper | None,
+) -> Session:
     if ray.is_initialized():
-        return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=None, owned=False)
+        return Session(_share_of_cluster(wanted, on_gpu), slots=False, dashboard=None, owned=False, health=_health())
     if address:
         return _join(address, wanted, on_gpu)
     cores, cards = machine.cores(), len(machine.gpus()) if on_gpu else 0
     resolved = share(wanted, cores=cores, gpus=cards, on_gpu=on_gpu)
-    with ray_internals.patience():
-        context = ray.init(
-            address="local",
-            num_cpus=max(1, cores),
-            num_gpus=cards,
-            resources={SLOT: resolved.concurrent},
-            include_dashboard=None if dashboard else False,  # True: a dashboard that cannot start ends the study
-            dashboard_host="127.0.0.1",  # its process takes the port, the first free one of 50 from 8265 on
-            log_to_driver=False,
-            logging_level="CRITICAL" if dashboard else "ERROR",  # its failure is told by `note`, not by its log
-            object_store_memory=OBJECT_STORE_BYTES,
-        )
+    auth_token.provide()
+    files = places.private_folder(LONGEST_FOLDER) / "ray"
+    ray_internals.silence()
+    if not metrics:
+        os.environ.update(NO_METRICS_PORTS)
+    options = {
+        "address": "local",
+        "num_cpus": max(1, cores),
+        "num_gpus": cards,
+        "resources": {SLOT: resolved.concurrent},
+        "include_dashboard": None if dashboard else False,  # True: a dashboard that cannot start ends the study
+        "dashboard_host": "127.0.0.1",  # its process takes the port, the first free one of 50 from 8265 on
+        "log_to_driver": False,
+        "logging_level": "CRITICAL" if dashboard else "ERROR",  # its failure is told by `note`, not by its log
+        "object_store_memory": OBJECT_STORE_BYTES,
+        "_temp_dir": str(files),  # its sockets, logs and files are open to all below it
+        "_system_config": {"enable_metrics_collection": metrics},
+    }
+    with ray_internals.patience(), ray_internals.on_loopback():
+        context = ray.init(**options) if keeper is None else _watched_init(keeper, **options)
     url = context.dashboard_url or None
-    note = NO_DASHBOARD if dashboard and url is None else None
-    return Session(resolved, slots=True, dashboard=url, owned=True, note=note)
+    note = NO_DASHBOARD.format(files) if dashboard and url is None else None
+    return Session(resolved, slots=True, dashboard=url, owned=True, health=_health(), note=note)

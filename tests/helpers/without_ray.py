@@ -15,13 +15,16 @@ from study.interrupt import StudyStopped
 from study.tune import engine
 from study.tune.callback import StudyCallback
 from study.tune.durable import durable
+from study.tune.lives import Lives
 from study.tune.rung_scheduler import RungScheduler
 from tests.helpers.engine_helpers import run_fake
 
 
-def run_stage(name, feed, rungs, *, trainable, recorder, checkpoints, connect, stop, study) -> None:
+def run_stage(name, feed, rungs, *, trainable, recorder, checkpoints, connect, stop, turn, study) -> None:
     """As `study.tune.engine.run_stage`, on this process. `connect` is not called: there is no Ray."""
-    callback, scheduler = StudyCallback(recorder, checkpoints, stop), RungScheduler(rungs, study.objectives)
+    lives = Lives(study.resources.max_failures, list, 0.0)
+    callback = StudyCallback(recorder, checkpoints, stop, turn, lives)
+    scheduler = RungScheduler(rungs, study.objectives, lives)
     actors = durable(trainable)
     actors._setup_logdir = lambda self: setattr(self, "_logdir", checkpoints.uri)
     while isinstance(config := feed.suggest(""), dict):

@@ -8,7 +8,6 @@ import pytest
 
 from analysis.results.load import load
 from study import schema
-from study.record import manifest
 from study.record.budget import Budget
 from study.schema import UserError
 from study.search import stages
@@ -54,14 +53,14 @@ def test_failed_confirm_trials_are_listed_exit_1_and_a_retry_mends_them(undistur
     assert "  confirm-0000-2 out of memory after epoch 3 of 9: out of memory: shrink" in printed
     assert "train them again with: python run_study.py fake.yaml --retry failed\n" in printed
     assert all(len(line) <= 200 for line in printed.splitlines())
-    assert manifest.load(folder)["status"] == "finished"
+    assert schema.read_manifest(folder)["status"] == "finished"
     assert run_fake(STUDY, tmp_path, resume=True, quiet=True) == 1, "a resume alone leaves them"
     for fault in faults.iterdir():
         fault.unlink()
     assert run_fake(STUDY, tmp_path, retry="failed") == 0
     assert "Tried again: confirm-0001-1, confirm-0000-2\n" in capsys.readouterr().out
     assert [by_trial(found) for found in outcome_without_failures(folder)] == [by_trial(f) for f in undisturbed]
-    assert manifest.load(folder)["sessions"][-1]["retry"] == {"which": "failed", "trials": 2}
+    assert schema.read_manifest(folder)["sessions"][-1]["retry"] == {"which": "failed", "trials": 2}
     assert load(folder).stage(schema.CONFIRM)["test_acc1"].notna().all()
     assert set(load(folder).trials["status"]) == {schema.COMPLETED, schema.STOPPED}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from study.interrupt import StudyStopped
 from study.record.checkpoints import Checkpoints
 from study.record.task import Task
 from study.tune.callback import StudyCallback
+from study.tune.lives import Lives, Verdict
 from tests.helpers.engine_helpers import lines
 from tests.helpers.record_helpers import result, task
 
@@ -20,7 +22,8 @@ from tests.helpers.record_helpers import result, task
 def make_callback(recorder, reasons=()) -> StudyCallback:
     queue = list(reasons)
     folder = recorder.journal.folder
-    return StudyCallback(recorder, Checkpoints(folder, None), lambda: queue.pop(0) if queue else None)
+    places, turn, lives = Checkpoints(folder, None), threading.RLock(), Lives(0, list, judge_s=0)
+    return StudyCallback(recorder, places, lambda: queue.pop(0) if queue else None, turn, lives)
 
 
 def tune_trial(
@@ -62,6 +65,16 @@ def test_a_given_up_trial_s_error_is_read_where_tune_wrote_it(recorder, tmp_path
     assert errors[1] == "RuntimeError: The actor died."
     assert errors[2].startswith("RuntimeError: its error could not be read (")
     assert errors[3] == "unknown error"
+
+
+def test_a_trial_whose_lives_are_used_up_ends_with_its_last_error(recorder, tmp_path) -> None:
+    callback = make_callback(recorder)
+    trial = tune_trial(task(), result(1))
+    callback.on_trial_start(0, [], trial)
+    assert callback.lives.lost("search-0000", ValueError("x"), None, alone=True) is Verdict.GIVE_UP
+    callback.on_trial_recover(0, [], trial)
+    callback.on_trial_complete(0, [], trial)
+    assert [(e["status"], e["error"]) for e in lines(tmp_path / schema.TRIALS_FILE)] == [("failed", "ValueError: x")]
 
 
 def test_callback_stops_when_asked(recorder, tmp_path) -> None:

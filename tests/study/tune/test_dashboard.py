@@ -24,6 +24,7 @@ from study.record.recorder import Recorder
 from study.tune import dashboard
 from tests.helpers.engine_helpers import KINDS_OF_OBJECTIVES
 from tests.helpers.record_helpers import result, task
+from tests.helpers.sockets import elsewhere, listening, telling_metrics
 from tests.test_resume import finish, wait_for_reports
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -34,10 +35,12 @@ NAME = "search-0000: kmclr k=50 t=0.2 seed=0"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """(address of the dashboard, folder) of a study that runs in a process of its own."""
+    """(address of the dashboard, pid) of a study that runs in a process of its own."""
     out = tmp_path_factory.mktemp("dashboard")
-    settings = json.dumps({"search": {"trials": 1}, "scheduler": {"name": "none"}, "train": {"epochs": 400}})
-    command = [sys.executable, "-u", "-m", "tests.helpers.engine_helpers", str(out), "--dashboard", "--set", settings]
+    tracking = {"wandb": "disabled", "prometheus": True}
+    settings = {"search": {"trials": 1}, "scheduler": {"name": "none"}, "train": {"epochs": 400}, "tracking": tracking}
+    command = [sys.executable, "-u", "-m", "tests.helpers.engine_helpers", str(out), "--dashboard", "--set"]
+    command.append(json.dumps(settings))
     environment = {**os.environ, "FAKE_SECONDS": "0.5", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen([*command, "--name-after-s=0.1"], cwd=ROOT, env=environment, text=True, **pipes)
@@ -46,7 +49,7 @@ def running(tmp_path_factory):
         url = re.search(r"http://(127\.0\.0\.1:[0-9]+) \(token: `ray get-auth-token`", printed)
         assert url, (printed, finish(process))
         wait_for_reports(out / "fake", 3, process)
-        yield url[1], out / "fake"
+        yield url[1], process.pid
     finally:
         process.terminate()
         finish(process, timeout=60)
@@ -77,6 +80,14 @@ def named_actors(address: str) -> dict[str, str]:
 def test_without_the_token_nothing_is_told(running) -> None:
     with pytest.raises(urllib.error.HTTPError, match="401"):
         ask(f"http://{running[0]}/logical/actors", token=None)
+
+
+def test_everything_listens_on_this_machine_alone(running) -> None:
+    """Trials, name plates and metrics included."""
+    workers = {name for name in listening(running[1]).values() if name.startswith("ray::")}
+    assert workers - {"ray::DashboardAgent", "ray::RuntimeEnvAgent", "ray::IDLE"} != set()
+    assert elsewhere(running[1]) == {}
+    assert telling_metrics(running[1]) != []
 
 
 def test_trials_are_named_actors(running) -> None:

@@ -31,3 +31,12 @@ def test_tune_s_snapshots_hold_nothing_of_it(tmp_path) -> None:
     assert len(pickle.dumps(feed)) < 200
     feed.save(str(tmp_path / "searcher"))
     assert (tmp_path / "searcher").read_bytes() == b""
+
+
+def test_nothing_begins_while_it_is_paused() -> None:
+    feed = Feed([task(0)])
+    feed.paused = lambda: True
+    assert feed.suggest("x") is None  # Tune asks again
+    assert not feed.empty
+    feed.paused = lambda: False
+    assert from_config(feed.suggest("x")) == task(0)

@@ -14,6 +14,9 @@ from study.settings.config import ResourcesConfig
 from study.tune import session as ray_session
 from study.tune.ports import free_port
 from study.tune.session import Share, connect, share
+from study.tune.watchdog import Health
+from tests.helpers.sockets import elsewhere, listening, telling_metrics
+from trainables import places
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -72,6 +75,7 @@ def test_no_cluster_at_the_address_is_said() -> None:
 
 @pytest.mark.parametrize(("on_gpu", "gpu"), [(None, 1.0), (True, 1.0), (False, 0.0)])
 def test_a_cluster_s_gpus_count_whatever_the_driver_has(monkeypatch: pytest.MonkeyPatch, on_gpu, gpu) -> None:
+    monkeypatch.setattr(ray_session, "_health", lambda: Health({}))
     monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: True)
     monkeypatch.setattr(ray_session.ray, "cluster_resources", lambda: {"CPU": 32.0, "GPU": 4.0})
     session = connect(ResourcesConfig(), on_gpu=on_gpu, address="auto")
@@ -108,21 +112,28 @@ def connecting(first_port: int) -> subprocess.Popen:
 
 
 def test_studies_that_start_together_each_get_a_dashboard() -> None:
-    """No port is chosen before the process that takes it is there."""
+    """No port is chosen before the process that takes it is there. All listen on 127.0.0.1; none tells metrics."""
     first = free_port() % 20_000 + 10_000
     both = [connecting(first) for _ in range(2)]
     said = [process.stdout.readline() for process in both]
+    open_to_others = [elsewhere(process.pid) for process in both]
+    watched = {name for process in both for name in listening(process.pid).values()}
+    metrics = [telling_metrics(process.pid) for process in both]
     ends = [process.communicate("\n", timeout=120) for process in both]
     found = [line.split()[1] for line in said]
     assert [process.returncode for process in both] == [0, 0], ends
     assert all(line.endswith("note None\n") for line in said)
     assert len(set(found)) == 2
     assert {int(url.rpartition(":")[2]) - first for url in found} <= set(range(51))
+    assert {"gcs_server", "raylet"} <= watched
+    assert open_to_others == [{}, {}]
+    assert metrics == [[], []]
 
 
 def test_a_dashboard_that_cannot_start_ends_nothing() -> None:
     process = connecting(70_000)
     said = process.stdout.readline()
     _, errors = process.communicate("\n", timeout=120)
-    assert said == f"dashboard None note {ray_session.NO_DASHBOARD}\n", errors
+    files = places.private_folder() / "ray"
+    assert said == f"dashboard None note {ray_session.NO_DASHBOARD.format(files)}\n", errors
     assert (process.returncode, errors) == (0, "")
