@@ -73,6 +73,7 @@ class StudyCallback(tune.Callback):
         task = from_config(trial.config)
         if "epoch" in result and dominance.finite(result, self.recorder.objectives):
             self.recorder.report(task, result)  # an error goes through Tune at once: no checkpoint may follow it
+        result.pop("projection", None)  # Tune keeps every trial's last result, in memory and in each of its snapshots
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         self.recorder.lost(from_config(trial.config))
