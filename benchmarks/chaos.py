@@ -22,12 +22,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from benchmarks.common import environment, table, write_result
 from benchmarks.folders import differences
 from benchmarks.processes import PROCESSES, Session, last_line
 from study import schema
+from trainables import exit_codes
 
 STUDY = "configs/k_sweep.yaml"
 SIZES = ("search.trials=7", "train.epochs=8", "scheduler.grace_period=2", "resources.max_concurrent=1")
@@ -72,8 +72,73 @@ class Round:
         return not self.differences and not any(kill.complaint for kill in self.kills)
 
 
+class Disturbed:
+    """A study under attack: `command` (a first start) writes its results folder in `out` and what it says to `log`."""
+
+    def __init__(self, command: Sequence[str], out: Path, log: Path, seed: int, settings: Mapping[str, str]) -> None:
+        self.command, self.out, self.log, self.settings = command, out, log, settings
+        self.rng = random.Random(seed)
+        self.round = Round(seed)
+        self.session: Session | None = None
+
+    def run(self, kills: int, within_s: float, victims: Sequence[str]) -> Round:
+        """Kill and resume, then leave it alone."""
+        plan = [(self.rng.choice(list(victims)), self.rng.uniform(0.0, within_s)) for _ in range(kills)]
+        began = time.monotonic()
+        try:
+            for victim, delay in plan:
+                self._go_on()
+                if self.session.wait(delay) is not None or not self._strike(victim):
+                    break
+            self._let_finish()
+        finally:
+            if self.session is not None:
+                self.session.close()
+        self.round.seconds = time.monotonic() - began
+        return self.round
+
+    def _go_on(self) -> None:
+        """Start or resume the study if it does not run."""
+        if self.session is not None and self.session.code is None:
+            return
+        if self.session is not None:
+            self.session.close()
+        again = ["--resume"] if any(self.out.glob(f"*/{schema.MANIFEST_FILE}")) else []
+        self.session = Session([*self.command, *again], self.log, self.settings)
+        self.round.sessions += 1
+
+    def _strike(self, victim: str) -> bool:
+        """Wait for the victim to be there, end it, and see what comes of it. False: the study ended before."""
+        session = self.session
+        while not session.signal(victim, self.rng):
+            if session.wait(0.1) is not None:
+                return False
+        struck = time.monotonic()
+        kill = Kill(victim, struck - session.began)
+        self.round.kills.append(kill)
+        if victim not in ENDS_THE_STUDY:
+            return True
+        kill.code = session.wait(PATIENCE_S)
+        kill.took_s = time.monotonic() - struck
+        if kill.code is None:
+            kill.complaint = f"still there after {PATIENCE_S:.0f} s"
+            session.close()
+        elif kill.code != 0 and kill.took_s > LIMIT_S:
+            kill.complaint = f"more than {LIMIT_S:.0f} s"
+        elif kill.code == exit_codes.FAILED and "ontinue with" not in self.log.read_text(errors="replace"):
+            kill.complaint = "without saying how to go on"
+        return True
+
+    def _let_finish(self) -> None:
+        self._go_on()
+        code = self.session.wait(PATIENCE_S * 12)
+        if code != 0:
+            self.round.differences.append(f"the study does not come to its end (code {code}): {last_line(self.log)}")
+
+
 def disturb(
     command: Sequence[str],
+    out: Path,
     log: Path,
     *,
     seed: int,
@@ -82,83 +147,11 @@ def disturb(
     victims: Sequence[str] = VICTIMS,
     settings: Mapping[str, str] | None = None,
 ) -> Round:
-    """Run the study `command` (its own first start), kill and resume; differences are still to be found.
+    """One round; what differs from an undisturbed folder is found later.
 
     within_s: a kill comes at most so many seconds after its session's start, or after the kill before it.
     """
-    rng = random.Random(seed)
-    plan = [(rng.choice(list(victims)), rng.uniform(0.0, within_s)) for _ in range(kills)]
-    done = Round(seed)
-    began = time.monotonic()
-    session = None
-    try:
-        for victim, delay in plan:
-            if session is None or session.code is not None:
-                session = _next(session, command, log, settings, done)
-            if session.wait(delay) is not None or not _strike(session, victim, rng, done):
-                if session.code == 0:
-                    break  # it had ended before
-                done.differences.append(f"a session ended by itself with code {session.code}: {last_line(log)}")
-                break
-        done.seconds = time.monotonic() - began
-        if not done.differences:
-            _let_finish(session, command, log, settings, done)
-    finally:
-        if session is not None:
-            session.close()
-    done.seconds = time.monotonic() - began
-    return done
-
-
-def _next(session: Session | None, command: Sequence[str], log: Path, settings: Any, done: Round) -> Session:
-    if session is not None:
-        session.close()
-    done.sessions += 1
-    return Session([*command, *(["--resume"] if resumable(command) else [])], log, settings or {})
-
-
-def resumable(command: Sequence[str]) -> bool:
-    """Whether the folder that the command writes has been begun."""
-    return any(Path(out_of(command)).glob(f"*/{schema.MANIFEST_FILE}"))
-
-
-def out_of(command: Sequence[str]) -> str:
-    """The folder of `--out`."""
-    return command[list(command).index("--out") + 1]
-
-
-def _strike(session: Session, victim: str, rng: random.Random, done: Round) -> bool:
-    """Wait for the victim to be there, end it, and see what comes of it. False: the study ended before."""
-    while not session.signal(victim, rng):
-        if session.wait(0.1) is not None:
-            return False
-    struck = time.monotonic()
-    kill = Kill(victim, struck - session.began)
-    done.kills.append(kill)
-    if victim not in ENDS_THE_STUDY:
-        return True
-    kill.code = session.wait(PATIENCE_S)
-    kill.took_s = time.monotonic() - struck
-    if kill.code is None:
-        kill.complaint = f"still there after {PATIENCE_S:.0f} s"
-        session.close()
-    elif kill.code != 0 and kill.took_s > LIMIT_S:
-        kill.complaint = f"more than {LIMIT_S:.0f} s"
-    elif kill.code == 1 and "ontinue with" not in session.log.read_text(errors="replace"):
-        kill.complaint = "without saying how to go on"
-    return True
-
-
-def _let_finish(session: Session | None, command: Sequence[str], log: Path, settings: Any, done: Round) -> None:
-    """Leave the study alone until it is done; a session that a kill ends late is followed by one more."""
-    for _ in range(2):
-        if session is None or session.code not in (None, 0):
-            session = _next(session, command, log, settings, done)
-        code = session.wait(1800)
-        session.close()
-        if code == 0:
-            return
-    done.differences.append(f"the study does not come to its end (code {code}): {last_line(log)}")
+    return Disturbed(command, out, log, seed, settings or {}).run(kills, within_s, victims)
 
 
 def study_command(out: Path) -> list[str]:
@@ -167,10 +160,10 @@ def study_command(out: Path) -> list[str]:
     return [sys.executable, "-u", "run_study.py", STUDY, "--rehearse", "--out", str(out), *sets]
 
 
-def undisturbed(command: Sequence[str], log: Path) -> float:
+def undisturbed(command: Sequence[str], log: Path, settings: Mapping[str, str] | None = None) -> float:
     """Run the study to its end, alone; seconds. Raises RuntimeError if it fails."""
     began = time.monotonic()
-    session = Session(command, log, {})
+    session = Session(command, log, settings or {})
     try:
         if session.wait(PATIENCE_S * 12) != 0:
             raise RuntimeError(f"the undisturbed run failed: {last_line(log)}")
@@ -230,7 +223,7 @@ def main() -> int:
         for seed in range(args.seed, args.seed + args.rounds):
             out = place / str(seed)
             command = study_command(out)
-            done = disturb(command, place / f"{seed}.log", seed=seed, kills=args.kills, within_s=args.within)
+            done = disturb(command, out, place / f"{seed}.log", seed=seed, kills=args.kills, within_s=args.within)
             if not done.differences:
                 done.differences = differences(folder_in(out), folder_in(place / "alone"))
             rounds.append(done)
