@@ -50,6 +50,14 @@ def test_callback_records_what_tune_says(recorder, tmp_path) -> None:
     assert [(e["status"], e["epochs"], e["error"]) for e in ends] == [("diverged", 1, None)]
 
 
+def test_tune_does_not_keep_the_pictures_of_every_trial(recorder, tmp_path) -> None:
+    picture = {"epoch": 1, "vectors": [[0.0, 1.0]], "sample": [[1.0, 0.0]], "labels": [3], "variance_shown": 0.9}
+    given = {**result(1), "projection": picture}
+    make_callback(recorder).on_trial_result(0, [], tune_trial(task()), given)
+    assert given == result(1)
+    assert lines(tmp_path / schema.PROJECTIONS_DIR / f"{task().trial_id}.jsonl")[0]["vectors"] == [[0.0, 1.0]]
+
+
 def test_a_given_up_trial_s_error_is_read_where_tune_wrote_it(recorder, tmp_path) -> None:
     """Tune copies its error files to the storage later: what counts are the ones on the driver's disk."""
     pickled = write(tmp_path / "error.pkl", cloudpickle.dumps(MemoryError("cannot allocate 10 GB")))
