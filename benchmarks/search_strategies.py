@@ -145,7 +145,7 @@ def describe(worlds: dict[str, Callable[[int], World]], args: argparse.Namespace
         lines.append(f"{name}: " + ", ".join(f"{rho:.2f} at {e}" for e, rho in zip(epochs, rhos, strict=True)))
     if args.lcbench:
         chosen = ", ".join(lcbench.DEVELOPMENT_TASKS)
-        what = f"LCBench (YAHPO Gym's surrogate), {len(worlds)} of 34 tasks; settings were chosen on {chosen}"
+        what = f"LCBench (YAHPO Gym's surrogate), {len(worlds)} of 34 tasks (settings are chosen on {chosen})"
     elif args.synthetic:
         what = f"Made-up curves over the space of configs/pareto.yaml, early deviation {args.early:g} points (SD)"
     else:
