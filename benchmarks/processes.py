@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PROCESSES = {
     "raylet": "/raylet/raylet",
     "gcs": "gcs_server",
-    "dashboard agent": "dashboard/agent.py",
-    "runtime_env agent": "runtime_env/agent/main.py",
+    "dashboard agent": "ray::DashboardAgent",
+    "runtime_env agent": "ray::RuntimeEnvAgent",
     "dashboard": "dashboard/dashboard.py",
     "log monitor": "log_monitor.py",
     "trial": "ray::",
@@ -54,7 +54,7 @@ class Session:
         found = []
         for process in self.look():
             with contextlib.suppress(psutil.Error):
-                if part in " ".join(process.cmdline()):
+                if part in " ".join(process.cmdline()) and (part in "/raylet/raylet" or process.name() != "raylet"):
                     found.append(process)
         return found
 

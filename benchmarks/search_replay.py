@@ -1,7 +1,7 @@
 """Replays a search against known learning curves: the study's own sampler and rungs, without training and without Ray.
 
-A world says what can be drawn and what a point's curve is: `Recorded` (a table of real runs), or
-`benchmarks.synthetic_curves.Synthetic`. Shape legend: E epochs, N points.
+A world says what can be drawn and what a point's curve is: `Recorded` (a table of real runs),
+`benchmarks.synthetic_curves.Synthetic` or `benchmarks.lcbench.LCBench`. Shape legend: E epochs, N points.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import optuna
@@ -18,7 +18,7 @@ import pandas as pd
 from optuna.trial import TrialState
 from scipy import stats
 
-from study.search.scheduling import Rungs
+from benchmarks.search_schedulers import GO, STOP, Scheduler
 from trainables import dominance
 
 WORKERS = 2
@@ -31,10 +31,20 @@ class World(Protocol):
     finite: bool
     """A table of points, each of which is trained once; else points are drawn from ranges."""
 
-    def draw(self, trial: optuna.Trial) -> Hashable: ...
+    def draw(self, trial: Any) -> Hashable:
+        """A point, of what `trial` suggests."""
+
     def grid(self) -> list[Hashable]: ...
-    def truth(self, point: Hashable) -> tuple[float, int]: ...
-    def curve(self, point: Hashable) -> np.ndarray: ...
+    def random(self, count: int) -> list[Hashable]: ...
+
+    def truths(self, points: Sequence[Hashable]) -> np.ndarray:
+        """Expected final accuracy, %, and cost of points [N, 2]: what confirmation over many seeds would find."""
+
+    def cost(self, point: Hashable) -> float:
+        """The second objective, which is known before training: bytes, or what stands for them."""
+
+    def curve(self, point: Hashable) -> np.ndarray:
+        """What a run reports after each epoch [E], %."""
 
 
 class Recorded:
@@ -62,8 +72,14 @@ class Recorded:
     def grid(self) -> list[tuple]:
         return list(self.points)
 
-    def truth(self, point: tuple) -> tuple[float, int]:
-        return float(self.curves[point][-1]), self.bytes[point]
+    def random(self, count: int) -> list[tuple]:
+        return self.grid()
+
+    def truths(self, points: Sequence[tuple]) -> np.ndarray:
+        return np.array([(self.curves[p][-1], self.bytes[p]) for p in points], dtype=float).reshape(-1, 2)
+
+    def cost(self, point: tuple) -> float:
+        return float(self.bytes[point])
 
     def curve(self, point: tuple) -> np.ndarray:
         return self.curves[point]
@@ -93,13 +109,18 @@ MakeSampler = Callable[[int, optuna.Study], optuna.samplers.BaseSampler]
 
 @dataclass
 class Asker:
-    """Points to train, in the order a sampler gives them (None: the grid, shuffled); a point is trained once."""
+    """Points to train, in the order a sampler gives them (None: the grid, shuffled); a point is trained once.
+
+    log_costs: the sampler is told the cost as log10(1 + cost), for one that models it on the scale it is told.
+    """
 
     world: World
     make_sampler: MakeSampler | None
     seed: int
+    log_costs: bool = False
     told: dict[Hashable, tuple[TrialState, list[float] | None]] = field(default_factory=dict)
     asked: int = 0
+    exhausted: bool = False
 
     def __post_init__(self) -> None:
         points = self.world.grid() if self.world.finite or self.make_sampler is None else []
@@ -108,7 +129,7 @@ class Asker:
         self.study = optuna.create_study(directions=["maximize", "minimize"]) if self.make_sampler else None
 
     def ask(self) -> tuple[optuna.Trial | None, Hashable] | None:
-        for _ in range(5 if self.study else 0):
+        for _ in range(5 if self.study and not self.exhausted else 0):
             self.study.sampler = self.make_sampler(self.asked, self.study)
             self.asked += 1
             trial = self.study.ask()
@@ -120,63 +141,91 @@ class Asker:
             self.study.tell(trial, values, state=state)
         point = next((p for p in self.order if p not in self.seen), None)
         self.seen.add(point)
+        self.exhausted = point is None
         return None if point is None else (None, point)
 
-    def tell(self, trial: optuna.Trial | None, point: Hashable, values: list[float], full: bool) -> None:
+    def tell(self, trial: optuna.Trial | None, point: Hashable, accuracy: float, full: bool) -> None:
+        cost = self.world.cost(point)
+        values = [accuracy, math.log10(1 + cost) if self.log_costs else cost]
         state = TrialState.COMPLETE if full else TrialState.PRUNED
         self.told[point] = (state, values if full else None)
         if trial is not None:
             self.study.tell(trial, values if full else None, state=state)
 
 
-def replay(world: World, asker: Asker, rungs: Rungs | None, budget: int) -> Iterator[Finished | None]:
-    """One search of `budget` epochs on two workers: yields, epoch by epoch, the point that it finished, or None."""
-    running: list[tuple | None] = [None] * WORKERS
-    number = 0
-    for spent in range(budget):
-        slot = spent % WORKERS
-        if running[slot] is None:
-            proposal = asker.ask()
-            if proposal is None:
+@dataclass
+class Run:
+    """A trial of a replay: its number, and how far it is."""
+
+    number: int
+    trial: optuna.Trial | None
+    point: Hashable
+    curve_E: np.ndarray
+    epoch: int = 0
+
+
+def replay(
+    world: World, asker: Asker, scheduler: Scheduler, budget: int, workers: int = WORKERS
+) -> Iterator[Finished | None]:
+    """One search of `budget` epochs on some workers: yields, epoch by epoch, the point that it finished, or None."""
+    running: list[Run | None] = [None] * workers
+    runs: list[Run] = []
+    spent, slot = 0, -1
+    while spent < budget:
+        slot = (slot + 1) % workers
+        run = running[slot] or _next(world, asker, scheduler, runs)
+        if run is None:
+            if not any(running):
                 return
-            trial, point = proposal
-            running[slot] = (trial, point, world.curve(point), 0, number)
-            number += 1
-        trial, point, curve_E, epoch, own = running[slot]
-        epoch += 1
-        values = {"accuracy": float(curve_E[epoch - 1]), "support_bytes": float(world.truth(point)[1])}
-        full = epoch == len(curve_E)
-        goes_on = not full and (rungs is None or rungs.decide(str(own), own, epoch, values))
-        running[slot] = (trial, point, curve_E, epoch, own) if goes_on else None
-        if not goes_on:
-            asker.tell(trial, point, list(values.values()), full)
-        yield (point, values["accuracy"]) if full else None
+            continue
+        spent += 1
+        run.epoch += 1
+        accuracy = float(run.curve_E[run.epoch - 1])
+        values = {"accuracy": accuracy, "support_bytes": world.cost(run.point)}
+        full = run.epoch == len(run.curve_E)
+        verdict = STOP if full else scheduler.report(run.number, run.epoch, values)
+        running[slot] = run if verdict == GO else None
+        if verdict == STOP:
+            asker.tell(run.trial, run.point, accuracy, full)
+        yield (run.point, accuracy) if full else None
+
+
+def _next(world: World, asker: Asker, scheduler: Scheduler, runs: list[Run]) -> Run | None:
+    """What a free worker takes: a paused trial, a new one, or None if there is neither."""
+    number = scheduler.promoted()
+    if number is None and (proposal := asker.ask()) is not None:
+        runs.append(Run(len(runs), *proposal, world.curve(proposal[1])))
+        return runs[-1]
+    if number is None:
+        number = scheduler.promoted(exhausted=True)
+    return None if number is None else runs[number]
 
 
 class Score:
     """Hypervolume of what a search found, as a share of the best possible (0-1).
 
     The front is chosen by what was observed and scored by the truth, as the confirm stage does. Accuracy in % against
-    log10 bytes; reference: the lowest accuracy and the most bytes among `points`, which also give the best possible.
+    log10 of the cost; reference: the lowest accuracy (of a world without end the lowest tenth) and the highest cost
+    among `points`, which also give the best possible.
     """
 
     def __init__(self, world: World, points: Sequence[Hashable]) -> None:
         self.world = world
-        costs_N2 = np.array([self._cost(p, world.truth(p)[0]) for p in points])
-        self.reference = (float(np.quantile(costs_N2[:, 0], 0.9)), float(costs_N2[:, 1].max()) + 1e-9)
-        if world.finite:
-            self.reference = (float(costs_N2[:, 0].max()) + 1e-9, self.reference[1])
-        self.best = dominance.hypervolume(costs_N2, self.reference)
+        costs_N2 = self._costs(world.truths(points))
+        worst = float(costs_N2[:, 0].max()) + 1e-9 if world.finite else float(np.quantile(costs_N2[:, 0], 0.9))
+        self.reference = (worst, float(costs_N2[:, 1].max()) + 1e-9)
+        self.best = dominance.hypervolume(costs_N2[dominance.on_front(costs_N2)], self.reference)
 
-    def _cost(self, point: Hashable, accuracy: float) -> tuple[float, float]:
-        return -accuracy, math.log10(1.0 + self.world.truth(point)[1])
+    @staticmethod
+    def _costs(values_N2: np.ndarray) -> np.ndarray:
+        return np.stack([-values_N2[:, 0], np.log10(1.0 + values_N2[:, 1])], 1)
 
     def __call__(self, found: Sequence[Finished]) -> float:
-        observed = {self._cost(p, accuracy): p for p, accuracy in reversed(found)}  # of equal ones the earlier
-        on_front_N = dominance.on_front(np.array(list(observed)).reshape(-1, 2))
-        front = [point for point, kept in zip(observed.values(), on_front_N, strict=True) if kept]
-        true_N2 = np.array([self._cost(p, self.world.truth(p)[0]) for p in front]).reshape(-1, 2)
-        return dominance.hypervolume(true_N2, self.reference) / self.best
+        seen_N2 = self._costs(np.array([(accuracy, self.world.cost(p)) for p, accuracy in found]).reshape(-1, 2))
+        first = {tuple(row): i for i, row in reversed(list(enumerate(seen_N2.tolist())))}  # of equal ones the earlier
+        rows = sorted(first.values())
+        front = [found[i][0] for i in np.array(rows, dtype=int)[dominance.on_front(seen_N2[rows])]]
+        return dominance.hypervolume(self._costs(self.world.truths(front)), self.reference) / self.best
 
 
 def rank_correlations(world: World, points: Sequence[Hashable], epochs: Sequence[int]) -> list[float]:

@@ -1,162 +1,237 @@
-"""Does early stopping that knows two objectives pay? Replays searches against known learning curves.
+"""Which search finds the best front for its epochs? Replays searches against known learning curves.
 
     uv run python -m benchmarks.search_strategies [--curves benchmarks/data/digits_curves.csv] [--seeds 20]
     uv run python -m benchmarks.search_strategies --synthetic [--early 2] [--epochs 81] [--grace 3]
+    uv run python -m benchmarks.search_strategies --lcbench FOLDER [--tasks reported | development | all | 3945 ...]
 
 --curves: a table of real runs (made by `benchmarks.record_curves`). --synthetic: made-up curves over the space of
-`configs/pareto.yaml`, whose assumptions `benchmarks/synthetic_curves.py` states. Each strategy draws points with the
-study's own sampler settings and decides with `study.search.scheduling`, on two asynchronous workers; an epoch costs one
-unit, and only fully trained points count (what was stopped is not confirmed). Measured: hypervolume of the front found,
-as a share of the best possible (`benchmarks.search_replay.Score`), against the budget in full trainings. Mean
-over seeds with
-a 95 % t interval; differences are paired by seed.
+`configs/pareto.yaml`, whose assumptions `benchmarks/synthetic_curves.py` states. --lcbench: 34 tasks that nobody of
+this project made (`benchmarks/lcbench.py`). Each strategy draws points with the study's own sampler settings and
+decides with the study's own scheduling, on two asynchronous workers; an epoch costs one unit, and only fully trained
+points count (what was stopped is not confirmed). Measured: hypervolume of the front found, as a share of the best
+possible (`benchmarks.search_replay.Score`), against the budget in full trainings. Mean over seeds with a 95 % t
+interval; differences are paired by seed, on LCBench by task.
 """
 
 from __future__ import annotations
 
 import argparse
 import inspect
-import math
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import optuna
-from scipy import stats
 
-from benchmarks import synthetic_curves
-from benchmarks.common import environment, table, write_result
-from benchmarks.search_replay import WORKERS, Asker, Recorded, Score, World, rank_correlations, replay
+from benchmarks import lcbench, search_tables, synthetic_curves
+from benchmarks.common import environment, write_result
+from benchmarks.search_replay import WORKERS, Asker, MakeSampler, Recorded, Score, World, rank_correlations, replay
+from benchmarks.search_schedulers import FrontByFront, Scheduler, Stopping
 from benchmarks.synthetic_curves import Synthetic
 from study.search.optuna_storage import make_sampler
 from study.search.scheduling import Rungs, rung_epochs
 from study.settings.loading import load_study
+from trainables.vocabulary.errors import UserError
 
 HERE = Path(__file__).parent
 STUDY = HERE.parent / "configs" / "pareto.yaml"
 OBJECTIVES = {"accuracy": "max", "support_bytes": "min"}
-OURS, ASHA, FREE = "pareto_asha + tpe", "asha + tpe", "tpe, no stopping"
-STRATEGIES: dict[str, tuple[str | None, tuple[str, ...]]] = {
-    OURS: ("tpe", ("accuracy", "support_bytes")),
-    ASHA: ("tpe", ("accuracy",)),
-    "pareto_asha + random": ("random", ("accuracy", "support_bytes")),
-    FREE: ("tpe", ()),
-    "random": ("random", ()),
-    "grid (shuffled)": (None, ()),
+
+
+class Strategy(NamedTuple):
+    """sampler: of the study, `gp` (Optuna's GPSampler), or None for the grid. scheduler: a key of SCHEDULERS."""
+
+    sampler: str | None
+    scheduler: str
+    slow: bool = False
+    """Runs only when named."""
+
+
+STRATEGIES = {
+    "pareto_asha + tpe": Strategy("tpe", "pareto_asha"),
+    "asha + tpe": Strategy("tpe", "asha"),
+    "pareto_asha + random": Strategy("random", "pareto_asha"),
+    "front by front + tpe": Strategy("tpe", "front by front"),
+    "tpe, no stopping": Strategy("tpe", "none"),
+    "nsga2, no stopping": Strategy("nsga2", "none"),
+    "gp, no stopping": Strategy("gp", "none", slow=True),
+    "random": Strategy("random", "none"),
+    "grid (shuffled)": Strategy(None, "none"),
 }
-"""name -> sampler (None: the grid), objectives of the scheduler (none: nobody is stopped)."""
-MakeWorld = Callable[[int], World]
 
 
-def sampler_of(name: str | None, seed: int) -> Callable | None:
-    """The study's sampler, one per draw, as `study.search.proposals` makes it."""
+class Rules(NamedTuple):
+    """What the schedulers share: full budget of a trial, first rung, reduction factor."""
+
+    epochs: int
+    grace: int
+    eta: int
+
+
+def _stopping(*objectives: str) -> Callable[[Rules], Scheduler]:
+    chosen = {name: OBJECTIVES[name] for name in objectives}
+    return lambda rules: Stopping(Rungs(chosen, rules.grace, rules.eta, rules.epochs))
+
+
+SCHEDULERS: dict[str, Callable[[Rules], Scheduler]] = {
+    "none": lambda rules: Stopping(None),
+    "asha": _stopping("accuracy"),
+    "pareto_asha": _stopping("accuracy", "support_bytes"),
+    "front by front": lambda rules: FrontByFront(OBJECTIVES, rules.grace, rules.epochs),
+}
+
+
+def sampler_of(name: str | None, seed: int) -> MakeSampler | None:
+    """The study's sampler, one per draw, as `study.search.proposals` makes it; Optuna's GP: one for all draws."""
     if name is None:
         return None
+    if name == "gp":
+        sampler = optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
+        return lambda number, so_far: sampler
     study = load_study(STUDY, overrides=[f"search.sampler={name}", f"search.seed={seed}"]).study
     return lambda number, so_far: make_sampler(study, number)
 
 
-def rungs_of(objectives: Sequence[str], epochs: int, grace: int, eta: int) -> Rungs | None:
-    return Rungs({n: OBJECTIVES[n] for n in objectives}, grace, eta, epochs) if objectives else None
-
-
-def shares(world: World, score: Score, name: str, seed: int, budget: int, grace: int, eta: int) -> np.ndarray:
+def shares(world: World, score: Score, name: str, seed: int, budget: int, rules: Rules, workers: int) -> np.ndarray:
     """Share of the best hypervolume after each epoch [budget] of one search."""
-    sampler, objectives = STRATEGIES[name]
-    asker = Asker(world, sampler_of(sampler, seed), seed)
+    strategy = STRATEGIES[name]
+    asker = Asker(world, sampler_of(strategy.sampler, seed), seed, log_costs=strategy.sampler == "gp")
     found, share_B = [], np.zeros(budget)
-    for spent, finished in enumerate(replay(world, asker, rungs_of(objectives, world.epochs, grace, eta), budget)):
+    for spent, finished in enumerate(replay(world, asker, SCHEDULERS[strategy.scheduler](rules), budget, workers)):
         if finished is not None:
             found.append(finished)
             share_B[spent:] = score(found)
     return share_B
 
 
-def run(make_world: MakeWorld, seeds: Sequence[int], trainings: int, grace: int, eta: int) -> dict[str, np.ndarray]:
-    """Shares [seeds, budget in epochs] of every strategy; the same world and points for all strategies of a seed."""
-    found: dict[str, list[np.ndarray]] = {name: [] for name in STRATEGIES}
+def run(
+    make_world: Callable[[int], World],
+    seeds: Sequence[int],
+    trainings: int,
+    grace: int,
+    eta: int,
+    names: Sequence[str] = (),
+    workers: int = WORKERS,
+) -> dict[str, np.ndarray]:
+    """Shares [seeds, budget in epochs] of strategies (default: all but slow ones); a seed is one world for all."""
+    names = names or [name for name, strategy in STRATEGIES.items() if not strategy.slow]
+    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    seconds = dict.fromkeys(names, 0.0)
+    world = score = None
     for seed in seeds:
-        world = make_world(seed)
-        score = Score(world, world.grid() if world.finite else [*world.random(1500), *world.grid()])
-        for name in STRATEGIES:
-            found[name].append(shares(world, score, name, seed, trainings * world.epochs, grace, eta))
-        print(f"  seed {seed}: done", flush=True)
+        if (new := make_world(seed)) is not world:
+            world, score = new, Score(new, new.grid() if new.finite else [*new.random(20_000), *new.grid()])
+        for name in names:
+            started = time.process_time()
+            rules = Rules(world.epochs, grace, eta)
+            found[name].append(shares(world, score, name, seed, trainings * world.epochs, rules, workers))
+            seconds[name] += time.process_time() - started
+        print(f"  seed {seed}: done", file=sys.stderr, flush=True)
+    print("  CPU seconds:", ", ".join(f"{n} {s:.1f}" for n, s in seconds.items()), file=sys.stderr, flush=True)
     return {name: np.array(rows) for name, rows in found.items()}
 
 
-def interval(values_S: np.ndarray) -> str:
-    """`mean ± half-width of the 95 % t interval` in %."""
-    half = stats.t.ppf(0.975, len(values_S) - 1) * values_S.std(ddof=1) / math.sqrt(len(values_S))
-    return f"{100 * values_S.mean():.1f} ± {100 * half:.1f}"
-
-
-def result_tables(found: dict[str, np.ndarray], epochs: int, budgets: Sequence[int]) -> str:
-    """Markdown: a row per strategy, a column per budget; then what ours adds to each other, paired by seed."""
-    at = {name: {b: rows[:, b * epochs - 1] for b in budgets} for name, rows in found.items()}
-    head = [f"{b} trainings" for b in budgets]
-    plain = [[name, *(interval(values[b]) for b in budgets)] for name, values in at.items()]
-    paired = [
-        [name, *(interval(at[OURS][b] - values[b]) for b in budgets)] for name, values in at.items() if name != OURS
-    ]
-    return "\n\n".join([table(["strategy", *head], plain), table([f"{OURS} minus", *head], paired)])
-
-
-def describe(world: World, args: argparse.Namespace) -> str:
+def describe(worlds: dict[str, Callable[[int], World]], args: argparse.Namespace) -> str:
     """What was replayed, and how well its rungs foretell the end."""
-    epochs = rung_epochs(args.grace, world.epochs, args.eta)
-    points = world.grid() if world.finite else world.random(500)
-    known = ", ".join(
-        f"{rho:.2f} at {e}" for e, rho in zip(epochs, rank_correlations(world, points, epochs), strict=True)
-    )
-    what = f"Replay of {len(points)} recorded points ({args.curves.name})"
-    if args.synthetic:
+    first = next(iter(worlds.values()))(args.first_seed)
+    lines = []
+    for name, make_world in worlds.items():
+        world = make_world(args.first_seed)
+        epochs = rung_epochs(args.grace, world.epochs, args.eta)
+        rhos = rank_correlations(world, world.random(500), epochs)
+        lines.append(f"{name}: " + ", ".join(f"{rho:.2f} at {e}" for e, rho in zip(epochs, rhos, strict=True)))
+    if args.lcbench:
+        chosen = ", ".join(lcbench.DEVELOPMENT_TASKS)
+        what = f"LCBench (YAHPO Gym's surrogate), {len(worlds)} of 34 tasks (settings are chosen on {chosen})"
+    elif args.synthetic:
         what = f"Made-up curves over the space of configs/pareto.yaml, early deviation {args.early:g} points (SD)"
+    else:
+        what = f"Replay of {len(first.grid())} recorded points ({args.curves.name})"
     return (
-        f"{what} x {world.epochs} epochs;\n"
-        f"n = {args.seeds} seeds from {args.first_seed}, {WORKERS} workers, grace {args.grace}, eta {args.eta}.\n"
-        f"Spearman's rank correlation of the accuracy at a rung with the last one: {known}.\n"
+        f"{what} x {first.epochs} epochs;\n"
+        f"n = {args.seeds} seeds from {args.first_seed}, {args.workers} workers, grace {args.grace}, eta {args.eta}.\n"
         f"Hypervolume of the front found, % of the best possible, mean ± half-width of the 95 % t interval,\n"
-        f"by budget in full trainings ({world.epochs} epochs each);\n"
-        f"then differences paired by seed, in percentage points."
+        f"by budget in full trainings ({first.epochs} epochs each); differences in percentage points.\n\n"
+        f"Spearman's rank correlation of the accuracy at a rung with the last one: {'; '.join(lines)}."
     )
 
 
-def parse() -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--curves", type=Path, default=HERE / "data" / "digits_curves.csv")
-    parser.add_argument("--methods", nargs="*", default=(), help="only these arms of the table (default: all)")
-    parser.add_argument("--synthetic", action="store_true", help="made-up curves instead of a table")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--curves", type=Path, default=HERE / "data" / "digits_curves.csv")
+    kind.add_argument("--synthetic", action="store_true", help="made-up curves instead of a table")
+    kind.add_argument("--lcbench", type=Path, metavar="FOLDER", help="LCBench's surrogate instead of a table")
+    parser.add_argument("--methods", nargs="*", default=(), help="curves: only these arms of the table (default: all)")
     parser.add_argument("--early", type=float, default=2.0, help="synthetic: early deviation of a run, points (SD)")
     parser.add_argument("--epochs", type=int, default=81, help="synthetic: full budget of a trial")
+    parser.add_argument(
+        "--tasks", nargs="+", default=["reported"], help="lcbench: reported (default), development, all, or task ids"
+    )
+    parser.add_argument("--strategies", nargs="+", default=(), metavar="NAME", help="default: all but slow ones")
+    parser.add_argument(
+        "--ours", default="pareto_asha + tpe", metavar="NAME", help="the one that others are taken from"
+    )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0, help="others than those that settings were chosen on")
     parser.add_argument("--budgets", type=int, nargs="+", help="in full trainings")
-    parser.add_argument("--grace", type=int, help="first rung, epochs (default: 2 for a table, 3 for synthetic curves)")
+    parser.add_argument("--workers", type=int, default=WORKERS, help="trials at a time")
+    parser.add_argument("--grace", type=int, help="first rung, epochs (default: 2 for a table, 3 made up, 6 LCBench)")
     parser.add_argument("--eta", type=int, default=3, help="reduction factor")
-    args = parser.parse_args()
-    args.grace = args.grace or (3 if args.synthetic else 2)
-    args.budgets = args.budgets or ([4, 8, 16, 24] if args.synthetic else [3, 6, 9, 12])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="{strategy: {world or task: {budget: [shares]}}}")
+    args = parser.parse_args(arguments)
+    if unknown := [n for n in (*args.strategies, args.ours) if n not in STRATEGIES]:
+        parser.error(f"--strategies: no {', '.join(map(repr, unknown))}; there are: {'; '.join(STRATEGIES)}")
+    kinds = "lcbench" if args.lcbench else "synthetic" if args.synthetic else "curves"
+    args.grace = args.grace or {"curves": 2, "synthetic": 3, "lcbench": 6}[kinds]
+    args.budgets = args.budgets or {"curves": [3, 6, 9, 12], "synthetic": [4, 8, 16, 24], "lcbench": [8, 16, 32]}[kinds]
     return args
 
 
-def main() -> None:
-    args = parse()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    recorded = None if args.synthetic else Recorded(args.curves, args.methods)
-
-    def make_world(seed: int) -> World:
-        return Synthetic(seed, epochs=args.epochs, early=args.early) if recorded is None else recorded
-
-    seeds = range(args.first_seed, args.first_seed + args.seeds)
-    found = run(make_world, seeds, max(args.budgets), args.grace, args.eta)
-    world = make_world(0)
-    parts = ["# Search strategies", environment(("optuna", "numpy")), describe(world, args)]
-    parts.append(result_tables(found, world.epochs, args.budgets))
+def make_worlds(args: argparse.Namespace) -> dict[str, Callable[[int], World]]:
+    """World or task -> what makes it for a seed. UserError for tasks that there are not."""
     if args.synthetic:
-        parts.append(f"## Assumptions\n\n{inspect.getdoc(synthetic_curves)}")
-    text = "\n\n".join(parts)
+        return {"synthetic": lambda seed: Synthetic(seed, epochs=args.epochs, early=args.early)}
+    if not args.lcbench:
+        recorded = Recorded(args.curves, args.methods)
+        return {args.curves.stem: lambda seed: recorded}
+    known = lcbench.load(args.lcbench)
+    reported = [task for task in known if task not in lcbench.DEVELOPMENT_TASKS]
+    groups = {"all": list(known), "development": list(lcbench.DEVELOPMENT_TASKS), "reported": reported}
+    tasks = [task for name in args.tasks for task in groups.get(name, [name])]
+    if unknown := [task for task in tasks if task not in known]:
+        raise UserError(f"--tasks: no {', '.join(unknown)}; there are: {', '.join([*groups, *known])}")
+    return {task: lambda seed, task=task: known[task] for task in dict.fromkeys(tasks)}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    args = parse(arguments)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        worlds = make_worlds(args)
+    except UserError as error:
+        sys.exit(f"search_strategies: {error}")
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name, make_world in worlds.items():
+        print(f"{name}:", file=sys.stderr)
+        found[name] = run(make_world, seeds, max(args.budgets), args.grace, args.eta, args.strategies, args.workers)
+        epochs = make_world(args.first_seed).epochs
+        if args.json:
+            search_tables.write_json(args.json, found, epochs, args.budgets)
+    text = "\n\n".join(["# Search strategies", environment(("optuna", "numpy")), describe(worlds, args)])
+    if len(found) > 1:
+        text += "\n\n" + search_tables.many_tasks(found, args.ours, epochs, args.budgets)
+    else:
+        text += "\n\n" + search_tables.one_world(*found.values(), args.ours, epochs, args.budgets)
+    if args.synthetic:
+        text += f"\n\n## Assumptions\n\n{inspect.getdoc(synthetic_curves)}"
     print(text)
-    print("written:", write_result("search_strategies-synthetic" if args.synthetic else "search_strategies", text))
+    kind = "-synthetic" if args.synthetic else "-lcbench" if args.lcbench else ""
+    print("written:", write_result(f"search_strategies{kind}", text))
 
 
 if __name__ == "__main__":

@@ -4,17 +4,14 @@ Nothing here was measured but the anchors; it says what a search would gain *if*
 
 - Final accuracy saturates in the size of the support set: prototypes lose 2.3 * (50 / k)^0.75 points against many of
   them, a queue 3 * (1024 / rows)^0.5. The ceilings, 57.0 and 57.6 %, and the loss at k = 50 are anchored in the
-  original
-  study's table (54.7, 56.1, 56.9 % at k = 50, 200, 400; 57.6 % with 98,304 rows).
+  original study's table (54.7, 56.1, 56.9 % at k = 50, 200, 400; 57.6 % with 98,304 rows).
 - Temperature costs 1.2 points per squared octave from its best value, which is 0.1 for a queue and 0.1 * (400 / k)^0.15
   for prototypes. Forgetting every 1, 3, 10 epochs costs 0.8, 0, 0.6 points; a half-life 0.25 points per squared decade
   from 100 steps, moving averages 0.3 in all. int8 rows cost 0.15 points; 16 bits are free. (Assumed.)
 - A run has its luck: 0.3 points (SD) at the end; the search sees it, the score does not.
 - A curve rises as 1 - exp(-(e / tau)^0.6) from 1 %; tau is between 4 and 8 % of the budget and shorter at low
-  temperature,
-  so curves cross. Each run also has an early deviation that fades, `early` points (SD) at the start, and each
-  evaluation
-  noise of 0.4 points (5,000 validation images).
+  temperature, so curves cross. Each run also has an early deviation that fades, `early` points (SD) at the start, and
+  each evaluation noise of 0.4 points (5,000 validation images).
 
 `early` sets how well a rung foretells the end; the rank correlations that it gives are measured and reported.
 """
@@ -22,7 +19,7 @@ Nothing here was measured but the anchors; it says what a search would gain *if*
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,9 +80,11 @@ class Synthetic:
         generator = np.random.default_rng((self.seed, 1))
         return [tuple(random_point(self.study, generator).items()) for _ in range(count)]
 
-    def truth(self, point: Point) -> tuple[float, int]:
-        """Expected final accuracy and bytes: what confirmation over many seeds would find."""
-        return final_accuracy(dict(point)), support_bytes(dict(point))
+    def truths(self, points: Sequence[Point]) -> np.ndarray:
+        return np.array([(final_accuracy(dict(p)), support_bytes(dict(p))) for p in points], dtype=float).reshape(-1, 2)
+
+    def cost(self, point: Point) -> float:
+        return float(support_bytes(dict(point)))
 
     def curve(self, point: Point) -> np.ndarray:
         """What one run reports after each epoch, %."""

@@ -1,4 +1,4 @@
-"""The replay behind the search benchmark: what it spends, what it counts, and the worlds it runs in."""
+"""The replay behind the search benchmark: what it spends, what it counts, and two of the worlds it runs in."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import search_strategies
 from benchmarks.search_replay import Asker, Recorded, Score, rank_correlations, replay
+from benchmarks.search_schedulers import FrontByFront, Stopping
 from benchmarks.synthetic_curves import Synthetic, final_accuracy
 from study.search.scheduling import Rungs
 
@@ -25,14 +25,18 @@ def recorded(tmp_path: Path) -> Recorded:
 
 
 def finished(world, rungs, budget=100) -> tuple[list, int]:
-    events = list(replay(world, Asker(world, None, seed=0), rungs, budget))
+    return ended(world, Stopping(rungs), budget)
+
+
+def ended(world, scheduler, budget=100, workers=2) -> tuple[list, int]:
+    events = list(replay(world, Asker(world, None, seed=0), scheduler, budget, workers))
     return [event for event in events if event is not None], len(events)
 
 
 def test_a_table_is_walked_once_and_every_epoch_is_paid(recorded) -> None:
     found, spent = finished(recorded, None)
     assert (len(found), len({p for p, _ in found})) == (4, 4)
-    assert spent >= 16 - 3  # a worker that finds nothing to do ends the replay
+    assert spent == 16
     assert len(finished(recorded, None, budget=8)[0]) == 2
 
 
@@ -45,7 +49,9 @@ def test_stopped_points_do_not_count(recorded) -> None:
 def test_share_is_one_for_the_front_and_nought_for_nothing(recorded) -> None:
     score = Score(recorded, recorded.grid())
     assert score([]) == 0
-    assert score([(p, recorded.truth(p)[0]) for p in recorded.grid()]) == pytest.approx(1)
+    assert score(
+        [(p, a) for p, a in zip(recorded.grid(), recorded.truths(recorded.grid())[:, 0], strict=True)]
+    ) == pytest.approx(1)
     assert 0 < score([(("kmclr", 5, 0.2, 1), 64.0)]) < 1
 
 
@@ -79,10 +85,15 @@ def test_less_early_deviation_makes_rungs_foretell_better() -> None:
     assert rank_correlations(calm, points, [27]) == pytest.approx([1.0])
 
 
-def test_every_strategy_runs_and_is_compared_by_seed(recorded) -> None:
-    found = search_strategies.run(lambda seed: recorded, range(5, 7), trainings=2, grace=1, eta=3)
-    assert set(found) == set(search_strategies.STRATEGIES)
-    assert all(rows.shape == (2, 8) and (np.diff(rows) >= 0).all() and rows.max() <= 1 for rows in found.values())
-    text = search_strategies.result_tables(found, 4, [1, 2])
-    assert "| asha + tpe |" in text
-    assert text.count("| pareto_asha + tpe |") == 1
+def test_paused_points_go_on_from_where_they_were(recorded) -> None:
+    objectives = {"accuracy": "max", "support_bytes": "min"}
+    found, spent = ended(recorded, FrontByFront(objectives, rung=1, epochs=4), workers=1)
+    assert (len(found), spent) == (4, 16)
+    found, _ = ended(recorded, FrontByFront(objectives, rung=1, epochs=4), budget=12, workers=1)
+    assert ("kmclr", 500, 0.2, 1) not in {p for p, _ in found}  # the dominated one is finished last
+
+
+def test_the_number_of_workers_changes_the_order_and_not_the_price(recorded) -> None:
+    for workers in (1, 2, 3):
+        found, spent = ended(recorded, Stopping(None), workers=workers)
+        assert (len(found), spent) == (4, 16)

@@ -73,7 +73,7 @@ def test_the_largest_seed_is_one(tmp_path, name: str) -> None:
         ("space." + "x" * 5000 + "=[1]", "is not a known parameter"),
         ("train." + "x" * 5000 + "=1", "is not a known setting"),
         ("train.epochs=" + "x" * 5000, "(5,000 characters)': train.epochs must be a whole number, got 'xxx"),
-        ("device=" + "x" * 5000, "(5,000 characters)' is not a device of a study"),
+        ("device=" + "x" * 5000, "characters) is not a device of a study"),
         ("method=" + "x" * 5000, "(5,000 characters)'; allowed: 'kmclr'"),
         ("x" * 5000, "expected a.dotted.name=value"),
         ("seed=" + "9" * 400, "has 400 digits; a whole number may have 30"),
