@@ -67,9 +67,9 @@ def results() -> dict[str, bytes]:
 def reopened(folder: Path) -> Any:
     record = schema.read_manifest(folder)
     schema.read_study(folder)
-    results_folder.hours_used(folder, record)
     journal = Journal(folder)
     try:
+        results_folder.hours_used(record, journal.reports)
         HeldTime(journal).total()
         return [journal.reports_of(end["trial_id"]) for end in journal.final_ends(schema.SEARCH)]
     finally:
