@@ -86,7 +86,7 @@ def test_durable_goes_on_from_the_newest_checkpoint_that_loads(make_trial, tmp_p
 
 def test_a_checkpoint_behind_lost_reports_is_not_gone_on_from(make_trial, tmp_path, capsys) -> None:
     newest, older = (
-        str(checkpoint(tmp_path, "search-1", "search-0000", epoch, {"epoch": epoch, "total": 0.0})) for epoch in (3, 2)
+        str(saved_state(tmp_path, "search-1", "search-0000", epoch, {"epoch": epoch, "total": 0.0})) for epoch in (3, 2)
     )
     assert make_trial(resume_from=[newest, older], reported=3).step()["epoch"] == 4
     assert make_trial(resume_from=[newest, older], reported=2).step()["epoch"] == 3
