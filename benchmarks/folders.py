@@ -77,9 +77,12 @@ def _faults(held: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
             yield f"{end['trial_id']} ended {end['status']}: {end['error']}"
 
 
-def front(folder: Path) -> list[tuple[str, float]]:
-    """Label and accuracy (%) of each point on the front, as the report has it."""
-    found = front_of(load(folder))
+def front(folder: Path) -> list[tuple[str, float]] | str:
+    """Label and accuracy (%) of each point on the front, as the report has it; why there is none, if it has none."""
+    try:
+        found = front_of(load(folder))
+    except schema.UserError as error:
+        return str(error)
     if found is None:
         return []
     on = found.points[found.points["on_front"]]

@@ -171,7 +171,11 @@ class StudyRun:
                 address=self.options.address,
                 dashboard=self.options.dashboard,
                 metrics=metrics,
-                keeper=ray_session.Keeper(self._ray_gone, self.turn),
+                keeper=ray_session.Keeper(
+                    self._ray_gone,
+                    self.turn,
+                    f"Stopped: Ray has died while it started. Continue with: {self._resume_command()}",
+                ),
             )
             self.recorder.gpus_per_trial = self.session.share.gpu
             if on_gpu is None:

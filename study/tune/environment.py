@@ -22,6 +22,9 @@ VARIABLES = {
     "RAY_TQDM_PATCH_PRINT": "0",
 }
 
+GCS_S = "15"
+"""So long a Ray of our own waits for a gcs that is gone (Ray: 60 s), while it starts and nobody else can end it."""
+
 
 def set_variables(local: bool) -> None:
     """Call before the first `import ray`; what is set already stays.
@@ -32,6 +35,7 @@ def set_variables(local: bool) -> None:
         os.environ.setdefault(name, value)
     if local:
         os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", GCS_S)
 
 
 def silence_loggers() -> None:

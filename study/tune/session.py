@@ -17,7 +17,7 @@ from study import schema
 from study.record import machine
 from study.settings.config import ResourcesConfig
 from study.tune import auth_token, ports, ray_internals
-from study.tune.watchdog import Health, StartingHealth, Watchdog
+from study.tune.watchdog import Health, LastWords, StartingHealth, Watchdog
 from trainables import places
 
 SLOT = "trial_slot"
@@ -80,6 +80,8 @@ class Keeper(NamedTuple):
 
     finish: Callable[[str], None]
     turn: threading.RLock
+    last_words: str
+    """Said if Ray ends the process while it starts."""
 
 
 @dataclass
@@ -101,7 +103,9 @@ class Session:
 
     def watch(self, keeper: Keeper) -> None:
         """From now on the study ends within seconds if Ray is gone; see `Watchdog`."""
-        self.watchdog = Watchdog(self.health, *keeper, ours=self.owned and self.health.gcs is None).start()
+        self.watchdog = Watchdog(
+            self.health, keeper.finish, keeper.turn, ours=self.owned and self.health.gcs is None
+        ).start()
 
     def settle(self) -> None:
         """To be called after an unexpected error, before it is told: does not return if Ray is gone."""
@@ -209,12 +213,18 @@ def connect(
 
 def _watched_init(keeper: Keeper, **options: Any) -> Any:
     """ray.init, while a watchdog looks after what has come up; Ray's own errors come late, and tell little."""
-    with Watchdog(StartingHealth(), *keeper, ours=True) as watchdog:
-        try:
-            return ray.init(**options)
-        except Exception:
-            watchdog.settle(SETTLE_S)
-            raise
+    with LastWords(keeper.last_words) as last_words:
+
+        def finish(reason: str) -> None:
+            last_words.dismiss()
+            keeper.finish(reason)
+
+        with Watchdog(StartingHealth(), finish, keeper.turn, ours=True) as watchdog:
+            try:
+                return ray.init(**options)
+            except Exception:
+                watchdog.settle(SETTLE_S)
+                raise
 
 
 def _connected(

@@ -41,8 +41,11 @@ def last_ends(folder: Path) -> dict[str, dict]:
     return {end["trial_id"]: end for end in lines(folder / schema.TRIALS_FILE)}
 
 
-def test_failed_confirm_trials_are_listed_exit_1_and_a_retry_mends_them(undisturbed, faults, tmp_path, capsys) -> None:
+def test_failed_confirm_trials_are_listed_exit_1_and_a_retry_mends_them(
+    undisturbed, faults, tmp_path, capsys, monkeypatch
+) -> None:
     """At the last epoch: as an image of the test data that cannot be read."""
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)  # started without uv
     folder = tmp_path / "fake"
     (faults / "confirm-0001-1.9").write_text("test")
     (faults / "confirm-0000-2.4").write_text("memory")

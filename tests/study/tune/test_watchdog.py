@@ -14,6 +14,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -201,3 +202,14 @@ def test_a_study_whose_ray_dies_ends_at_once_and_goes_on_as_if_undisturbed(tmp_p
     code, _, errors = finish(start(tmp_path / "killed", seconds=0, resume=True, changes=CHANGES))
     assert (code, errors) == (0, "")
     assert outcome(folder) == outcome(tmp_path / "undisturbed" / "fake")
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"), [("os._exit(1)", "go on\n"), ("pass", ""), ("words.dismiss(); os._exit(1)", "")]
+)
+def test_last_words_are_said_where_the_process_ends_without_its_own(ending: str, said: str) -> None:
+    code = f"import os\nfrom study.tune.watchdog import LastWords\nwith LastWords('go on') as words:\n    {ending}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[3], check=False
+    )
+    assert done.stderr == said
