@@ -54,7 +54,7 @@ class Session:
         found = []
         for process in self.look():
             with contextlib.suppress(psutil.Error):
-                if part in " ".join(process.cmdline()) and (part in "/raylet/raylet" or process.name() != "raylet"):
+                if is_one(part, " ".join(process.cmdline()), process.name()):
                     found.append(process)
         return found
 
@@ -93,6 +93,15 @@ class Session:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(list(self._family.values()), timeout=10)
+
+
+def is_one(part: str, command: str, name: str) -> bool:
+    """Whether a process is what PROCESSES calls `part`: Ray's agents bear names like workers, and the raylet's command
+    line names all that it starts."""
+    if part not in command or (name == "raylet" and part not in "/raylet/raylet"):
+        return False
+    agents = (PROCESSES["dashboard agent"], PROCESSES["runtime_env agent"])
+    return part != PROCESSES["trial"] or not command.startswith(agents)
 
 
 def last_line(log: Path) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -26,7 +27,7 @@ TARGET_S = 1.0
 COMMANDS: dict[str, list[str]] = {
     "python -c pass": ["-c", "pass"],
     "run_study.py --help": ["run_study.py", "--help"],
-    "import study.config": ["-c", "import study.config"],
+    "import study.settings.config": ["-c", "import study.settings.config"],
     "import analysis.results.load": ["-c", "import analysis.results.load"],
     "import torch": ["-c", "import torch"],
     "first optimiser of torch": ["-c", "import torch; torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)"],
@@ -40,13 +41,17 @@ def run_once(arguments: list[str], bytecode: str) -> tuple[float, float]:
     """Wall and CPU seconds of one process; `bytecode`: folder of the compiled modules."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = bytecode
-    before = os.times()
+    before = cpu_of_children()
     started = time.perf_counter()
     subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL, env=environment)
     wall = time.perf_counter() - started
-    after = os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return wall, cpu
+    return wall, cpu_of_children() - before
+
+
+def cpu_of_children() -> float:
+    """CPU seconds of this process's ended children, to the microsecond."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measure(commands: Mapping[str, list[str]], repeats: int) -> dict[str, tuple[Timing, Timing]]:

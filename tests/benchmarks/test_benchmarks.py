@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import warnings
@@ -117,6 +118,12 @@ def test_starting_times_are_of_fresh_processes():
     found = startup.measure({"python -c pass": ["-c", "pass"], "run_study.py --help": ["run_study.py", "--help"]}, 1)
     assert all(wall.median > 0 and cpu.median >= 0 for wall, cpu in found.values())
     assert "below 1 s: " in startup.report(found, 1)
+
+
+def test_the_start_up_benchmark_measures_modules_that_exist():
+    modules = [words[1].split()[1].rstrip(";") for words in startup.COMMANDS.values() if "import" in words[-1]]
+    assert len(modules) >= 5
+    assert [name for name in modules if importlib.util.find_spec(name) is None] == []
 
 
 def test_a_rehearsals_phases_end_with_the_lines_that_a_study_prints(monkeypatch: pytest.MonkeyPatch):
