@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -125,6 +126,8 @@ class Disturbed:
             session.close()
         elif kill.code != 0 and kill.took_s > LIMIT_S:
             kill.complaint = f"more than {LIMIT_S:.0f} s"
+        elif kill.code not in _codes(victim):
+            kill.complaint = "an exit code that nobody expects"
         elif kill.code == exit_codes.FAILED and "ontinue with" not in self.log.read_text(errors="replace"):
             kill.complaint = "without saying how to go on"
         return True
@@ -134,6 +137,16 @@ class Disturbed:
         code = self.session.wait(PATIENCE_S * 12)
         if code != 0:
             self.round.differences.append(f"the study does not come to its end (code {code}): {last_line(self.log)}")
+
+
+def _codes(victim: str) -> set[int]:
+    """Exit codes that a study may have after this kill; before it handles a signal, the system's own."""
+    if victim in ("driver", "everything"):
+        return {exit_codes.DONE, -signal.SIGKILL}
+    if victim in ("SIGINT", "SIGTERM"):
+        signum = getattr(signal, victim)
+        return {exit_codes.DONE, 128 + signum, -signum}
+    return {exit_codes.DONE, exit_codes.FAILED}
 
 
 def disturb(

@@ -37,19 +37,14 @@ class StopSignals:
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignals:
-        self._install()
-        return self
-
-    def _install(self) -> None:
         if threading.current_thread() is threading.main_thread():
             for signum in SIGNALS:
-                before = signal.signal(signum, self._handle)
-                self._previous.setdefault(signum, before)
+                self._previous[signum] = signal.signal(signum, self._handle)
+        return self
 
     def listen(self) -> None:
-        """From now on only take note. Call after ray.init, which installs a SIGTERM handler of its own."""
+        """From now on only take note."""
         self._flag_only = True
-        self._install()
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         if self.received is not None:

@@ -165,6 +165,7 @@ class StudyRun:
             if self.options.address and self.study.device == "auto":
                 on_gpu = None  # the cluster's GPUs count, not the driver's
             metrics = self.study.tracking.prometheus
+            self.signals.listen()  # an exception in the middle of ray.init leaves a process that crashes at its end
             self.session = ray_session.connect(
                 self.study.resources,
                 on_gpu=on_gpu,
@@ -181,7 +182,8 @@ class StudyRun:
             if on_gpu is None:
                 self.record["device"] = "cuda" if self.session.share.gpu else "cpu"
                 manifest.save(self.folder, self.record)
-            self.signals.listen()
+            if (name := self.signals.reason()) is not None:
+                raise StudyStopped(name)
             objectives = self.study.objectives
             plates = dashboard.NamePlates(objectives, self.options.name_after_s)
             self.needing_ray = [*([dashboard.Gauges(self.journal, objectives)] if metrics else []), plates]

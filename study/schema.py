@@ -7,6 +7,7 @@ codes), so that `analysis` imports nothing else of the house and works on a mach
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.methods_and_support_sets import *  # noqa: F403
 from trainables.vocabulary.methods_and_support_sets import METHODS
 from trainables.vocabulary.metrics_and_objectives import *  # noqa: F403
-from trainables.vocabulary.metrics_and_objectives import ACCURACY, METRICS, OBJECTIVES
+from trainables.vocabulary.metrics_and_objectives import ACCURACY, METRICS, OBJECTIVES, REPORT_METRICS
 from trainables.vocabulary.stages_and_statuses import *  # noqa: F403
 from trainables.vocabulary.stages_and_statuses import CONFIRM, STAGES, STATUSES
 
@@ -37,6 +38,7 @@ LINES_FILE = lines.COUNTS_FILE  # how many lines each file of lines had when its
 DRAWS_FILE = "draws.jsonl"  # one line per point that the search drew, written before its trial starts, append-only
 TRIALS_FILE = "trials.jsonl"  # one line per trial end, append-only
 REPORTS_FILE = "reports.jsonl"  # one line per trial and epoch, append-only
+OPTUNA_SUFFIXES = ("-wal", "-shm", "-journal")  # of what SQLite writes beside it
 OPTUNA_FILE = "optuna.db"  # the search as optuna-dashboard opens it: a copy of what the lines above say
 RAY_DIR = "ray"  # Tune's own state and checkpoints
 FIGURES_DIR = "figures"
@@ -44,6 +46,22 @@ TABLES_DIR = "tables"
 PROJECTIONS_DIR = "projections"  # optional: <trial_id>.jsonl, 2-D pictures of prototypes and embeddings over epochs
 REPORT_HTML = "report.html"
 LOCK_FILE = ".lock"
+
+_FILES = (STUDY_FILE, MANIFEST_FILE, LINES_FILE, DRAWS_FILE, TRIALS_FILE, REPORTS_FILE, OPTUNA_FILE, LOCK_FILE)
+_BESIDE = tuple(f"{OPTUNA_FILE}{suffix}" for suffix in OPTUNA_SUFFIXES)
+_FOLDERS = (RAY_DIR, FIGURES_DIR, TABLES_DIR, PROJECTIONS_DIR)
+
+
+def check_entries(folder: Path) -> None:
+    """DamagedFile if something else stands where a results folder has a file or a folder: reading a device or a pipe
+    may never end. Links to the right kind are fine."""
+    for names, is_right, kind in (((*_FILES, *_BESIDE), Path.is_file, "file"), (_FOLDERS, Path.is_dir, "folder")):
+        for path in (folder / name for name in names):
+            if os.path.lexists(path) and not is_right(path):
+                raise files.DamagedFile(
+                    f"{path}: expected a {kind}, {files.what_it_is(path)}; put it right or remove it"
+                )
+
 
 # --- each line of a .jsonl file ---
 # Beside what follows it carries `line` (its number in the file) and, last, `check` (CRC-32, in hex, of the bytes before
@@ -122,6 +140,20 @@ def checked_fields(line: dict[str, Any], name: str, place: str) -> dict[str, Any
     if name == DRAWS_FILE and (line["trial_id"] is None) == (line["duplicate_of"] is None):
         raise files.DamagedFile(f"{place}: one of trial_id and duplicate_of must be text and the other null")
     return line
+
+
+FILES_OF = {"draws": DRAWS_FILE, "reports": REPORTS_FILE, "ends": TRIALS_FILE}
+
+
+def check_of_one_study(folder: Path, draws: Any, reports: Any, ends: Any) -> None:
+    """DamagedFile if the files of a results folder contradict each other: one of them is of another study.
+
+    draws, reports: all their lines; ends: the last of each trial.
+    """
+    for kinds, said in reported.contradictions(draws, reports, ends, REPORT_METRICS):
+        one, other = (FILES_OF[kind] for kind in kinds.split(" and "))
+        why = f"are not of one study ({wording.shorten(said)})"
+        raise files.DamagedFile(f"{folder / one} and {other} {why}; restore the files from a backup")
 
 
 # --- manifest.json ---

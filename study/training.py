@@ -109,6 +109,7 @@ class Training:
         from study.search import repair
 
         repair.restore_draws(self.study, self.folder, self.journal)
+        repair.check_draws(self.study, self.journal)
         repair.restore_last_reports(self.journal)
         with disk_and_storage.raise_storage_gone(self.places.uri, self.again):
             for name in schema.STAGES:

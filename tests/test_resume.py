@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from study import runner, schema
@@ -140,6 +141,21 @@ def test_signals_stop_cleanly_and_within_seconds(undisturbed, tmp_path) -> None:
     assert (code, errors) == (0, "")
     assert outcome(folder) == undisturbed
     assert list((folder / "wandb").glob("offline-run-*"))
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_ray_starts(tmp_path, signum) -> None:
+    process = start(tmp_path, seconds=0)
+    driver = psutil.Process(process.pid)
+    while not any(child.name() == "gcs_server" for child in driver.children(recursive=True)):
+        assert process.poll() is None, finish(process)
+        time.sleep(0.02)
+    process.send_signal(signum)
+    code, printed, errors = finish(process)
+    assert (code, errors) == (128 + signum, ""), printed
+    assert f"Stopped by {signum.name}; 0 running trials" in printed
+    assert "Continue with: python run_study.py fake.yaml --resume" in printed
+    assert json.loads((tmp_path / "fake" / schema.MANIFEST_FILE).read_text())["status"] == "interrupted"
 
 
 def test_killed_driver_and_damaged_storage(tmp_path) -> None:

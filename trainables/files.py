@@ -6,6 +6,7 @@ Standard library only.
 from __future__ import annotations
 
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,16 @@ def _as_the_system_has_it(text: str) -> bytes:
         return os.fsencode(text)
     except UnicodeEncodeError:
         return text.encode("utf-8")
+
+
+def what_it_is(path: Path) -> str:
+    """`got a folder`, for messages about an entry that is not what it should be."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return f"got a link that leads nowhere ({error.strerror})"
+    kinds = {"a folder": stat.S_ISDIR, "a file": stat.S_ISREG, "a pipe": stat.S_ISFIFO, "a socket": stat.S_ISSOCK}
+    return f"got {next((name for name, is_one in kinds.items() if is_one(mode)), 'a device')}"
 
 
 class DamagedFile(UserError):

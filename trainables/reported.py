@@ -1,4 +1,5 @@
-"""Which epochs of which trials must be on record, and which of them are not. Standard library only.
+"""Which epochs of which trials must be on record, which of them are not, and what cannot be of one study. Standard
+library only.
 
 A trial reports its epochs one by one from the first, so every epoch before one that it reported, and all that its end
 speaks of, were reported too: if they are not on record, they were lost.
@@ -6,7 +7,7 @@ speaks of, were reported too: if they are not on record, they were lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from trainables.lines import Damage, runs
@@ -66,3 +67,42 @@ def name_lost(
                 named.setdefault(index, {}).setdefault(trial_id, []).append(epoch)
     told = [one._replace(who=epochs_in_words(named[i])) if i in named else one for i, one in enumerate(damage)]
     return told, left
+
+
+Line = Mapping[str, Any]
+
+
+def contradictions(
+    draws: Iterable[Line], reports: Iterable[Line], ends: Iterable[Line], metrics: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Which two kinds of lines say different things of one trial: `("ends and draws", "search-0001: its k ...")`.
+
+    Lines are those of draws, of reports and of each trial's last end. A whole file of another study holds lines that
+    are sound one by one; only beside the others are they wrong. metrics: the values that an end repeats from the
+    report of its last epoch.
+    """
+    drawn = {draw["trial_id"]: draw for draw in draws if draw["trial_id"] is not None}
+    ended = {}
+    for end in ends:
+        ended[end["trial_id"]] = end
+        origin = drawn.get(end["trial_id"] if end["point"] is None else end["point"])
+        names = ("number", "params") if end["point"] is None else ("params",)
+        if origin is not None and (said := _unlike(end, origin, names)):
+            yield "ends and draws", f"{end['trial_id']}: {said}"
+    for report in reports:
+        trial_id = report["trial_id"]
+        if (end := ended.get(trial_id)) is not None:
+            said = _unlike(report, end, ("stage", "number", "seed"))
+            if not said and report["epoch"] == end["epochs"]:
+                here, there = report, end["metrics"]
+                both = [name for name in metrics if here.get(name) is not None and there.get(name) is not None]
+                said = _unlike(here, there, both)
+            if said:
+                yield "reports and ends", f"{trial_id}, epoch {report['epoch']}: {said}"
+        elif trial_id in drawn and (said := _unlike(report, drawn[trial_id], ("number",))):
+            yield "reports and draws", f"{trial_id}, epoch {report['epoch']}: {said}"
+
+
+def _unlike(line: Line, other: Line, names: Iterable[str]) -> str:
+    """`number is 3 and 4`; empty if they agree."""
+    return next((f"{n} is {line[n]} and {other[n]}" for n in names if line[n] != other[n]), "")

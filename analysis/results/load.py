@@ -62,10 +62,12 @@ def load(folder: Path | str) -> Results:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: not a folder; give the results folder of a study, for example results/k_sweep")
+    schema.check_entries(folder)
     manifest, study = wording.printable([schema.read_manifest(folder), schema.read_study(folder)])
     check_whole(folder)
     ends = _trial_ends(folder / schema.TRIALS_FILE, manifest["objectives"])
     lines = _report_lines(folder / schema.REPORTS_FILE)
+    schema.check_of_one_study(folder, _draw_lines(folder / schema.DRAWS_FILE), lines, ends)
     trials, reports = _trial_table(ends), _report_table(lines)
     reports = _join(reports, trials)
     trials[GPU_HOURS] = _gpu_hours(trials, manifest, study)
@@ -105,6 +107,12 @@ def _check_objectives(end: Mapping[str, Any], objectives: Mapping[str, str], pla
     missing = [name for name in objectives if end["metrics"].get(name) is None]
     if end["status"] == schema.COMPLETED and missing:
         raise files.DamagedFile(f"{place}: completed trial {end['trial_id']} has no metrics.{missing[0]}, an objective")
+
+
+def _draw_lines(path: Path) -> list[dict[str, Any]]:
+    rows = line_files.read_json_lines(path)  # none in a folder of the version before
+    checked = [schema.checked_fields(line, schema.DRAWS_FILE, f"{path}:{number}") for number, line in rows]
+    return wording.printable(checked)
 
 
 def _report_lines(path: Path) -> list[dict[str, Any]]:

@@ -96,6 +96,7 @@ class Journal:
         self.lost = lost_epochs(self.reports, {t: int(end["epochs"] or 0) for t, end in self.ends.items()})
         """Epochs that trials have reported and that are not there, until they are reported again."""
         self._name_damage(draws, reports, ends)
+        schema.check_of_one_study(self.folder, self.draws, self.reports, self.ends.values())
 
     def _open(self, name: str) -> Lines:
         found = self._files.open(name)

@@ -25,6 +25,7 @@ def begun(folder: Path) -> bool:
 
 def check_target(folder: Path, resume: bool, stage: str | None) -> bool:
     """True if the folder is to be continued, False if it is new. Raises UserError with the way out otherwise."""
+    schema.check_entries(folder)
     exists = folder.exists() and not all(map(_scrap, folder.iterdir()))
     if resume and not begun(folder):
         raise schema.UserError(f"{folder}: nothing to resume here; start the study without --resume, or check --out")

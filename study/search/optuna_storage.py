@@ -58,7 +58,7 @@ def put_aside(folder: Path) -> None:
 
 def remove(folder: Path) -> None:
     """Delete `optuna.db` and what SQLite keeps beside it."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
+    for suffix in ("", *schema.OPTUNA_SUFFIXES):
         (folder / f"{schema.OPTUNA_FILE}{suffix}").unlink(missing_ok=True)
 
 

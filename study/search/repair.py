@@ -25,6 +25,7 @@ from study.settings import space
 from study.settings.config import StudyConfig
 from trainables.files import DamagedFile
 from trainables.reported import epochs_in_words
+from trainables.settings.edge import ConfigError
 
 
 # --- draws ---
@@ -103,6 +104,17 @@ def _rows_of_optuna(study: StudyConfig, folder: Path) -> list[dict[str, Any]]:
         rows = [{"number": note.get("for_number"), **note} for note in notes]
         storage.engine.dispose()
     return rows
+
+
+def check_draws(study: StudyConfig, journal: Journal) -> None:
+    """DamagedFile if a draw is no point of the study: the file is of another one."""
+    for draw in journal.draws:
+        try:
+            space.to_run(study, draw["params"], seed=study.seed)
+        except ConfigError as error:
+            path = journal.folder / schema.DRAWS_FILE
+            said = f"the draw of trial {draw['number']} is none of this study ({error})"
+            raise DamagedFile(f"{path}: {said}; restore the file from a backup") from None
 
 
 # --- reports ---

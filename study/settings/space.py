@@ -244,8 +244,12 @@ def grid_points(study: StudyConfig) -> list[dict[str, Any]]:
 def to_run(study: StudyConfig, params: Mapping[str, Any], *, seed: int, epochs: int | None = None) -> RunConfig:
     """The run of a point: the study's shared settings, the point's values, a seed and a budget in epochs.
 
-    A shorter budget than the warm-up shortens the warm-up. Raises ConfigError if the combination is impossible.
+    A shorter budget than the warm-up shortens the warm-up. Raises ConfigError if the combination is impossible, or a
+    parameter is none.
     """
+    if unknown := [name for name in params if name not in PARAMETERS]:
+        said = f"{schema.wording.shorten(unknown[0])} is no parameter; known: {', '.join(PARAMETERS)}"
+        raise edge.ConfigError(f"{study.name}: {said}")
     shared = {name: getattr(study, name) for name in RunConfig.model_fields}
     settings = StudyConfig.model_dump(study, mode="json", include=set(shared))
     changes = {PARAMETERS[name].path: value for name, value in params.items()}

@@ -20,7 +20,7 @@ import psutil
 import ray
 from pyarrow import fs as arrow
 from ray import _raylet, cloudpickle
-from ray._private import node, ray_constants, services, state, worker
+from ray._private import node, ray_constants, services, state, utils, worker
 from ray.air.execution._internal import actor_manager
 from ray.exceptions import RayActorError, RayTaskError
 from ray.tune.execution.tune_controller import TuneController
@@ -47,6 +47,7 @@ NAMES = (
     (ray_constants, ("ENABLE_RAY_CLUSTER",)),
     (node.Node, ("is_head", "live_processes", "get_session_dir_path", "raylet_socket_name", "gcs_address")),
     (state, ("actors",)),
+    (utils, ("set_sigterm_handler",)),
     (actor_manager.RayActorManager, LOSSES),
     (TuneController, ("_set_trial_status", "stop_trial")),
     (trainable_module, ("_TrainingResult", "_DICT_CHECKPOINT_FILE_NAME")),
@@ -90,6 +91,17 @@ def patience() -> Iterator[None]:
         yield
     finally:
         services.get_node, services.start_raylet = ask, start
+
+
+@contextlib.contextmanager
+def signals_kept() -> Iterator[None]:
+    """Within this context Ray leaves SIGTERM to who has it; its own handler ends the process with code 15."""
+    install = utils.set_sigterm_handler
+    utils.set_sigterm_handler = lambda handler: None
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = install
 
 
 @contextlib.contextmanager

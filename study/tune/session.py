@@ -139,7 +139,8 @@ def _init(address: str, **options: Any) -> Any:
     try:
         ports.check_answers(address)
         ray_internals.silence()
-        return ray.init(address=address, log_to_driver=False, logging_level="ERROR", **options)
+        with ray_internals.signals_kept():
+            return ray.init(address=address, log_to_driver=False, logging_level="ERROR", **options)
     except OSError as error:
         raise schema.UserError(
             f"--address {address}: no Ray cluster answers there ({error}); start one with `ray start --head`, "
@@ -259,7 +260,7 @@ def _connected(
         "_temp_dir": str(files),  # its sockets, logs and files are open to all below it
         "_system_config": {"enable_metrics_collection": metrics},
     }
-    with ray_internals.patience(), ray_internals.on_loopback():
+    with ray_internals.patience(), ray_internals.on_loopback(), ray_internals.signals_kept():
         context = ray.init(**options) if keeper is None else _watched_init(keeper, **options)
     url = context.dashboard_url or None
     note = NO_DASHBOARD.format(files) if dashboard and url is None else None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import random
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from analysis.results.load import load
 from study import schema
 from study.record import manifest
+from study.record.journal import Journal
 from tests.helpers.engine_helpers import lines, make_study, outcome, run_fake
 from tests.helpers.without_ray import study_in_this_process
 from trainables.files import DamagedFile
@@ -143,3 +148,71 @@ def test_draws_that_stand_nowhere_are_an_error_that_names_the_file(finished, tmp
     (folder / schema.TRIALS_FILE).unlink()
     with pytest.raises(DamagedFile, match=r"draws\.jsonl: draws before that of trial 2 are lost, and neither optuna"):
         run_fake(make_study(**CONFIRM), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"seed": 7, "search": {"trials": 8, "seed": 7}},
+        {"space": {"method": ("kmclr", "none"), "k": (30, 300)}, "baselines": ()},
+    ],
+)
+def test_a_whole_file_of_another_study_is_noticed(finished, tmp_path, name, other) -> None:
+    """Each line of it is sound, and the folder's count of lines may be right."""
+    assert run_fake(make_study(**CONFIRM, **other), tmp_path / "other", quiet=True) == 0
+    folder = tmp_path / "fake"
+    shutil.copytree(finished, folder)
+    for file in (name, schema.LINES_FILE):
+        shutil.copy(tmp_path / "other" / "fake" / file, folder / file)
+    before = {path: path.read_bytes() for path in folder.glob("*.jsonl")}
+    with pytest.raises(DamagedFile, match=r"are not of one study .*restore the files from a backup"):
+        run_fake(make_study(**CONFIRM), tmp_path, quiet=True, resume=True)
+    assert {path: path.read_bytes() for path in folder.glob("*.jsonl")} == before
+
+
+def test_a_draw_that_is_no_point_of_the_study(finished, tmp_path) -> None:
+    folder = killed_after(finished, tmp_path / "fake", 2)
+    path = folder / schema.DRAWS_FILE
+    with contextlib.closing(Journal(tmp_path / "other")) as journal:
+        for draw in lines(path):
+            journal.append_draw({**draw, "params": {"method": "none", "depth": 3}})
+    shutil.copy(tmp_path / "other" / schema.DRAWS_FILE, path)
+    with pytest.raises(
+        DamagedFile, match=r"draws.jsonl: the draw of trial 0 is none of this study .*depth is no param"
+    ):
+        run_fake(make_study(**CONFIRM), tmp_path, quiet=True, resume=True)
+
+
+IN_ITS_PLACE = {
+    "folder": lambda path: path.mkdir(),
+    "link that leads nowhere": lambda path: path.symlink_to(path.parent / "nowhere"),
+    "link that leads nowhere (Too many": lambda path: path.symlink_to(path.name),
+    "pipe": os.mkfifo,
+    "device": lambda path: path.symlink_to("/dev/full"),
+}
+ENTRIES = (*FILES, schema.STUDY_FILE, schema.MANIFEST_FILE, schema.LINES_FILE, schema.OPTUNA_FILE, schema.LOCK_FILE)
+
+
+@pytest.mark.parametrize("name", [*ENTRIES, f"{schema.OPTUNA_FILE}-journal", schema.RAY_DIR, schema.PROJECTIONS_DIR])
+def test_something_else_in_an_entrys_place(finished, tmp_path, name) -> None:
+    """One line that names it: reading a pipe or /dev/full never ends."""
+    folder = tmp_path / "fake"
+    shutil.copytree(finished, folder)
+    path = folder / name
+    whole = tmp_path / "whole"
+    if path.exists():
+        path.rename(whole)
+    for kind, put in IN_ITS_PLACE.items():
+        if kind == "folder" and name in (schema.RAY_DIR, schema.PROJECTIONS_DIR):
+            kind, put = "file", Path.touch
+        put(path)
+        for use in (load, lambda _: run_fake(make_study(**CONFIRM), tmp_path, quiet=True, resume=True)):
+            with pytest.raises(
+                DamagedFile, match=rf"{re.escape(str(path))}: expected a (file|folder), got a {re.escape(kind)}"
+            ):
+                use(folder)
+        path.rmdir() if kind == "folder" else path.unlink()
+    if whole.exists():
+        path.symlink_to(whole)
+        assert run_fake(make_study(**CONFIRM), tmp_path, quiet=True, resume=True) == 0

@@ -86,9 +86,14 @@ class Cifar(Source):
         return 50_000 if split == "train" else 10_000
 
     def class_names(self) -> tuple[str, ...]:
-        kind = self._kind
-        with open(self._folder / kind.meta["filename"], "rb") as file:
-            return tuple(pickle.load(file, encoding="latin1")[kind.meta["key"]])
+        from torchvision.datasets.utils import check_integrity
+
+        meta = self._kind.meta
+        path = self._folder / meta["filename"]
+        if not check_integrity(path, meta["md5"]):  # a pickle runs what it holds
+            raise self._nowhere(f"{meta['filename']} is damaged: delete it to download again")
+        with path.open("rb") as file:
+            return tuple(pickle.load(file, encoding="latin1")[meta["key"]])
 
     def items(self, split: SplitName) -> Iterator[Item]:
         try:

@@ -11,6 +11,7 @@ import urllib.request
 import numpy as np
 import pytest
 
+from tests.helpers.foreign_states import Code
 from tests.helpers.image_files import pixels
 from trainables.data.cifar import FOLDERS, Cifar
 from trainables.data.dataset import check_available, load_dataset, load_test
@@ -101,3 +102,8 @@ def test_cifar_files_are_read_as_torchvision_reads_them(tmp_path, monkeypatch):
     (base / "train").write_bytes(b"torn")
     with pytest.raises(DataError, match=r"its files are damaged .*delete them"):
         load_dataset(cfg)
+    for name in ("train", "test", "meta"):  # pickles: one of unknown content is not opened
+        (base / name).write_bytes(pickle.dumps(Code(tmp_path / "ran")))
+        with pytest.raises(DataError, match=r"damaged.* delete (it|them) to download again"):
+            Cifar(cfg).class_names() if name == "meta" else list(Cifar(cfg).items(name))
+    assert not (tmp_path / "ran").exists()
