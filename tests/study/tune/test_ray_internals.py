@@ -71,4 +71,5 @@ def test_tune_forgets_the_statistics_of_an_ended_trial() -> None:
     ray_internals.forget_details(trial)
     assert trial.run_metadata.metric_analysis == trial.run_metadata.metric_n_steps == {}
     assert len(trial.get_json_state()[1]) < before
-    assert trial.last_result == {"accuracy": 30.0, "training_iteration": 3}
+    assert trial.last_result["accuracy"] == 30.0
+    assert "config" not in trial.last_result
