@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.figure_data.prototypes_info import read_pictures
@@ -29,6 +29,7 @@ from study.schema import UserError
 from tests.helpers.foreign_states import archive, sealed
 from tests.helpers.image_files import own, pixels, png, write_shard
 from tests.helpers.random_damage import damaged
+from tests.helpers.search_helpers import Bench
 from tests.helpers.synthetic_results import write_results
 from tests.helpers.trial_helpers import digits, tiny
 from trainables import checkpoint
@@ -172,3 +173,38 @@ def test_parquet(content: bytes) -> None:
     with TemporaryDirectory() as place:
         (Path(place) / "train.parquet").write_bytes(content)
         refused_or_read(lambda: load_dataset(own(Path(place), cache_dir=f"{place}/cache")))
+
+
+@cache
+def searched() -> dict[str, bytes]:
+    """A folder of a search with three draws, two of them ended."""
+    with TemporaryDirectory() as place:
+        bench = Bench(Path(place))
+        for _ in range(2):
+            bench.run(bench.next())
+        bench.next()
+        bench.close()
+        return {path.name: path.read_bytes() for path in Path(place).iterdir() if path.is_file()}
+
+
+def states(bench: Bench) -> list[tuple[str, dict[str, Any], Any]]:
+    return [(trial.state.name, trial.params, trial.values) for trial in bench.optuna_trials()]
+
+
+# Each example makes a database: a quarter of the others' number.
+@settings(max_examples=max(1, settings.default.max_examples // 4))
+@given(content=damaged(searched()[schema.OPTUNA_FILE]) | st.binary(max_size=200))
+def test_the_database_of_optuna_is_made_again(content: bytes) -> None:
+    with TemporaryDirectory() as place, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, whole in searched().items():
+            (Path(place) / name).write_bytes(content if name == schema.OPTUNA_FILE else whole)
+        bench = Bench(Path(place))
+        found = states(bench)
+        assert [state for state, _, _ in found] == ["COMPLETE", "COMPLETE", "RUNNING"]
+        assert [params for _, params, _ in found] == [draw["params"] for draw in bench.journal.draws]
+        assert [values for _, _, values in found[:2]] == [
+            [end["metrics"][name] for name in bench.study.objectives] for end in bench.journal.final_ends(schema.SEARCH)
+        ]
+        assert [task.number for task in bench.unfinished] == [2]
+        bench.close()

@@ -83,10 +83,10 @@ def rung_flow(trials: pd.DataFrame, reports: pd.DataFrame, rungs: Sequence[int])
     """Who reached which rung, and where the epochs went. Raises NotEnough without rungs or reports."""
     if not len(rungs):
         raise NotEnough("the study has no rungs: no trial is stopped early")
-    rows = reports[reports["stage"] == "search"].dropna(subset=["method"])
-    if rows.empty:
-        raise NotEnough("no trial of the search stage has ended or reported")
     search = trials[trials["stage"] == "search"]
+    rows = reports[reports["stage"] == "search"].dropna(subset=["method"])
+    if rows.empty or search.empty:
+        raise NotEnough("no trial of the search stage has ended or reported")
     ends = (*sorted(int(r) for r in rungs), int(search["max_epochs"].max()))
     methods = tuple(ordered_methods(rows["method"]))
     last = rows.groupby("trial_id").agg(method=("method", "first"), epoch=("epoch", "max"))
@@ -190,6 +190,7 @@ def rank_agreement(
     Of the stage that ranks more of them. Raises NotEnough with fewer than MIN_RANKED.
     """
     tables = {stage: _ranked(trials, stage) for stage in schema.STAGES}
+    tables = {stage: table[table["trial_id"].isin(reports["trial_id"])] for stage, table in tables.items()}
     most = {stage: int(table["ranking"].value_counts().max()) if len(table) else 0 for stage, table in tables.items()}
     stage = max(most, key=lambda s: (most[s], s == main_stage(trials)))
     done = tables[stage].set_index("trial_id")

@@ -103,6 +103,7 @@ class StudyCallback(tune.Callback):
         given_up = self.lives.end_of(task.trial_id)
         with self._errors_kept():
             self._end(task, *(given_up or (self.recorder.status_at_end(task, result), result.get("error"))))
+        ray_internals.forget_details(trial)
 
     @in_turn
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
@@ -110,6 +111,7 @@ class StudyCallback(tune.Callback):
             return
         with self._errors_kept():
             self._end(from_config(trial.config), *failure_of(ray_internals.error_of(trial)))
+        ray_internals.forget_details(trial)
 
     def _end(self, task: Task, status: str, error: str | None) -> None:
         if task.repeat_until is not None:

@@ -25,6 +25,7 @@ from ray.air.execution._internal import actor_manager
 from ray.exceptions import RayActorError, RayTaskError
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
+from ray.tune.trainable import metadata
 from ray.tune.trainable import trainable as trainable_module
 
 from study.tune.ports import free_port
@@ -50,6 +51,7 @@ NAMES = (
     (utils, ("set_sigterm_handler",)),
     (actor_manager.RayActorManager, LOSSES),
     (TuneController, ("_set_trial_status", "stop_trial")),
+    (metadata._TrainingRunMetadata, ("update_metric", "invalidate_cache")),
     (trainable_module, ("_TrainingResult", "_DICT_CHECKPOINT_FILE_NAME")),
 )
 
@@ -204,6 +206,14 @@ def hold(controller: Any, trial: Any) -> None:
 
 
 # --- Tune's trial, as its callbacks are given it ---
+
+
+def forget_details(trial: Any) -> None:
+    """Of a trial that has ended: Tune keeps statistics of all its metrics and its settings twice, in memory and as JSON
+    text for its snapshots, tens of kilobytes a trial that nothing here reads."""
+    kept = trial.run_metadata
+    kept.metric_analysis, kept.metric_n_steps = {}, {}
+    kept.last_result = {name: value for name, value in (kept.last_result or {}).items() if name != "config"}
 
 
 def kill_process(trial: Any) -> None:

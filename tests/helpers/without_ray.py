@@ -28,7 +28,7 @@ def run_stage(name, feed, rungs, *, trainable, recorder, checkpoints, connect, s
     actors = durable(trainable)
     actors._setup_logdir = lambda self: setattr(self, "_logdir", checkpoints.uri)
     while isinstance(config := feed.suggest(""), dict):
-        trial = SimpleNamespace(config=config, last_result={})
+        trial = SimpleNamespace(config=config, last_result={}, run_metadata=SimpleNamespace(last_result={}))
         actor = actors(config=config)
         folder = Path(checkpoints.uri) / name / config["trial_id"]
         callback.on_trial_start(0, [], trial)

@@ -76,6 +76,10 @@ def test_rank_agreement_compares_each_epoch_with_the_last() -> None:
     assert set(found.by_method) == {"kmclr"}
     with pytest.raises(NotEnough, match="4 completed trials"):
         search.rank_agreement(*tables(*pairs[:4]), rungs=[2])
+    trials, reports = tables(*pairs)
+    for left in range(5):  # a folder of an earlier version may lack reports
+        with pytest.raises(NotEnough, match=f"^{left} completed trials"):
+            search.rank_agreement(trials, reports[reports["trial_id"].isin([f"t{i}" for i in range(left)])], rungs=[2])
 
 
 def test_confirmed_points_are_ranked_within_each_seed() -> None:

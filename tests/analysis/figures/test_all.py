@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure
 from analysis.results.load import Results, load
+from study import schema
 from tests.helpers.figure_inputs import make_all
 from tests.helpers.synthetic_results import write_results
 
@@ -89,3 +92,27 @@ def test_methods_without_support_set_alone(tmp_path) -> None:
     assert {"accuracy_per_epoch", "offline_accuracy", "hypervolume_over_time"} <= set(figures)
     assert skipped["support_diagnostics"].reason == "no trial with a support set reported its diagnostics"
     assert set(figures["hypervolume_over_time"].data["group"]) == {"all methods"}
+
+
+def _without(full: Results) -> dict[str, Results]:
+    """The study with something missing: what a folder holds that was just begun, or in which much went wrong."""
+    trials, reports = full.trials, full.reports
+    params = {name: None for name in trials if name.startswith("p_")}
+    numbers = {name: float("nan") for name in trials if trials[name].dtype == float}
+    return {
+        "reports": replace(full, reports=reports.iloc[:0]),
+        "all reports but one": replace(full, reports=reports.iloc[:1]),
+        "trials": replace(full, trials=trials.iloc[:0]),
+        "both": replace(full, trials=trials.iloc[:0], reports=reports.iloc[:0]),
+        "all trials but one": replace(full, trials=trials.iloc[:1]),
+        "parameters": replace(full, trials=trials.assign(**params)),
+        "numbers": replace(full, trials=trials.assign(**numbers)),
+        **{f"all but {stage}": replace(full, trials=full.stage(stage)) for stage in schema.STAGES},
+        **{status: replace(full, trials=trials.assign(status=status)) for status in schema.STATUSES},
+    }
+
+
+def test_figures_without_some_of_the_results(full: Results) -> None:
+    for results in _without(full).values():
+        figures, skipped = make_all([results])
+        assert set(figures) | set(skipped) == ALL

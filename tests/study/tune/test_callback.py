@@ -31,7 +31,8 @@ def tune_trial(
 ) -> SimpleNamespace:
     state = SimpleNamespace(ray_actor=None)
     files = {"pickled_error_file": pickled and str(pickled), "error_file": text and str(text)}
-    return SimpleNamespace(config=one.config(), last_result=last, temporary_state=state, **files)
+    kept = SimpleNamespace(metric_analysis={"accuracy": {}}, metric_n_steps={"accuracy": {}}, last_result={})
+    return SimpleNamespace(config=one.config(), last_result=last, temporary_state=state, run_metadata=kept, **files)
 
 
 def write(path: Path, content: bytes) -> Path:

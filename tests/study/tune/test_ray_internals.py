@@ -60,3 +60,16 @@ def test_nothing_private_is_used_elsewhere() -> None:
     files = [*(ROOT / "study" / "tune").glob("*.py"), ROOT / "trainables" / "tune_adapter.py"]
     found = {path.name: words.findall(path.read_text()) for path in files if path.name != "ray_internals.py"}
     assert {name: hits for name, hits in found.items() if hits} == {}
+
+
+def test_tune_forgets_the_statistics_of_an_ended_trial() -> None:
+    """They cost tens of kilobytes a trial, and are written into each of its snapshots."""
+    trial = Trial("unknown", stub=True)
+    for epoch in range(1, 4):
+        trial.update_last_result({"accuracy": 10.0 * epoch, "training_iteration": epoch, "config": {"k": 5}})
+    before = len(trial.get_json_state()[1])
+    ray_internals.forget_details(trial)
+    assert trial.run_metadata.metric_analysis == trial.run_metadata.metric_n_steps == {}
+    assert len(trial.get_json_state()[1]) < before
+    assert trial.last_result["accuracy"] == 30.0
+    assert "config" not in trial.last_result
