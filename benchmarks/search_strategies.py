@@ -29,9 +29,12 @@ import optuna
 from benchmarks import lcbench, search_tables, synthetic_curves
 from benchmarks.common import environment, write_result
 from benchmarks.search_replay import WORKERS, Asker, MakeSampler, Recorded, Score, World, rank_correlations, replay
-from benchmarks.search_schedulers import FrontByFront, Scheduler, Stopping
+from benchmarks.search_schedulers import FrontByFront, Promoting, Scheduler, Stopping
 from benchmarks.synthetic_curves import Synthetic
-from study.search.optuna_storage import make_sampler
+from study.search import promotion
+from study.search.front.belief import Question
+from study.search.front.sampler import FrontSampler
+from study.search.optuna_storage import draw_seed, make_sampler
 from study.search.scheduling import Rungs, rung_epochs
 from study.settings.loading import load_study
 from trainables.vocabulary.errors import UserError
@@ -55,6 +58,9 @@ STRATEGIES = {
     "asha + tpe": Strategy("tpe", "asha"),
     "pareto_asha + random": Strategy("random", "pareto_asha"),
     "front by front + tpe": Strategy("tpe", "front by front"),
+    "promote + front": Strategy("front", "promote"),
+    "promote + tpe": Strategy("tpe", "promote"),
+    "front, no stopping": Strategy("front", "none"),
     "tpe, no stopping": Strategy("tpe", "none"),
     "nsga2, no stopping": Strategy("nsga2", "none"),
     "gp, no stopping": Strategy("gp", "none", slow=True),
@@ -69,6 +75,13 @@ class Rules(NamedTuple):
     epochs: int
     grace: int
     eta: int
+    question: Question
+    seed: int
+
+    @property
+    def promotion(self) -> promotion.Rule:
+        space, known = self.question.space, self.question.known
+        return promotion.Rule(OBJECTIVES, self.epochs, self.grace, self.eta, space=space, known=known, seed=self.seed)
 
 
 def _stopping(*objectives: str) -> Callable[[Rules], Scheduler]:
@@ -81,24 +94,35 @@ SCHEDULERS: dict[str, Callable[[Rules], Scheduler]] = {
     "asha": _stopping("accuracy"),
     "pareto_asha": _stopping("accuracy", "support_bytes"),
     "front by front": lambda rules: FrontByFront(OBJECTIVES, rules.grace, rules.epochs),
+    "promote": lambda rules: Promoting(rules.promotion),
 }
 
 
-def sampler_of(name: str | None, seed: int) -> MakeSampler | None:
+def sampler_of(name: str | None, seed: int, rules: Rules, promote: bool) -> MakeSampler | None:
     """The study's sampler, one per draw, as `study.search.proposals` makes it; Optuna's GP: one for all draws."""
     if name is None:
         return None
+    if name == "front":
+        rungs = promotion.rungs(rules.promotion) if promote else ()
+        return lambda number, asker: FrontSampler(
+            rules.question,
+            seed=draw_seed(seed, number, 0),
+            reports=asker.reports,
+            paused=asker.paused,
+            rungs=rungs,
+        )
     if name == "gp":
         sampler = optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
-        return lambda number, so_far: sampler
+        return lambda number, asker: sampler
     study = load_study(STUDY, overrides=[f"search.sampler={name}", f"search.seed={seed}"]).study
-    return lambda number, so_far: make_sampler(study, number)
+    return lambda number, asker: make_sampler(study, number)
 
 
 def shares(world: World, score: Score, name: str, seed: int, budget: int, rules: Rules, workers: int) -> np.ndarray:
     """Share of the best hypervolume after each epoch [budget] of one search."""
     strategy = STRATEGIES[name]
-    asker = Asker(world, sampler_of(strategy.sampler, seed), seed, log_costs=strategy.sampler == "gp")
+    make = sampler_of(strategy.sampler, seed, rules, strategy.scheduler == "promote")
+    asker = Asker(world, make, seed, log_costs=strategy.sampler == "gp")
     found, share_B = [], np.zeros(budget)
     for spent, finished in enumerate(replay(world, asker, SCHEDULERS[strategy.scheduler](rules), budget, workers)):
         if finished is not None:
@@ -126,7 +150,10 @@ def run(
             world, score = new, Score(new, new.grid() if new.finite else [*new.random(20_000), *new.grid()])
         for name in names:
             started = time.process_time()
-            rules = Rules(world.epochs, grace, eta)
+            question = Question(
+                world.draw, lambda point, world=world: {"support_bytes": world.cost(point)}, OBJECTIVES, world.epochs
+            )
+            rules = Rules(world.epochs, grace, eta, question, seed)
             found[name].append(shares(world, score, name, seed, trainings * world.epochs, rules, workers))
             seconds[name] += time.process_time() - started
         print(f"  seed {seed}: done", file=sys.stderr, flush=True)

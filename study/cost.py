@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from study.record import machine
-from study.search import promotion, turns
 from study.search.scheduling import PAUSING, decision_epochs, make_rungs
 from study.settings import space
 from study.settings.config import StudyConfig
@@ -216,14 +215,14 @@ def _gpu_count() -> int:
 def expected_epochs(study: StudyConfig) -> int:
     """Epochs of the search stage, on average over orders of arrival, if a trial's rank is the same at every rung.
 
-    Where trials pause: the first rung of each, and as much on top as the promotion gives before it has learned.
+    Where trials pause: the first rung of each and as many epochs again, and all of the baselines.
     The first trials to reach a rung are ranked among few, so more of them go on than the nominal 1/eta. Wandering ranks
     change who goes on, hardly how many; so does a second objective.
     """
     trials, full = study.search.trials, study.train.epochs
     if study.scheduler.name == PAUSING:
-        rung, share = promotion.screening([], turns.rule_of(study))
-        return round(min(trials * full, trials * min(rung, full) / share))
+        first = study.scheduler.grace_period  # about as much again goes to those that go on
+        return min(trials * full, 2 * trials * first + len(space.baseline_points(study)) * (full - first))
     rungs = make_rungs(study.scheduler, study.objectives, full)
     if rungs is None:
         return trials * full

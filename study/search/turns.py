@@ -20,6 +20,7 @@ from study.record.journal import Journal
 from study.record.recorder import Recorder
 from study.record.task import Task
 from study.search import stages
+from study.search.front.question import known_of
 from study.search.promotion import Draw, GoOn, Rule, Seen, next_action
 from study.settings import space
 from study.settings.config import StudyConfig
@@ -32,8 +33,15 @@ class Later(Exception):
 
 def rule_of(study: StudyConfig) -> Rule:
     """What the promotion needs to know of a study."""
-    scheduler = study.scheduler
-    return Rule(study.objectives, study.train.epochs, scheduler.grace_period, scheduler.reduction_factor)
+    return Rule(
+        study.objectives,
+        study.train.epochs,
+        study.scheduler.grace_period,
+        study.scheduler.reduction_factor,
+        space=space.define(study),
+        known=known_of(study),
+        seed=study.search.seed,
+    )
 
 
 class Turns:
@@ -121,11 +129,12 @@ class Turns:
         last = reports[max(reports)] if reports else {}
         known = {name: value for name, value in last.items() if OBJECTIVES[name].known}
         until = self._last[trial_id]["until"] if trial_id in self._last else 0
+        failed = False
         if self._journal.ended(trial_id):
-            state = "ended"
+            state, failed = "ended", self._journal.ends[trial_id]["status"] not in (schema.COMPLETED, schema.STOPPED)
         else:
             state = "paused" if trial_id in self._last and self._paused(trial_id) else "running"
-        return Seen(draw["number"], draw["params"], known, dict(sorted(reports.items())), state, until)
+        return Seen(draw["number"], draw["params"], known, dict(sorted(reports.items())), state, until, failed)
 
     def _paused(self, trial_id: str) -> bool:
         """Whether it has done its last turn."""
