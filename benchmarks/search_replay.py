@@ -18,7 +18,7 @@ import pandas as pd
 from optuna.trial import TrialState
 from scipy import stats
 
-from benchmarks.search_schedulers import GO, STOP, Scheduler
+from benchmarks.search_schedulers import GO, PAUSE, STOP, Scheduler
 from trainables import dominance
 
 WORKERS = 2
@@ -103,8 +103,8 @@ class Recorded:
         return (method, *values)
 
 
-MakeSampler = Callable[[int, optuna.Study], optuna.samplers.BaseSampler]
-"""(number of the draw, study so far) -> the sampler that draws it."""
+MakeSampler = Callable[[int, "Asker"], optuna.samplers.BaseSampler]
+"""(number of the draw, what was asked and reported so far) -> the sampler that draws it."""
 
 
 @dataclass
@@ -119,6 +119,10 @@ class Asker:
     seed: int
     log_costs: bool = False
     told: dict[Hashable, tuple[TrialState, list[float] | None]] = field(default_factory=dict)
+    reports: dict[int, list[dict[str, float]]] = field(default_factory=dict)
+    """Of trials by Optuna's number: the objectives after each epoch so far."""
+    paused: set[int] = field(default_factory=set)
+    """Those of them that pause."""
     asked: int = 0
     exhausted: bool = False
 
@@ -130,7 +134,7 @@ class Asker:
 
     def ask(self) -> tuple[optuna.Trial | None, Hashable] | None:
         for _ in range(5 if self.study and not self.exhausted else 0):
-            self.study.sampler = self.make_sampler(self.asked, self.study)
+            self.study.sampler = self.make_sampler(self.asked, self)
             self.asked += 1
             trial = self.study.ask()
             point = self.world.draw(trial)
@@ -182,10 +186,14 @@ def replay(
         run.epoch += 1
         accuracy = float(run.curve_E[run.epoch - 1])
         values = {"accuracy": accuracy, "support_bytes": world.cost(run.point)}
+        if run.trial is not None:
+            asker.reports.setdefault(run.trial.number, []).append(values)
         full = run.epoch == len(run.curve_E)
-        verdict = STOP if full else scheduler.report(run.number, run.epoch, values)
-        running[slot] = run if verdict == GO else None
-        if verdict == STOP:
+        verdict = scheduler.report(run.number, run.epoch, values)
+        running[slot] = run if verdict == GO and not full else None
+        if verdict == PAUSE and run.trial is not None:
+            asker.paused.add(run.trial.number)
+        if verdict == STOP or full:
             asker.tell(run.trial, run.point, accuracy, full)
         yield (run.point, accuracy) if full else None
 
@@ -195,9 +203,12 @@ def _next(world: World, asker: Asker, scheduler: Scheduler, runs: list[Run]) -> 
     number = scheduler.promoted()
     if number is None and (proposal := asker.ask()) is not None:
         runs.append(Run(len(runs), *proposal, world.curve(proposal[1])))
+        scheduler.begun(runs[-1].number, {} if runs[-1].trial is None else runs[-1].trial.params)
         return runs[-1]
     if number is None:
         number = scheduler.promoted(exhausted=True)
+    if number is not None and runs[number].trial is not None:
+        asker.paused.discard(runs[number].trial.number)
     return None if number is None else runs[number]
 
 

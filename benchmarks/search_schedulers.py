@@ -7,11 +7,11 @@ trial that goes on now, or None for a new one. No random numbers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from study.search import pareto
+from study.search import pareto, promotion
 from study.search.scheduling import Rungs
 from trainables import dominance
 
@@ -20,6 +20,7 @@ Values = Mapping[str, float]
 
 
 class Scheduler(Protocol):
+    def begun(self, number: int, params: Mapping[str, Any]) -> None: ...
     def report(self, number: int, epoch: int, values: Values) -> str: ...
     def promoted(self, *, exhausted: bool = False) -> int | None: ...
 
@@ -29,6 +30,9 @@ class Stopping:
 
     def __init__(self, rungs: Rungs | None) -> None:
         self.rungs = rungs
+
+    def begun(self, number: int, params: Mapping[str, Any]) -> None:
+        pass
 
     def report(self, number: int, epoch: int, values: Values) -> str:
         return GO if self.rungs is None or self.rungs.decide(str(number), number, epoch, values) else STOP
@@ -51,6 +55,9 @@ class FrontByFront:
         self.spent = [0, 0]
         """Epochs of trials up to the rung, and after it; those of a trial that goes on are counted at once."""
 
+    def begun(self, number: int, params: Mapping[str, Any]) -> None:
+        pass
+
     def report(self, number: int, epoch: int, values: Values) -> str:
         self.spent[0] += epoch <= self.rung
         if epoch != self.rung:
@@ -68,3 +75,33 @@ class FrontByFront:
         self.paused.remove(number)
         self.spent[1] += self.epochs - self.rung
         return number
+
+
+class Promoting:
+    """The study's own rule of who goes on (`study.search.promotion`)."""
+
+    def __init__(self, rule: promotion.Rule) -> None:
+        self.rule = rule
+        self.trials: dict[int, promotion.Seen] = {}
+        self.until = rule.epochs
+
+    def begun(self, number: int, params: Mapping[str, Any]) -> None:
+        self.trials[number] = promotion.Seen(number, params, {}, {}, "running", self.until)
+
+    def report(self, number: int, epoch: int, values: Values) -> str:
+        trial = self.trials[number]
+        trial.reports[epoch] = dict(values)
+        known = {name: value for name, value in values.items() if self.rule.metrics[name].known}
+        paused = epoch == trial.until
+        self.trials[number] = trial._replace(known=known, state="paused" if paused else "running")
+        if epoch == self.rule.epochs:
+            self.trials[number] = self.trials[number]._replace(state="ended")
+        return PAUSE if paused else GO
+
+    def promoted(self, *, exhausted: bool = False) -> int | None:
+        action = promotion.next_action(list(self.trials.values()), self.rule, can_draw=not exhausted)
+        if not isinstance(action, promotion.GoOn):
+            self.until = self.rule.epochs if action is None else action.until
+            return None
+        self.trials[action.number] = self.trials[action.number]._replace(state="running", until=action.until)
+        return action.number

@@ -41,9 +41,12 @@ from benchmarks.search_replay import (
     rank_correlations,
     replay,
 )
-from benchmarks.search_schedulers import FrontByFront, Scheduler, Stopping
+from benchmarks.search_schedulers import FrontByFront, Promoting, Scheduler, Stopping
 from benchmarks.synthetic_curves import Synthetic
-from study.search.optuna_storage import make_sampler
+from study.search import promotion
+from study.search.front.belief import Question
+from study.search.front.sampler import FrontSampler
+from study.search.optuna_storage import draw_seed, make_sampler
 from study.search.scheduling import Rungs, rung_epochs
 from study.settings.loading import load_study
 from trainables.vocabulary.errors import UserError
@@ -69,6 +72,9 @@ STRATEGIES = {
     "asha + tpe": Strategy("tpe", "asha"),
     "pareto_asha + random": Strategy("random", "pareto_asha"),
     "front by front + tpe": Strategy("tpe", "front by front"),
+    "promote + front": Strategy("front", "promote"),
+    "promote + tpe": Strategy("tpe", "promote"),
+    "front, no stopping": Strategy("front", "none"),
     "tpe, no stopping": Strategy("tpe", "none"),
     "nsga2, no stopping": Strategy("nsga2", "none"),
     "gp, no stopping": Strategy("gp", "none", slow=True),
@@ -85,6 +91,13 @@ class Rules(NamedTuple):
     epochs: int
     grace: int
     eta: int
+    question: Question
+    seed: int
+
+    @property
+    def promotion(self) -> promotion.Rule:
+        space, known = self.question.space, self.question.known
+        return promotion.Rule(OBJECTIVES, self.epochs, self.grace, self.eta, space=space, known=known, seed=self.seed)
 
 
 def _stopping(*objectives: str) -> Callable[[Rules], Scheduler]:
@@ -97,18 +110,32 @@ SCHEDULERS: dict[str, Callable[[Rules], Scheduler]] = {
     "asha": _stopping("accuracy"),
     "pareto_asha": _stopping("accuracy", "support_bytes"),
     "front by front": lambda rules: FrontByFront(OBJECTIVES, rules.grace, rules.epochs),
+    "promote": lambda rules: Promoting(rules.promotion),
 }
 
 
-def sampler_of(name: str | None, seed: int) -> MakeSampler | None:
+def sampler_of(name: str | None, seed: int, rules: Rules, promote: bool) -> MakeSampler | None:
     """The study's sampler, one per draw, as `study.search.proposals` makes it; Optuna's GP: one for all draws."""
     if name is None:
         return None
+    if name == "front":
+        rungs = promotion.rungs(rules.promotion) if promote else ()
+        return lambda number, asker: FrontSampler(
+            rules.question,
+            seed=draw_seed(seed, number, 0),
+            reports=asker.reports,
+            paused=asker.paused,
+            rungs=rungs,
+        )
     if name == "gp":
         sampler = optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
-        return lambda number, so_far: sampler
+        return lambda number, asker: sampler
     study = load_study(STUDY, overrides=[f"search.sampler={name}", f"search.seed={seed}"]).study
-    return lambda number, so_far: make_sampler(study, number)
+    return lambda number, asker: make_sampler(study, number)
+
+
+def question_of(world: World) -> Question:
+    return Question(world.draw, lambda point: {"support_bytes": world.cost(point)}, OBJECTIVES, world.epochs)
 
 
 def shares(world: World, score: Score, name: str, seed: int, budget: int, rules: Rules, workers: int) -> np.ndarray:
@@ -118,7 +145,8 @@ def shares(world: World, score: Score, name: str, seed: int, budget: int, rules:
         peer = search_peers.served(strategy.sampler)
         steps = search_peers.replay(world, peer, budget, grace=rules.grace, eta=rules.eta, seed=seed, workers=workers)
         return share_curve(steps, score, budget)
-    asker = Asker(world, sampler_of(strategy.sampler, seed), seed, log_costs=strategy.sampler == "gp")
+    make = sampler_of(strategy.sampler, seed, rules, strategy.scheduler == "promote")
+    asker = Asker(world, make, seed, log_costs=strategy.sampler == "gp")
     steps = replay(world, asker, SCHEDULERS[strategy.scheduler](rules), budget, workers)
     return share_curve(steps, score, budget)
 
@@ -162,7 +190,7 @@ def run(
                 score = score or Score(world, world.grid() if world.finite else [*world.random(20_000), *world.grid()])
                 started = time.process_time()
                 try:
-                    rules = Rules(world.epochs, grace, eta)
+                    rules = Rules(world.epochs, grace, eta, question_of(world), seed)
                     cells.add(cell, shares(world, score, name, seed, trainings * world.epochs, rules, workers))
                 except UserError as error:
                     print(f"  left out: {error}", file=sys.stderr, flush=True)

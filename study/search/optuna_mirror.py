@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from study import schema
 from study.search import optuna_storage
-from study.search.optuna_storage import make_sampler
+from study.search.optuna_storage import NOTHING, make_sampler
 from study.settings.config import StudyConfig
 
 Line = Mapping[str, Any]
@@ -54,20 +54,28 @@ class Mirror:
 
     # --- asking and telling ---
     def ask(
-        self, number: int, attempt: int, point: Mapping[str, Any] | None, *, again: bool = False
+        self,
+        number: int,
+        attempt: int,
+        point: Mapping[str, Any] | None,
+        *,
+        again: bool = False,
+        reports: Mapping[str, Sequence[Line]] = NOTHING,
     ) -> tuple[optuna.Trial, dict[str, Any]]:
-        """An Optuna trial and the parameters it suggests: those of `point` where given, else the sampler's.
+        """An Optuna trial and the parameters it suggests: those of `point` where given, else the sampler's, which may
+        learn from the `reports` of each trial (lines, in the order of their epochs).
 
         again: the point was the sampler's own; it is asked, for the notes that it keeps, and not listened to.
         """
         if point is not None:
             self.study.enqueue_trial(dict(point))
-        self.study.sampler = make_sampler(self._config, number, attempt)
+        told = {self._numbers[name]: lines for name, lines in reports.items() if name in self._numbers}
+        self.study.sampler = make_sampler(self._config, number, attempt, told)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*out of range for distribution.*")
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             trial = self.study.ask()
-            if again:
+            if again and self._config.search.sampler != "front":  # which keeps no notes, and takes its time
                 _ = trial.relative_params
             return trial, dict(self._space(trial))
 

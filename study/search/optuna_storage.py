@@ -12,7 +12,11 @@ import optuna
 import sqlalchemy
 
 from study import schema
+from study.search.front.question import question_of
+from study.search.front.sampler import FrontSampler, Reports
 from study.settings.config import StudyConfig
+
+NOTHING: Reports = {}
 
 
 def healthy(path: Path) -> bool:
@@ -72,14 +76,21 @@ def draw_seed(seed: int, number: int, attempt: int) -> int:
     return int(np.random.SeedSequence([seed, number, attempt]).generate_state(1)[0])
 
 
-def make_sampler(study: StudyConfig, number: int, attempt: int = 0) -> optuna.samplers.BaseSampler:
-    """The sampler for trial `number`; `grid` has its points enqueued and draws nothing, so any sampler serves."""
+def make_sampler(
+    study: StudyConfig, number: int, attempt: int = 0, reports: Reports = NOTHING
+) -> optuna.samplers.BaseSampler:
+    """The sampler for trial `number`; `grid` has its points enqueued and draws nothing, so any sampler serves.
+    `reports`: what `front` learns from beside the trials' ends."""
     search = study.search
     seed = draw_seed(search.seed, number, attempt)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        if search.sampler == "tpe":
-            return optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.startup_trials)
+        if search.sampler in ("tpe", "front"):
+            tpe = optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.startup_trials)
+            if search.sampler == "tpe":
+                return tpe
+            question, startup = question_of(study), search.startup_trials
+            return FrontSampler(question, seed=seed, reports=reports, startup_trials=startup, fallback=tpe)
         if search.sampler == "nsga2":
             population = max(4, min(50, search.trials // 4))
             return optuna.samplers.NSGAIISampler(seed=seed, population_size=population)

@@ -59,7 +59,7 @@ class Proposals:
         number, attempt = self._next_number, self._next_attempt
         index = self._next_point if self._next_point < len(self._points) else None
         point = {} if index is None else self._points[index]
-        trial, suggested = self.mirror.ask(number, attempt, point or None)
+        trial, suggested = self.mirror.ask(number, attempt, point or None, reports=self._reports())
         params = {**suggested, **point}
         original = self._known.get(point_key(params))
         line = {
@@ -76,6 +76,13 @@ class Proposals:
         self.mirror.add(trial, line)
         self._remember(line)
         return line
+
+    def _reports(self) -> dict[str, list[Mapping[str, Any]]]:
+        """The search's reports by trial, in the order of their epochs."""
+        found: dict[str, list[Mapping[str, Any]]] = {}
+        for line in filter(_of_search, self._journal.reports):
+            found.setdefault(line["trial_id"], []).append(line)
+        return {name: sorted(lines, key=lambda line: line["epoch"]) for name, lines in found.items()}
 
     def _remember(self, line: Mapping[str, Any]) -> None:
         if line["point_index"] is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.search_schedulers import GO, PAUSE, STOP, FrontByFront, Stopping
+from benchmarks.search_schedulers import GO, PAUSE, STOP, FrontByFront, Promoting, Stopping
+from study.search.promotion import Rule
 from study.search.scheduling import Rungs
 
 OBJECTIVES = {"accuracy": "max", "support_bytes": "min"}
@@ -31,3 +32,17 @@ def test_rungs_stop_and_never_pause() -> None:
     assert rule.report(1, 1, {"accuracy": 4.0}) == STOP
     assert rule.promoted(exhausted=True) is None
     assert Stopping(None).report(0, 1, {"accuracy": float("nan")}) == GO
+
+
+def test_the_studys_rule_pauses_and_goes_on() -> None:
+    rule = Promoting(Rule(OBJECTIVES, epochs=6, first_rung=2))
+    for number in range(2):
+        assert rule.promoted() is None
+        rule.begun(number, {})
+        verdicts = [rule.report(number, e, {"accuracy": 50.0 + number, "support_bytes": 100.0}) for e in (1, 2)]
+        assert verdicts == [GO, PAUSE]
+    assert rule.promoted() == 1
+    assert [rule.report(1, e, {"accuracy": 60.0, "support_bytes": 100.0}) for e in (3, 4, 5, 6)] == [GO, GO, GO, PAUSE]
+    assert rule.promoted(exhausted=True) == 0
+    assert rule.promoted(exhausted=True) is None
+    assert [trial.state for trial in rule.trials.values()] == ["running", "ended"]

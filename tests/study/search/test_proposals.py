@@ -28,7 +28,7 @@ def test_parameters_apply_to_their_method_only(tmp_path) -> None:
     assert bench.next() == "FINISHED"
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random", "qmc"])
+@pytest.mark.parametrize("sampler", ["tpe", "front", "nsga2", "random", "qmc"])
 def test_same_seed_same_points_and_other_seed_other_points(tmp_path, sampler) -> None:
     def points(folder, seed):
         bench = Bench(folder, make_study(search={"trials": 7, "startup_trials": 3, "sampler": sampler, "seed": seed}))

@@ -67,6 +67,7 @@ def test_resume_gives_back_unfinished_trials_with_their_identity(tmp_path) -> No
         ("tpe", {}),
         ("nsga2", {}),
         ("qmc", {}),
+        ("front", {}),
         ("tpe", {"space": {"method": ("kmclr", "none"), "k": (50, 100, 200, 400)}, "baselines": ()}),
     ],
 )

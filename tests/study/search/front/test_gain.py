@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from study.search.expected_gain import expected_gain, improvement
+from study.search.front.gain import Bounded, bounded_improvement, expected_gain, improvement
 from trainables.dominance import hypervolume
 
 CORNER = np.array([10.0, 5.0])
@@ -54,3 +54,23 @@ def test_one_objective_is_expected_improvement_and_an_empty_front_is_bounded_by_
     empty = expected_gain(np.array([[1.0, 2.0]]), np.zeros((1, 2)), np.zeros((0, 2)), CORNER)
     assert empty[0] == pytest.approx(9 * 3)
     assert len(expected_gain(np.zeros((0, 2)), np.zeros((0, 2)), FRONT, CORNER)) == 0
+
+
+def test_a_cost_above_a_bound_agrees_with_monte_carlo() -> None:
+    bounded = Bounded(0, -1.0)
+    mean, deviation = bounded.warped(3.0), 0.4
+    draws = bounded.cost(mean + deviation * np.random.default_rng(0).standard_normal(100_000))
+    sampled = np.maximum(2.5 - draws, 0).mean()
+    assert float(bounded_improvement(mean, deviation, 2.5, bounded)) == pytest.approx(sampled, rel=0.03)
+    found = expected_gain(np.array([[mean, 3.0]]), np.array([[deviation, 0.0]]), FRONT, CORNER, bounded)[0]
+    rows = np.stack([draws[:4000], np.full(4000, 3.0)], 1)
+    before = hypervolume(FRONT, CORNER)
+    exact = np.mean([hypervolume(np.vstack([FRONT, row]), CORNER) - before for row in rows])
+    assert found == pytest.approx(exact, rel=0.08)
+
+
+def test_a_bounded_cost_that_is_certain_gains_exactly() -> None:
+    bounded = Bounded(0, -1.0)
+    found = expected_gain(np.array([[bounded.warped(3.0), 3.0]]), np.zeros((1, 2)), FRONT, CORNER, bounded)
+    before = hypervolume(FRONT, CORNER)
+    assert found[0] == pytest.approx(hypervolume(np.vstack([FRONT, [3.0, 3.0]]), CORNER) - before, rel=1e-4)

@@ -1,0 +1,81 @@
+"""What trials say of points, and what training them would be worth."""
+
+import numpy as np
+import pytest
+
+from study.search.front.belief import FAILED, FINISHED, RUNNING, UNFINISHED, Belief, Question, Seen
+from study.search.front.candidates import random_candidates
+from tests.helpers.front_helpers import BOTH, EPOCHS, bytes_of, curve, seen_at, suggest
+
+QUESTION = Question(suggest, bytes_of, BOTH, EPOCHS)
+GENERATOR = np.random.default_rng(0)
+POOL = random_candidates(suggest, GENERATOR, 60)
+
+
+def _belief(*seen: Seen, question: Question = QUESTION) -> Belief:
+    return Belief(question, seen, POOL)
+
+
+def _finished(count: int) -> list[Seen]:
+    return [seen_at(c.params, FINISHED) for c in POOL[:count]]
+
+
+def test_bytes_are_exact_and_accuracy_is_learned() -> None:
+    belief = _belief(*_finished(20))
+    believed = belief.of(POOL[20:])
+    exact = [np.log10(1 + bytes_of(c.point)["support_bytes"]) for c in POOL[20:]]
+    np.testing.assert_allclose(believed.mean_CM[:, 1], exact)
+    assert (believed.deviation_CM[:, 1] == 0).all()
+    truths = [curve(c.params)[-1] for c in POOL[20:]]
+    accuracies = -belief.bounded.cost(believed.mean_CM[:, 0])
+    assert np.corrcoef(truths, accuracies)[0, 1] > 0.9
+
+
+def test_a_stopped_trial_is_a_less_certain_observation_than_a_finished_one() -> None:
+    others, own = _finished(12), POOL[30]
+    finished = _belief(*others, seen_at(own.params, FINISHED)).of([own])
+    stopped = _belief(*others, seen_at(own.params, UNFINISHED, 3)).of([own])
+    unseen = _belief(*others).of([own])
+    assert finished.deviation_CM[0, 0] < stopped.deviation_CM[0, 0] <= unseen.deviation_CM[0, 0]
+
+
+def test_where_trials_fail_less_is_expected() -> None:
+    failed = [Seen(c.params, FAILED) for c in POOL[20:60] if c.params["x"] > 0.7]
+    believed = _belief(*_finished(20), *failed).of(POOL)
+    x_C = np.array([c.params["x"] for c in POOL])
+    assert believed.chance_C[x_C > 0.75].mean() < 0.5 < believed.chance_C[x_C < 0.5].mean()
+    assert (_belief(*_finished(20)).of(POOL).chance_C == 1).all()
+
+
+def test_a_trial_in_flight_makes_its_like_worth_less() -> None:
+    seen = _finished(15)
+    before = _belief(*seen)
+    best = POOL[int(np.argmax(before.gains(before.of(POOL))))]
+    after = _belief(*seen, Seen(best.params, RUNNING))
+    assert after.gains(after.of([best]))[0] < 0.5 * before.gains(before.of([best]))[0]
+
+
+def test_the_unfinished_have_a_rate_and_an_epoch_to_go_to() -> None:
+    belief = _belief(*_finished(10), *(seen_at(c.params, UNFINISHED, 3) for c in POOL[10:20]))
+    rate_C, until_C = belief.rates(belief.of(POOL[10:20]), 3, [3, 9])
+    assert (rate_C >= 0).all()
+    assert set(until_C) <= {9, EPOCHS}
+    gain_C = belief.gains(belief.of(POOL[10:20]))
+    assert (rate_C >= gain_C / (EPOCHS - 3) - 1e-12).all()
+
+
+def test_two_uncertain_objectives() -> None:
+    objectives = {"accuracy": "max", "epoch_s": "min"}
+    question = Question(suggest, lambda point: {}, objectives, EPOCHS)
+    seen = [s._replace(values={"epoch_s": 1.0 + s.params["x"]}) for s in _finished(15)]
+    belief = _belief(*seen, question=question)
+    believed = belief.of(POOL)
+    assert (believed.deviation_CM > 0).all()
+    gains = belief.gains(believed)
+    assert (gains >= 0).all()
+    assert gains.max() > 0
+
+
+def test_too_few_reports_are_refused_and_nan_is_no_report() -> None:
+    with pytest.raises(ValueError, match="1 trials have reported"):
+        _belief(*_finished(1), Seen(POOL[5].params, UNFINISHED, [np.nan]))
