@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from analysis.report.tables import is_given, reference_point
+from analysis.report.verdict import verdict
 from analysis.results import notes, points
 from analysis.results.front import AXES, Front, costs_in_words, front_of
 from analysis.results.intervals import CONFIDENCE, PERCENT, Interval, Values, compared, intervals
@@ -32,6 +33,7 @@ def answer(results: Results) -> list[str]:
     table = points.confirmed(results, front.score.column)
     return [
         *sentences,
+        *_verdict(table, results.objectives),
         *_against_queue(table, front.score, results.objectives),
         *_against_none(table),
         _front_words(front) + notes.momentum_note([results]),
@@ -96,6 +98,23 @@ def _seeds(found: Interval, choices: int) -> str:
 
 def _values(group: pd.DataFrame) -> dict[str, Values]:
     return dict(zip(group["point"], group["values"], strict=True))
+
+
+def _verdict(table: pd.DataFrame, objectives: Mapping[str, str]) -> list[str]:
+    """Whether prototypes reach the queue; without a queue, whether they add to no support set."""
+    prototypes, bare = with_support(table, "prototypes"), table[table["method"] == "none"]
+    queues = with_support(table, "queue")
+    if prototypes.empty or (queues.empty and bare.empty):
+        return []
+    if len(queues):
+        costs = [name for name in objectives if name != schema.ACCURACY]
+        reference, share, tried = reference_point(table), ON_PAR, 1 if is_given(table) else len(queues)
+        what = f"prototypes reach {100 * ON_PAR:g} % of the accuracy of {name_of(reference, costs)}"
+    else:
+        reference, share, tried = bare.loc[bare["y"].idxmax()], 1.0, len(bare)
+        what = "prototypes add to the accuracy without a support set"
+    said = verdict(_values(prototypes), reference["values"], share, len(prototypes) * tried, what)
+    return [said] if said else []
 
 
 def _against_queue(table: pd.DataFrame, score: points.Score, objectives: Mapping[str, str]) -> list[str]:

@@ -22,11 +22,12 @@ def test_studies_that_do_not_report_vectors_still_have_tables_and_an_answer(resu
     bare = dataclasses.replace(results, trials=results.trials.assign(support_vectors=math.nan))
     assert set(tables.front_table(bare).rows["Vectors"]) == {"–"}
     assert set(tables.offline_table(bare).rows["Vectors"]) == {"–"}
-    assert words.answer(bare)[0].startswith("kmclr t=")
+    assert words.answer(bare)[1].startswith("kmclr t=")
 
 
 def test_answer_compares_prototypes_with_the_queue(results):
-    first = words.answer(results)[0]
+    verdict, first = words.answer(results)[:2]
+    assert verdict.startswith(("Yes: ", "No: ", "It cannot be told whether prototypes reach 99 % "))
     table = points.confirmed(results, "test_acc1")
     best = table[table["method"] == "kmclr"].sort_values("y").iloc[-1]
     queue = table[table["label"] == "nnclr t=0.2 queue=98304"].iloc[0]
@@ -61,7 +62,8 @@ def test_answer_without_finished_trials(results):
 
 def test_answer_with_one_seed_gives_no_interval(tmp_path):
     single = load(write_results(tmp_path / "one", trials=6, epochs=3, confirm_seeds=(1,)))
-    first = words.answer(single)[0]
+    verdict, first = words.answer(single)[:2]
+    assert verdict.endswith("with n = 1 seed, fewer than 3; how much seeds scatter is not known.")
     assert "n = 1 seed, fewer than 3, paired, no interval" in first
     assert "[" not in first
 
