@@ -14,6 +14,7 @@ import sqlalchemy
 from study import schema
 from study.search.front.question import question_of
 from study.search.front.sampler import FrontSampler, Reports
+from study.search.scheduling import PAUSING, decision_epochs
 from study.settings.config import StudyConfig
 
 NOTHING: Reports = {}
@@ -89,8 +90,16 @@ def make_sampler(
             tpe = optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.startup_trials)
             if search.sampler == "tpe":
                 return tpe
-            question, startup = question_of(study), search.startup_trials
-            return FrontSampler(question, seed=seed, reports=reports, startup_trials=startup, fallback=tpe)
+            rungs = decision_epochs(study.scheduler, study.train.epochs) if study.scheduler.name == PAUSING else ()
+            return FrontSampler(
+                question_of(study),
+                seed=seed,
+                reports=reports,
+                paused={trial for trial, lines in reports.items() if lines and lines[-1]["epoch"] in rungs},
+                rungs=rungs,
+                startup_trials=search.startup_trials,
+                fallback=tpe,
+            )
         if search.sampler == "nsga2":
             population = max(4, min(50, search.trials // 4))
             return optuna.samplers.NSGAIISampler(seed=seed, population_size=population)
