@@ -14,6 +14,7 @@ import sqlalchemy
 from study import schema
 from study.search.front.question import question_of
 from study.search.front.sampler import FrontSampler, Reports
+from study.search.scheduling import rung_epochs
 from study.settings.config import StudyConfig
 
 NOTHING: Reports = {}
@@ -76,6 +77,14 @@ def draw_seed(seed: int, number: int, attempt: int) -> int:
     return int(np.random.SeedSequence([seed, number, attempt]).generate_state(1)[0])
 
 
+def pausing_rungs(study: StudyConfig) -> tuple[int, ...]:
+    """Epochs at which trials pause; none with a scheduler that only stops them."""
+    scheduler = study.scheduler
+    if scheduler.name != "promote":
+        return ()
+    return rung_epochs(scheduler.grace_period, study.train.epochs, scheduler.reduction_factor)
+
+
 def make_sampler(
     study: StudyConfig, number: int, attempt: int = 0, reports: Reports = NOTHING
 ) -> optuna.samplers.BaseSampler:
@@ -89,8 +98,14 @@ def make_sampler(
             tpe = optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.startup_trials)
             if search.sampler == "tpe":
                 return tpe
-            question, startup = question_of(study), search.startup_trials
-            return FrontSampler(question, seed=seed, reports=reports, startup_trials=startup, fallback=tpe)
+            return FrontSampler(
+                question_of(study),
+                seed=seed,
+                reports=reports,
+                rungs=pausing_rungs(study),
+                startup_trials=search.startup_trials,
+                fallback=tpe,
+            )
         if search.sampler == "nsga2":
             population = max(4, min(50, search.trials // 4))
             return optuna.samplers.NSGAIISampler(seed=seed, population_size=population)
