@@ -10,7 +10,8 @@ this project made (`benchmarks/lcbench.py`). Each strategy draws points with the
 decides with the study's own scheduling, on two asynchronous workers; an epoch costs one unit, and only fully trained
 points count (what was stopped is not confirmed). Measured: hypervolume of the front found, as a share of the best
 possible (`benchmarks.search_replay.Score`), against the budget in full trainings. Mean over seeds with a 95 % t
-interval; differences are paired by seed, on LCBench by task.
+interval; differences are paired by seed, on LCBench by task. Two peers run as their own packages
+(`benchmarks.search_peers`); one that cannot be had is left out, and the result says so.
 """
 
 from __future__ import annotations
@@ -19,16 +20,27 @@ import argparse
 import inspect
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import optuna
 
-from benchmarks import lcbench, search_tables, synthetic_curves
+from benchmarks import lcbench, search_diagram, search_peers, search_tables, synthetic_curves
 from benchmarks.common import environment, write_result
-from benchmarks.search_replay import WORKERS, Asker, MakeSampler, Recorded, Score, World, rank_correlations, replay
+from benchmarks.search_cells import Cell, Cells
+from benchmarks.search_replay import (
+    WORKERS,
+    Asker,
+    Finished,
+    MakeSampler,
+    Recorded,
+    Score,
+    World,
+    rank_correlations,
+    replay,
+)
 from benchmarks.search_schedulers import FrontByFront, Promoting, Scheduler, Stopping
 from benchmarks.synthetic_curves import Synthetic
 from study.search import promotion
@@ -51,6 +63,8 @@ class Strategy(NamedTuple):
     scheduler: str
     slow: bool = False
     """Runs only when named."""
+    peer: bool = False
+    """`sampler` is a package of its own (`benchmarks.search_peers`), which also schedules."""
 
 
 STRATEGIES = {
@@ -66,6 +80,8 @@ STRATEGIES = {
     "gp, no stopping": Strategy("gp", "none", slow=True),
     "random": Strategy("random", "none"),
     "grid (shuffled)": Strategy(None, "none"),
+    "moasha (syne-tune)": Strategy("moasha", "none", peer=True),
+    "primo (neps)": Strategy("primo", "none", slow=True, peer=True),
 }
 
 
@@ -117,13 +133,27 @@ def sampler_of(name: str | None, seed: int, rules: Rules, promote: bool) -> Make
     return lambda number, asker: make_sampler(study, number)
 
 
+def question_of(world: World) -> Question:
+    return Question(world.draw, lambda point: {"support_bytes": world.cost(point)}, OBJECTIVES, world.epochs)
+
+
 def shares(world: World, score: Score, name: str, seed: int, budget: int, rules: Rules, workers: int) -> np.ndarray:
     """Share of the best hypervolume after each epoch [budget] of one search."""
     strategy = STRATEGIES[name]
+    if strategy.peer:
+        peer = search_peers.served(strategy.sampler)
+        steps = search_peers.replay(world, peer, budget, grace=rules.grace, eta=rules.eta, seed=seed, workers=workers)
+        return share_curve(steps, score, budget)
     make = sampler_of(strategy.sampler, seed, rules, strategy.scheduler == "promote")
     asker = Asker(world, make, seed, log_costs=strategy.sampler == "gp")
+    steps = replay(world, asker, SCHEDULERS[strategy.scheduler](rules), budget, workers)
+    return share_curve(steps, score, budget)
+
+
+def share_curve(steps: Iterator[Finished | None], score: Score, budget: int) -> np.ndarray:
+    """Share of the best hypervolume after each epoch [budget], of the points that a search finished epoch by epoch."""
     found, share_B = [], np.zeros(budget)
-    for spent, finished in enumerate(replay(world, asker, SCHEDULERS[strategy.scheduler](rules), budget, workers)):
+    for spent, finished in enumerate(steps):
         if finished is not None:
             found.append(finished)
             share_B[spent:] = score(found)
@@ -138,23 +168,35 @@ def run(
     eta: int,
     names: Sequence[str] = (),
     workers: int = WORKERS,
+    cells: Cells | None = None,
+    label: str = "",
 ) -> dict[str, np.ndarray]:
-    """Shares [seeds, budget in epochs] of strategies (default: all but slow ones); a seed is one world for all."""
-    names = names or [name for name, strategy in STRATEGIES.items() if not strategy.slow]
+    """Shares [seeds, budget in epochs] of strategies (default: all but slow ones); a seed is one world for all.
+
+    cells: those of world `label` that are there are not run again. A peer that cannot be had is left out, with a line.
+    """
+    names = list(names) or [name for name, strategy in STRATEGIES.items() if not strategy.slow]
+    cells = cells or Cells()
     found: dict[str, list[np.ndarray]] = {name: [] for name in names}
     seconds = dict.fromkeys(names, 0.0)
     world = score = None
     for seed in seeds:
         if (new := make_world(seed)) is not world:
-            world, score = new, Score(new, new.grid() if new.finite else [*new.random(20_000), *new.grid()])
-        for name in names:
-            started = time.process_time()
-            question = Question(
-                world.draw, lambda point, world=world: {"support_bytes": world.cost(point)}, OBJECTIVES, world.epochs
-            )
-            rules = Rules(world.epochs, grace, eta, question, seed)
-            found[name].append(shares(world, score, name, seed, trainings * world.epochs, rules, workers))
-            seconds[name] += time.process_time() - started
+            world, score = new, None
+        for name in list(found):
+            cell = Cell(label, name, seed, world.epochs, trainings, workers, grace, eta)
+            if cell not in cells:
+                score = score or Score(world, world.grid() if world.finite else [*world.random(20_000), *world.grid()])
+                started = time.process_time()
+                try:
+                    rules = Rules(world.epochs, grace, eta, question_of(world), seed)
+                    cells.add(cell, shares(world, score, name, seed, trainings * world.epochs, rules, workers))
+                except UserError as error:
+                    print(f"  left out: {error}", file=sys.stderr, flush=True)
+                    del found[name]
+                    continue
+                seconds[name] += time.process_time() - started
+            found[name].append(cells.shares(cell))
         print(f"  seed {seed}: done", file=sys.stderr, flush=True)
     print("  CPU seconds:", ", ".join(f"{n} {s:.1f}" for n, s in seconds.items()), file=sys.stderr, flush=True)
     return {name: np.array(rows) for name, rows in found.items()}
@@ -207,6 +249,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=WORKERS, help="trials at a time")
     parser.add_argument("--grace", type=int, help="first rung, epochs (default: 2 for a table, 3 made up, 6 LCBench)")
     parser.add_argument("--eta", type=int, default=3, help="reduction factor")
+    parser.add_argument("--cells", type=Path, metavar="FILE", help="keeps each search; what is there is not run again")
+    parser.add_argument("--with", type=Path, nargs="+", default=(), dest="others", metavar="FILE", help="more cells")
     parser.add_argument("--json", type=Path, metavar="FILE", help="{strategy: {world or task: {budget: [shares]}}}")
     args = parser.parse_args(arguments)
     if unknown := [n for n in (*args.strategies, args.ours) if n not in STRATEGIES]:
@@ -238,16 +282,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         worlds = make_worlds(args)
+        cells = Cells(args.cells, args.others)
     except UserError as error:
         sys.exit(f"search_strategies: {error}")
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     found: dict[str, dict[str, np.ndarray]] = {}
     for name, make_world in worlds.items():
         print(f"{name}:", file=sys.stderr)
-        found[name] = run(make_world, seeds, max(args.budgets), args.grace, args.eta, args.strategies, args.workers)
+        trainings, names, workers = max(args.budgets), args.strategies, args.workers
+        found[name] = run(make_world, seeds, trainings, args.grace, args.eta, names, workers, cells, name)
         epochs = make_world(args.first_seed).epochs
         if args.json:
             search_tables.write_json(args.json, found, epochs, args.budgets)
+    names = args.strategies or [name for name, strategy in STRATEGIES.items() if not strategy.slow]
+    left_out = [name for name in names if any(name not in by_strategy for by_strategy in found.values())]
+    if set(left_out) == set(names):
+        sys.exit("search_strategies: nothing could be run")
+    if left_out:
+        found = {world: {n: r for n, r in rows.items() if n not in left_out} for world, rows in found.items()}
     text = "\n\n".join(["# Search strategies", environment(("optuna", "numpy")), describe(worlds, args)])
     if len(found) > 1:
         text += "\n\n" + search_tables.many_tasks(found, args.ours, epochs, args.budgets)
@@ -255,9 +307,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         text += "\n\n" + search_tables.one_world(*found.values(), args.ours, epochs, args.budgets)
     if args.synthetic:
         text += f"\n\n## Assumptions\n\n{inspect.getdoc(synthetic_curves)}"
-    print(text)
+    if left_out:
+        text += f"\n\nNot run, for want of the package or the network: {', '.join(left_out)}."
     kind = "-synthetic" if args.synthetic else "-lcbench" if args.lcbench else ""
-    print("written:", write_result(f"search_strategies{kind}", text))
+    path = write_result(f"search_strategies{kind}", text)
+    if len(found) > 1:
+        names = list(next(iter(found.values())))
+        text += "\n\n" + search_diagram.drawn(search_tables.means(found, epochs, args.budgets), names, path)
+        path.write_text(text.rstrip() + "\n")
+    print(text)
+    print("written:", path)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from scipy import stats
 from benchmarks.common import table
 
 Shares = Mapping[str, Mapping[str, np.ndarray]]
+PLAIN = "tpe, no stopping"
 GOAL = 0.9
 """Share of the best hypervolume whose price in epochs is reported."""
 
@@ -65,7 +66,7 @@ def one_world(by_strategy: Mapping[str, np.ndarray], ours: str, epochs: int, bud
 def many_tasks(shares: Shares, ours: str, epochs: int, budgets: Sequence[int]) -> str:
     """Over tasks: means, differences, ranks, the price of GOAL; then a table per budget with a row per task."""
     tasks, names = list(shares), list(next(iter(shares.values())))
-    mean = {b: np.array([[shares[t][n][:, b * epochs - 1].mean() for n in names] for t in tasks]) for b in budgets}
+    mean = means(shares, epochs, budgets)
     head = [f"{b} trainings" for b in budgets]
     parts = [
         table(["strategy", *head], [[n, *(interval(mean[b][:, i]) for b in budgets)] for i, n in enumerate(names)])
@@ -86,11 +87,25 @@ def many_tasks(shares: Shares, ours: str, epochs: int, budgets: Sequence[int]) -
             table(["strategy", *head], [[n, *(f"{ranks[b][i]:.2f}" for b in budgets)] for i, n in enumerate(names)])
         )
     parts.append(f"Epochs until {GOAL:.0%} of the best hypervolume, median over tasks of the median over seeds:")
-    parts.append(table(["strategy", "epochs"], [[n, _price([shares[t][n] for t in tasks])] for n in names]))
+    price = {n: _prices([shares[t][n] for t in tasks]) for n in names}
+    plain = price.get(PLAIN)
+    rows = [
+        [n, _said(price[n], epochs * max(budgets)), *([_ratio(price[n], plain)] if plain is not None else [])]
+        for n in names
+    ]
+    parts.append(
+        table(["strategy", "epochs", *([f"share of {PLAIN}'s, median over tasks"] if plain is not None else [])], rows)
+    )
     for b in budgets:
         rows = [[t, *(interval(shares[t][n][:, b * epochs - 1]) for n in names)] for t in tasks]
         parts += [f"## By task, {b} trainings", table(["task", *names], rows)]
     return "\n\n".join(parts)
+
+
+def means(shares: Shares, epochs: int, budgets: Sequence[int]) -> dict[int, np.ndarray]:
+    """Budget -> means over seeds [tasks, strategies]."""
+    rows = [list(by_strategy.values()) for by_strategy in shares.values()]
+    return {b: np.array([[shares_SB[:, b * epochs - 1].mean() for shares_SB in row] for row in rows]) for b in budgets}
 
 
 def _difference(difference_T: np.ndarray, tasks: Sequence[str]) -> str:
@@ -98,9 +113,22 @@ def _difference(difference_T: np.ndarray, tasks: Sequence[str]) -> str:
     return f"{interval(difference_T)} ({tasks[worst]}: {100 * difference_T[worst]:.1f})"
 
 
-def _price(rows: Sequence[np.ndarray]) -> str:
-    """Epochs until GOAL; `> budget` where the median search did not get there."""
-    budget = rows[0].shape[1]
-    reached = [np.where((r >= GOAL).any(1), (r >= GOAL).argmax(1) + 1, np.inf) for r in rows]
-    median = float(np.median([np.median(epochs_S) for epochs_S in reached]))
+def _prices(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Epochs until GOAL [T], median over seeds; infinite where the median search did not get there."""
+    reached = [np.where((r >= GOAL).any(1), (r >= GOAL).argmax(1) + 1.0, np.inf) for r in rows]
+    return np.array([np.median(epochs_S) for epochs_S in reached])
+
+
+def _said(price_T: np.ndarray, budget: int) -> str:
+    median = float(np.median(price_T))
     return f"{median:.0f}" if math.isfinite(median) else f"> {budget}"
+
+
+def _ratio(price_T: np.ndarray, plain_T: np.ndarray) -> str:
+    """Of tasks where either got there; where only the other did, the ratio is infinite or 0."""
+    either_T = np.isfinite(price_T) | np.isfinite(plain_T)
+    if not either_T.any():
+        return "-"
+    price_T, plain_T = price_T[either_T], plain_T[either_T]
+    ratio_T = np.where(np.isinf(plain_T), 0.0, np.where(np.isinf(price_T), np.inf, price_T / plain_T))
+    return f"{np.median(ratio_T):.2f} ({either_T.sum()} tasks)"

@@ -20,7 +20,7 @@ from study.record.budget import Budget
 from study.record.journal import Journal, JournalWriteError
 from study.record.lock import FolderLock
 from study.record.recorder import Recorder
-from study.search.scheduling import make_rungs
+from study.search.scheduling import decision_epochs, make_rungs
 from study.settings.config import StudyConfig
 from study.training import Training
 from study.tune import environment
@@ -128,7 +128,7 @@ class StudyRun:
             source = str(self.loaded.path or self.loaded.name_on_disk)
             self.record = results_folder.reopen(self.folder, self.study, source, data)
         else:
-            rungs = list(self.rungs.epochs) if self.rungs else []
+            rungs = list(decision_epochs(self.study.scheduler, self.study.train.epochs))
             fresh = manifest.new(self.study, rehearsal=self.loaded.rehearsal, command=command, data=data, rungs=rungs)
             self.record = results_folder.create(self.folder, self.study, fresh)
         self.storage = checkpoints.storage_of(self.record, self.options.storage)
@@ -255,7 +255,7 @@ class StudyRun:
             recorder=self.recorder,
             screen=self.screen,
             rungs=self.rungs,
-            places=checkpoints.Checkpoints(self.folder, own),
+            places=checkpoints.Checkpoints(self.folder, own, self.journal.last_turns),
             session=len(self.record["sessions"]),
             part=self.options.stage is not None,
             trainable=self.options.trainable,

@@ -36,6 +36,7 @@ STUDY_FILE = "study.yaml"  # the fully resolved study
 MANIFEST_FILE = "manifest.json"  # git commit, versions, hardware, seeds, start and end
 LINES_FILE = lines.COUNTS_FILE  # how many lines each file of lines had when its last one was written
 DRAWS_FILE = "draws.jsonl"  # one line per point that the search drew, written before its trial starts, append-only
+TURNS_FILE = "turns.jsonl"  # one line per time that a trial began or went on, where trials pause; append-only
 TRIALS_FILE = "trials.jsonl"  # one line per trial end, append-only
 REPORTS_FILE = "reports.jsonl"  # one line per trial and epoch, append-only
 OPTUNA_SUFFIXES = ("-wal", "-shm", "-journal")  # of what SQLite writes beside it
@@ -47,7 +48,8 @@ PROJECTIONS_DIR = "projections"  # optional: <trial_id>.jsonl, 2-D pictures of p
 REPORT_HTML = "report.html"
 LOCK_FILE = ".lock"
 
-_FILES = (STUDY_FILE, MANIFEST_FILE, LINES_FILE, DRAWS_FILE, TRIALS_FILE, REPORTS_FILE, OPTUNA_FILE, LOCK_FILE)
+_OF_LINES = (DRAWS_FILE, TURNS_FILE, TRIALS_FILE, REPORTS_FILE)
+_FILES = (STUDY_FILE, MANIFEST_FILE, LINES_FILE, OPTUNA_FILE, LOCK_FILE, *_OF_LINES)
 _BESIDE = tuple(f"{OPTUNA_FILE}{suffix}" for suffix in OPTUNA_SUFFIXES)
 _FOLDERS = (RAY_DIR, FIGURES_DIR, TABLES_DIR, PROJECTIONS_DIR)
 
@@ -81,6 +83,15 @@ DRAW_FIELDS = {
     "ended": WHOLE,  # trials of the search that had ended by then: what the sampler knew
 }
 OPTUNA_DRAW = "trial"  # user attribute of a trial in OPTUNA_FILE: its draw, without what is null
+
+# --- one turn of a trial under a scheduler whose trials pause (one line of turns.jsonl) ---
+TURN_FIELDS = {
+    "schema": WHOLE,
+    "trial_id": TEXT,
+    "number": WHOLE,
+    "turn": WHOLE,  # 0: it begins; 1, 2, ...: it goes on after it has paused
+    "until": WHOLE,  # the epoch at which it pauses, or its last one
+}
 
 # --- one report (one line of reports.jsonl, one result of a trial's epoch) ---
 REPORT_IDENTITY = {
@@ -126,6 +137,7 @@ _PICTURE = shapes.shape(
 
 LINES = {
     DRAWS_FILE: shapes.shape(DRAW_FIELDS),
+    TURNS_FILE: shapes.shape(TURN_FIELDS),
     REPORTS_FILE: shapes.shape(REPORT_IDENTITY, {HELD_S: NUMBER, **_VALUES}),
     TRIALS_FILE: shapes.shape(TRIAL_FIELDS),
 }

@@ -14,7 +14,7 @@ from study.record.checkpoints import Checkpoints
 from study.record.journal import Journal
 from study.record.recorder import Recorder
 from study.record.task import Task
-from study.search.scheduling import Rungs
+from study.search.scheduling import PAUSING, Rungs
 from study.settings.config import StudyConfig
 from trainables.reported import epochs_in_words
 
@@ -58,8 +58,9 @@ class Training:
 
     def _train(self, name: str) -> None:
         from study.search import resume
+        from study.search.turns import Turns
 
-        rungs, draw = (self.rungs, None) if name == schema.SEARCH else (None, None)
+        rungs, draw, turns = (self.rungs, None, None) if name == schema.SEARCH else (None, None, None)
         with self.turn:
             self.recorder.tell = None
             tasks = self._tasks(name)
@@ -67,8 +68,14 @@ class Training:
             if name == schema.SEARCH:
                 proposals, _ = resume.make_search(self.study, self.folder, self.journal, self.recorder)
                 draw, planned = proposals.draw, self.study.search.trials
+                if self.study.scheduler.name == PAUSING:
+                    turns = Turns(self.study, self.journal, self.places, draw)
+                    waiting, draw = turns.in_the_middle(waiting), turns.next
             self.screen.stage(name, planned)
-        self._run(name, waiting, draw, rungs, self.stop)
+        self._run(name, waiting, draw, rungs, self.stop, 1 if turns else None)
+        if turns is not None:
+            with self.turn:
+                turns.stop_the_rest(self.recorder)
 
     def _settled(self, name: str, tasks: Sequence[Task]) -> list[Task]:
         """Those that have not ended, after their reports have been heard; the others' ends are on record then."""
@@ -86,13 +93,14 @@ class Training:
         draw: Callable[[], Task | None] | None,
         rungs: Rungs | None,
         stop: Stop,
+        at_once: int | None = None,
     ) -> None:
         from study.tune import engine
         from study.tune.feed import Feed
 
         engine.run_stage(
             f"{name}-{self.session}",
-            Feed(waiting, draw, self.turn),
+            Feed(waiting, draw, self.turn, at_once),
             rungs,
             trainable=self.trainable(),
             recorder=self.recorder,

@@ -22,7 +22,8 @@ from trainables.wording import number_in_words, seconds_in_words, shorten, value
 ROWS = 14
 MOST_LISTED = 30
 """Failed trials that the end of a study lists."""
-COLOURS = {schema.COMPLETED: "green", schema.STOPPED: "dim", schema.INTERRUPTED: "yellow", "running": "cyan"}
+COLOURS = {schema.COMPLETED: "green", schema.STOPPED: "dim", schema.INTERRUPTED: "yellow"}
+COLOURS |= {"paused": "blue", "running": "cyan"}
 
 
 def heading(name: str) -> str:
@@ -116,12 +117,19 @@ class Terminal:
 
     # --- events ---
     def started(self, task: Task) -> None:
-        self.rows.setdefault(task.trial_id, TrialRow(task))
+        self.rows.setdefault(task.trial_id, TrialRow(task)).status = "running"
 
     def reported(self, task: Task, line: Mapping[str, Any]) -> None:
         row = self.rows.setdefault(task.trial_id, TrialRow(task))
         row.metrics, row.epoch = line, line["epoch"]
         self._note_best(task.stage, line)
+
+    def paused(self, task: Task, epoch: int) -> None:
+        row = self.rows.setdefault(task.trial_id, TrialRow(task))
+        row.status, row.epoch = "paused", epoch
+        if self.live is None:
+            self.say(f"{task.trial_id} paused    {task.label} | epoch {epoch}/{task.max_epochs}")
+        self._drop_old()
 
     def ended(self, task: Task, line: Mapping[str, Any]) -> None:
         row = self.rows.setdefault(task.trial_id, TrialRow(task))

@@ -129,6 +129,9 @@ class Tracker:
     def reported(self, task: Task, line: Mapping[str, Any]) -> None:
         self._put("report", trial_id=task.trial_id, line=line)
 
+    def paused(self, task: Task, epoch: int) -> None:
+        self._put("pause", trial_id=task.trial_id)
+
     def ended(self, task: Task, line: Mapping[str, Any]) -> None:
         self._put("end", trial_id=task.trial_id, line=line)
 

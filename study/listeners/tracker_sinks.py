@@ -119,6 +119,12 @@ class WandbSink:
     def report(self, trial_id: str, line: Mapping[str, Any]) -> None:
         self.runs[trial_id].log({**numbers(line), "epoch": line["epoch"]}, step=line["epoch"])
 
+    def pause(self, trial_id: str) -> None:
+        run = self.runs.pop(trial_id, None)
+        if run is not None:
+            run.summary.update({"status": "paused"})
+            self._finish(run)
+
     def end(self, trial_id: str, line: Mapping[str, Any]) -> None:
         run = self.runs.pop(trial_id, None)
         if run is not None:
@@ -165,9 +171,12 @@ class TensorBoardSink:
         for name, value in numbers(line).items():
             self.writers[trial_id].add_scalar(name, value, line["epoch"])
 
-    def end(self, trial_id: str, line: Mapping[str, Any]) -> None:
+    def pause(self, trial_id: str) -> None:
         if trial_id in self.writers:
             self.writers.pop(trial_id).close()
+
+    def end(self, trial_id: str, line: Mapping[str, Any]) -> None:
+        self.pause(trial_id)
 
     def finish(self, trials: list[Mapping[str, Any]], hurry: bool) -> None:
         for writer in self.writers.values():

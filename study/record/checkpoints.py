@@ -1,4 +1,5 @@
 """Where a trial's checkpoints lie, over all sessions of a study: `<root>/<stage>-<session>/<trial_id>/checkpoint_*`.
+Where trials pause, each turn of a trial after its first has a folder of its own, `<trial_id>.<turn>`.
 
 The root is `ray/` in the results folder, or a folder of the study's own below `--storage`, so that studies may share a
 storage. Works on a local folder and on anything pyarrow has a file system for (s3://, gs://, ...), with its options:
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -93,10 +95,16 @@ def older(fs: arrow.FileSystem, path: str) -> list[str]:
     return [f"{folder}/{other}" for other in sorted(earlier, reverse=True)]
 
 
-class Checkpoints:
-    """Finds and removes checkpoints below a storage root (path or URI)."""
+def folder_of(trial_id: str, turn: int) -> str:
+    """Name of the folder of a trial's turn."""
+    return f"{trial_id}.{turn}" if turn else trial_id
 
-    def __init__(self, folder: Path, storage: str | None) -> None:
+
+class Checkpoints:
+    """Finds and removes checkpoints below a storage root (path or URI). turns: number of each trial's last turn."""
+
+    def __init__(self, folder: Path, storage: str | None, turns: Mapping[str, int] | None = None) -> None:
+        self.turns = dict(turns or {})
         self.folder = Path(folder).resolve()
         self.uri = joined(storage) if storage else str(self.folder / schema.RAY_DIR)
         self._fs, self._root = arrow.FileSystem.from_uri(self.uri)
@@ -113,11 +121,13 @@ class Checkpoints:
             match = SESSION.match(session)
             if match is None or match["stage"] != task.stage:
                 continue
-            for name in self._folders(session, task.trial_id):
-                index = CHECKPOINT.match(name)
-                if index is not None:
-                    rows.append((int(match["session"]), int(index["index"]), (session, task.trial_id, name)))
-        return [names for _, _, names in sorted(rows, reverse=True)]
+            for turn in range(self.turns.get(task.trial_id, 0) + 1):
+                folder = folder_of(task.trial_id, turn)
+                for name in self._folders(session, folder):
+                    index = CHECKPOINT.match(name)
+                    if index is not None:
+                        rows.append((int(match["session"]), turn, int(index["index"]), (session, folder, name)))
+        return [names for *_, names in sorted(rows, reverse=True)]
 
     def of(self, task: Task) -> list[str]:
         """Paths or URIs of the trial's checkpoints, newest first."""

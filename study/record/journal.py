@@ -1,4 +1,5 @@
-"""Our own record of a study: `draws.jsonl`, `reports.jsonl` and `trials.jsonl`, append-only, fsynced line by line.
+"""Our own record of a study: `draws.jsonl`, `reports.jsonl` and `trials.jsonl` (where trials pause `turns.jsonl` too),
+append-only, fsynced line by line.
 
 Lines carry numbers and checks (`trainables.lines`); only what a damaged file has lost is ever put between others.
 
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from study import schema
-from trainables.lines import LineFiles, Lines
+from trainables.lines import LineFiles, Lines, read_counts
 from trainables.reported import epochs_in_words, lost_epochs, name_lost
 
 
@@ -83,6 +84,8 @@ class Journal:
     def _read(self) -> None:
         draws, reports, ends = (self._open(n) for n in (schema.DRAWS_FILE, schema.REPORTS_FILE, schema.TRIALS_FILE))
         self.draws = [line for _, line in draws.rows]
+        turns = self._open(schema.TURNS_FILE) if self._has(schema.TURNS_FILE) else None
+        self.turns = [line for _, line in turns.rows] if turns else []
         self.reports: list[dict[str, Any]] = []
         self.last_epoch: dict[str, int] = {}
         self._seen: set[tuple[str, int]] = set()
@@ -96,7 +99,12 @@ class Journal:
         self.lost = lost_epochs(self.reports, {t: int(end["epochs"] or 0) for t, end in self.ends.items()})
         """Epochs that trials have reported and that are not there, until they are reported again."""
         self._name_damage(draws, reports, ends)
+        self.damage += map(str, turns.damage if turns else ())
         schema.check_of_one_study(self.folder, self.draws, self.reports, self.ends.values())
+
+    def _has(self, name: str) -> bool:
+        """Whether lines of this file were ever written; most studies have no turns."""
+        return (self.folder / name).exists() or name in read_counts(self.folder)
 
     def _open(self, name: str) -> Lines:
         found = self._files.open(name)
@@ -150,6 +158,14 @@ class Journal:
         self._write(schema.DRAWS_FILE, record)
         self.draws.append(record)
         return record
+
+    def append_turn(self, line: Mapping[str, Any]) -> None:
+        """Write that a trial begins or goes on."""
+        if schema.TURNS_FILE not in self._files:
+            self._files.open(schema.TURNS_FILE)
+        record = _stamped(line)
+        self._write(schema.TURNS_FILE, record)
+        self.turns.append(record)
 
     def restore_draws(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Put lost draws back where they were."""
@@ -233,6 +249,11 @@ class Journal:
             if damage := self._pictures.open(name).damage:
                 warnings.warn(f"pictures are lost: {'; '.join(map(str, damage))}", stacklevel=2)
         self._write(name, _stamped({"trial_id": trial_id, **line}), self._pictures)
+
+    @property
+    def last_turns(self) -> dict[str, int]:
+        """Number of each trial's last turn, where trials pause."""
+        return {line["trial_id"]: line["turn"] for line in self.turns}
 
     def ended(self, trial_id: str) -> bool:
         """True once the trial has a final end."""

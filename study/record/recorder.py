@@ -26,6 +26,7 @@ class Listener(Protocol):
 
     def started(self, task: Task) -> None: ...
     def reported(self, task: Task, line: Mapping[str, Any]) -> None: ...
+    def paused(self, task: Task, epoch: int) -> None: ...
     def ended(self, task: Task, line: Mapping[str, Any]) -> None: ...
     def tick(self) -> None: ...
     def close(self, hurry: bool) -> None: ...
@@ -146,6 +147,12 @@ class Recorder:
                 self.tell(task, line)
             self._emit("ended", task, line)
         return written
+
+    def pause(self, task: Task) -> None:
+        """A trial has done its turn and left its process; its journal lines say so."""
+        self._held.leave(task.trial_id)
+        self.running.pop(task.trial_id, None)
+        self._emit("paused", task, self.journal.last_epoch.get(task.trial_id, 0))
 
     def repeated(self, task: Task, status: str, error: str | None) -> None:
         """A trial that made lost reports again has left its process; its end, if it has one, stays as it was."""

@@ -30,6 +30,10 @@ class Task:
     """Checkpoint folders of earlier sessions, newest first."""
     reported: int | None = None
     """Epochs on record when the session began, without a gap; a later epoch's checkpoint is not gone on from."""
+    until: int | None = None
+    """The epoch to pause at, if that is not its last one; None: it is trained to its end."""
+    turn: int = 0
+    """How many times it has paused before."""
     repeat_until: int | None = None
     """The epoch to stop at: the trial only makes reports again that were lost. None: it is trained to its end."""
 

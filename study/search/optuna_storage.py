@@ -14,7 +14,7 @@ import sqlalchemy
 from study import schema
 from study.search.front.question import question_of
 from study.search.front.sampler import FrontSampler, Reports
-from study.search.scheduling import rung_epochs
+from study.search.scheduling import PAUSING, decision_epochs
 from study.settings.config import StudyConfig
 
 NOTHING: Reports = {}
@@ -77,14 +77,6 @@ def draw_seed(seed: int, number: int, attempt: int) -> int:
     return int(np.random.SeedSequence([seed, number, attempt]).generate_state(1)[0])
 
 
-def pausing_rungs(study: StudyConfig) -> tuple[int, ...]:
-    """Epochs at which trials pause; none with a scheduler that only stops them."""
-    scheduler = study.scheduler
-    if scheduler.name != "promote":
-        return ()
-    return rung_epochs(scheduler.grace_period, study.train.epochs, scheduler.reduction_factor)
-
-
 def make_sampler(
     study: StudyConfig, number: int, attempt: int = 0, reports: Reports = NOTHING
 ) -> optuna.samplers.BaseSampler:
@@ -98,11 +90,12 @@ def make_sampler(
             tpe = optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.startup_trials)
             if search.sampler == "tpe":
                 return tpe
+            rungs = decision_epochs(study.scheduler, study.train.epochs) if study.scheduler.name == PAUSING else ()
             return FrontSampler(
                 question_of(study),
                 seed=seed,
                 reports=reports,
-                rungs=pausing_rungs(study),
+                rungs=rungs,
                 startup_trials=search.startup_trials,
                 fallback=tpe,
             )

@@ -22,6 +22,9 @@ import numpy as np
 from study.search import pareto
 from trainables import dominance
 
+PAUSING = "promote"
+"""The scheduler whose trials pause at rungs (`study.search.turns`)."""
+
 
 def rung_epochs(grace_period: int, max_epochs: int, reduction_factor: int) -> tuple[int, ...]:
     """Exact integer rungs below `max_epochs`: grace, grace * eta, grace * eta^2, ... (may be empty).
@@ -108,12 +111,19 @@ class Rungs:
         return "rungs (bracket:epoch went on/reached) " + (", ".join(parts) or "none reached")
 
 
+def decision_epochs(scheduler: Any, max_epochs: int) -> tuple[int, ...]:
+    """Epochs at which it is decided who goes on."""
+    if scheduler.name == "none":
+        return ()
+    return rung_epochs(scheduler.grace_period, max_epochs, scheduler.reduction_factor)
+
+
 def make_rungs(scheduler: Any, objectives: Mapping[str, str], max_epochs: int) -> Rungs | None:
-    """The rungs of a `study.settings.config.SchedulerConfig`, or None for `none`.
+    """The rungs of a `study.settings.config.SchedulerConfig` that stops trials at them; else (none, promote) None.
 
     asha and hyperband look at the first objective only; pareto_asha at all of them.
     """
-    if scheduler.name == "none":
+    if scheduler.name in ("none", PAUSING):
         return None
     first = dict([next(iter(objectives.items()))])
     count = len(rung_epochs(scheduler.grace_period, max_epochs, scheduler.reduction_factor))

@@ -51,9 +51,12 @@ class SearchConfig(Section):
 
 
 class SchedulerConfig(Section):
-    name: Literal["pareto_asha", "asha", "hyperband", "none"] = "asha"
+    name: Literal["pareto_asha", "asha", "hyperband", "promote", "none"] = "asha"
+    """promote: trials pause at rungs, and go on from there where that promises most (`study.search.promotion`)."""
     grace_period: int = Field(10, ge=1, le=MOST)
-    """Epochs before a trial may be stopped: the first rung."""
+    """Epochs before a trial may be stopped or paused: the first rung."""
+    max_paused: int = Field(100, ge=1, le=MOST)
+    """promote: most trials that wait at a rung, each with a checkpoint on disk; then one of them goes on first."""
     reduction_factor: int = Field(3, ge=2, le=MOST)
     """At each rung the best 1/reduction_factor go on."""
     keep_front: bool = True

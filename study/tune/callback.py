@@ -117,6 +117,10 @@ class StudyCallback(tune.Callback):
         if task.repeat_until is not None:
             self.recorder.repeated(task, status, error)
             return
+        if status == schema.STOPPED and task.until is not None:
+            self.checkpoints.tidy(task, keep=1)
+            self.recorder.pause(task)
+            return
         if status == schema.INTERRUPTED:  # a full disk: of its checkpoints the newest may be half written
             self.recorder.end(task, status, error=error)
             return

@@ -89,7 +89,13 @@ class NamePlates:
                 named = self.kind.options(name=name, namespace=NAMESPACE)
                 self.actors[trial_id] = named.remote(name, self.lines.get(trial_id, {}))
 
+    def paused(self, task: Task, epoch: int) -> None:
+        self._take_down(task)
+
     def ended(self, task: Task, line: Mapping[str, Any]) -> None:
+        self._take_down(task)
+
+    def _take_down(self, task: Task) -> None:
         self.began.pop(task.trial_id, None)
         self.lines.pop(task.trial_id, None)
         actor = self.actors.pop(task.trial_id, None)
@@ -131,6 +137,9 @@ class Gauges:
             self.gauges[BEST.format(self.first)].set(self.best)
         self.gauges[IMAGES_PER_S].set(float(line.get("images_per_s") or 0.0))
         self.gauges[EPOCHS_DONE].set(len(self.journal.reports))
+
+    def paused(self, task: Task, epoch: int) -> None:
+        """It has not ended."""
 
     def ended(self, task: Task, line: Mapping[str, Any]) -> None:
         if line["stage"] == schema.SEARCH:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 
 from ray import tune
 
-from study.record.checkpoints import Checkpoints
+from study.record.checkpoints import Checkpoints, folder_of
 from study.record.recorder import Recorder
 from study.record.task import from_config
 from study.search.scheduling import Rungs
@@ -49,6 +49,8 @@ def run_stage(
     resources = study.resources
     lives = Lives(resources.max_failures, session.dead_nodes, JUDGE_S if session.health.gcs else 0.0)
     scheduler = RungScheduler(rungs, study.objectives, lives)
+    if feed.at_once is not None:
+        feed.at_once = session.share.concurrent
     feed.paused = lambda: bool(scheduler.held)  # rather than draw all points while no trial gets on
     with ray_internals.losses_reach_the_trial(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -61,7 +63,7 @@ def run_stage(
                 num_samples=MANY,
                 reuse_actors=resources.reuse_actors,
                 trial_name_creator=lambda trial: from_config(trial.config).trial_id,
-                trial_dirname_creator=lambda trial: from_config(trial.config).trial_id,
+                trial_dirname_creator=lambda trial: folder_of(trial.config["trial_id"], trial.config["turn"]),
             ),
             run_config=tune.RunConfig(
                 name=name,

@@ -10,12 +10,14 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from study.record.task import Task
+from study.search.turns import Later
 
 
 class Feed(Searcher):
     """The waiting tasks, in order, then what `draw` gives (a search's proposals) until it gives None.
 
-    turn: held while a task is drawn, which writes into the study's folder.
+    turn: held while a task is drawn, which writes into the study's folder. at_once: most tasks that are handed out at a
+    time; None: Tune asks for the next one while the others run, so that no process waits.
     How trials end is none of its business: the recorder tells whoever wants to learn, after the journal has it.
     """
 
@@ -24,11 +26,14 @@ class Feed(Searcher):
         waiting: Sequence[Task],
         draw: Callable[[], Task | None] | None = None,
         turn: contextlib.AbstractContextManager | None = None,
+        at_once: int | None = None,
     ) -> None:
         super().__init__()
         self.waiting = list(waiting)
         self._draw = draw
         self._turn = turn or contextlib.nullcontext()
+        self.at_once = at_once
+        self._out: set[str] = set()
         self.paused: Callable[[], bool] = lambda: False
         """Whether no other trial is to begin at the moment."""
 
@@ -48,13 +53,20 @@ class Feed(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Config of the next trial, or FINISHED; None to be asked again later."""
-        if self.paused():
+        if self.paused() or (self.at_once is not None and len(self._out) >= self.at_once):
             return None
-        task = self._next()
-        return Searcher.FINISHED if task is None else task.config()
+        try:
+            task = self._next()
+        except Later:
+            return None
+        if task is None:
+            return Searcher.FINISHED
+        self._out.add(trial_id)
+        return task.config()
 
     def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:
-        """Nothing to learn."""
+        """Nothing to learn but that it has left its process."""
+        self._out.discard(trial_id)
 
     # Tune saves searchers with its snapshots, where nothing of ours is needed
     def save(self, checkpoint_path: str) -> None:

@@ -47,6 +47,8 @@ class RungScheduler(FIFOScheduler):
         config = trial.config
         if (until := config.get("repeat_until")) is not None:
             return TrialScheduler.CONTINUE if int(result["epoch"]) < until else TrialScheduler.STOP
+        if (until := config.get("until")) is not None:
+            return TrialScheduler.CONTINUE if int(result["epoch"]) < until else TrialScheduler.STOP
         if self.rungs is None:
             return TrialScheduler.CONTINUE
         goes_on = self.rungs.decide(config["trial_id"], config["number"], int(result["epoch"]), result)

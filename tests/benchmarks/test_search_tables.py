@@ -41,6 +41,16 @@ def test_the_price_is_the_median_search_or_beyond_the_budget() -> None:
     assert "| b | > 2 |" in text
 
 
+def test_prices_are_taken_as_a_share_of_tpes_by_task() -> None:
+    late = np.array([[0.0, 0.1, 0.2, 0.95]])
+    soon, never = np.array([[0.1, 0.95, 0.95, 0.95]]), np.array([[0.1, 0.1, 0.1, 0.1]])
+    shares = {"t1": {"tpe, no stopping": late, "a": soon}, "t2": {"tpe, no stopping": never, "a": never}}
+    assert "| a | > 4 | 0.50 (1 tasks) |" in search_tables.many_tasks(shares, "a", 1, [4])
+    shares["t2"]["a"] = soon
+    shares["t3"] = {"tpe, no stopping": soon, "a": never}
+    assert "| a | 2 | 0.50 (3 tasks) |" in search_tables.many_tasks(shares, "a", 1, [4])
+
+
 @pytest.mark.parametrize("ours", ["a", "absent"])
 def test_one_world_is_compared_only_with_what_was_run(ours: str) -> None:
     text = search_tables.one_world({"a": FULL, "b": HALF}, ours, 1, [2])

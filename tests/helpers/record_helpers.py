@@ -35,6 +35,9 @@ class Witness:
     def reported(self, task, line) -> None:
         self.seen.append(("reported", line["epoch"]))
 
+    def paused(self, task, epoch) -> None:
+        self.seen.append(("paused", epoch))
+
     def ended(self, task, line) -> None:
         self.seen.append(("ended", line["status"]))
 

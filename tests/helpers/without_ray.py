@@ -12,6 +12,7 @@ from ray.tune.result import SHOULD_CHECKPOINT
 from ray.tune.schedulers import TrialScheduler
 
 from study.interrupt import StudyStopped
+from study.record.checkpoints import folder_of
 from study.tune import engine
 from study.tune.callback import StudyCallback
 from study.tune.durable import durable
@@ -30,12 +31,13 @@ def run_stage(name, feed, rungs, *, trainable, recorder, checkpoints, connect, s
     while isinstance(config := feed.suggest(""), dict):
         trial = SimpleNamespace(config=config, last_result={}, run_metadata=SimpleNamespace(last_result={}))
         actor = actors(config=config)
-        folder = Path(checkpoints.uri) / name / config["trial_id"]
+        folder = Path(checkpoints.uri) / name / folder_of(config["trial_id"], config["turn"])
         callback.on_trial_start(0, [], trial)
         while not _over(actor, trial, folder, callback, scheduler):
             if (reason := stop()) is not None:
                 raise StudyStopped(reason)
         callback.on_trial_complete(0, [], trial)
+        feed.on_trial_complete("")
         if callback._error is not None:
             raise callback._error
 

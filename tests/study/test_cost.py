@@ -120,3 +120,10 @@ def test_a_validation_split_that_takes_every_image_is_refused() -> None:
     config = load_study(ROOT / "configs" / "k_sweep.yaml", overrides=["data.validation_per_class=500"]).study
     with pytest.raises(UserError, match=r"data\.validation_per_class=500 leaves none .* cifar100 .* below 500"):
         cost.data_sizes(config)
+
+
+def test_expected_epochs_where_trials_pause() -> None:
+    """Between the first rung of each trial and the whole budget; what is spent comes to about as much."""
+    config = study(20, 27, "promote", grace=3)
+    expected = cost.expected_epochs(config)
+    assert 20 * 3 < expected < 20 * 27

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 from study.record.task import from_config
+from study.search.turns import Later
 from study.tune.feed import Feed
 from tests.helpers.record_helpers import task
 
@@ -40,3 +41,22 @@ def test_nothing_begins_while_it_is_paused() -> None:
     assert not feed.empty
     feed.paused = lambda: False
     assert from_config(feed.suggest("x")) == task(0)
+
+
+def test_no_more_than_at_once_are_out_where_the_next_depends_on_them() -> None:
+    asked: list[int] = []
+
+    def draw():
+        asked.append(len(asked))
+        if len(asked) == 3:
+            raise Later
+        return task(len(asked))
+
+    feed = Feed([], draw, at_once=2)
+    assert from_config(feed.suggest("x")) == task(1)
+    assert from_config(feed.suggest("y")) == task(2)
+    assert feed.suggest("z") is None
+    assert asked == [0, 1]  # it was not asked
+    feed.on_trial_complete("x")
+    assert feed.suggest("z") is None  # asked, and told to wait
+    assert from_config(feed.suggest("z")) == task(4)
