@@ -90,8 +90,9 @@ def _confirm_text(plan: Plan) -> str:
     confirm = plan.loaded.study.confirm
     if not confirm.enabled:
         return "no"
+    front = "front that a model expects" if confirm.choose == "model" else "observed front"
     return (
-        f"up to {plan.confirm_trials} trainings: at most {confirm.max_points} front points and the baselines, "
+        f"up to {plan.confirm_trials} trainings: at most {confirm.max_points} points of the {front} and the baselines, "
         f"{len(confirm.seeds)} seeds each, then offline evaluation on test"
     )
 
