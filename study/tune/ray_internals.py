@@ -51,9 +51,15 @@ NAMES = (
     (utils, ("set_sigterm_handler",)),
     (actor_manager.RayActorManager, LOSSES),
     (TuneController, ("_set_trial_status", "stop_trial")),
+    (Trial, ("invalidate_json_state",)),
     (metadata._TrainingRunMetadata, ("update_metric", "invalidate_cache")),
     (trainable_module, ("_TrainingResult", "_DICT_CHECKPOINT_FILE_NAME")),
 )
+
+
+KEPT_OF_RESULTS = ("training_iteration", "done", "trial_id", "time_total_s")
+LARGE_IN_CONFIG = ("run", "params")
+"""Settings of a task that its trial alone needs."""
 
 
 def missing() -> list[str]:
@@ -209,11 +215,14 @@ def hold(controller: Any, trial: Any) -> None:
 
 
 def forget_details(trial: Any) -> None:
-    """Of a trial that has ended: Tune keeps statistics of all its metrics and its settings twice, in memory and as JSON
-    text for its snapshots, tens of kilobytes a trial that nothing here reads."""
+    """Of a trial that has left its process for good: Tune keeps statistics of all its metrics, and its settings three
+    times, in memory and as JSON text for its snapshots, a hundred kilobytes a trial that nothing here reads."""
     kept = trial.run_metadata
     kept.metric_analysis, kept.metric_n_steps = {}, {}
-    kept.last_result = {name: value for name, value in (kept.last_result or {}).items() if name != "config"}
+    kept.last_result = {name: kept.last_result[name] for name in KEPT_OF_RESULTS if name in (kept.last_result or {})}
+    trial.config = {name: value for name, value in trial.config.items() if name not in LARGE_IN_CONFIG}
+    trial.evaluated_params = {}
+    trial.invalidate_json_state()
 
 
 def kill_process(trial: Any) -> None:
