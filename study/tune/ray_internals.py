@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,13 +105,19 @@ def patience() -> Iterator[None]:
 
 @contextlib.contextmanager
 def signals_kept() -> Iterator[None]:
-    """Within this context Ray leaves SIGTERM to who has it; its own handler ends the process with code 15."""
+    """Within this context and after it Ray leaves SIGTERM to who has it.
+
+    Its Python handler would end the process with code 15; its C++ part takes the signal below Python's, to print a
+    stack and die, so Python's is put back.
+    """
     install = utils.set_sigterm_handler
     utils.set_sigterm_handler = lambda handler: None
     try:
         yield
     finally:
         utils.set_sigterm_handler = install
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
 
 @contextlib.contextmanager
