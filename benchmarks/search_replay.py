@@ -18,7 +18,7 @@ import pandas as pd
 from optuna.trial import TrialState
 from scipy import stats
 
-from benchmarks.search_schedulers import GO, PAUSE, STOP, Scheduler
+from benchmarks.search_schedulers import GO, STOP, Scheduler
 from trainables import dominance
 
 WORKERS = 2
@@ -121,8 +121,6 @@ class Asker:
     told: dict[Hashable, tuple[TrialState, list[float] | None]] = field(default_factory=dict)
     reports: dict[int, list[dict[str, float]]] = field(default_factory=dict)
     """Of trials by Optuna's number: the objectives after each epoch so far."""
-    paused: set[int] = field(default_factory=set)
-    """Those of them that pause."""
     asked: int = 0
     exhausted: bool = False
 
@@ -191,8 +189,6 @@ def replay(
         full = run.epoch == len(run.curve_E)
         verdict = scheduler.report(run.number, run.epoch, values)
         running[slot] = run if verdict == GO and not full else None
-        if verdict == PAUSE and run.trial is not None:
-            asker.paused.add(run.trial.number)
         if verdict == STOP or full:
             asker.tell(run.trial, run.point, accuracy, full)
         yield (run.point, accuracy) if full else None
@@ -207,8 +203,6 @@ def _next(world: World, asker: Asker, scheduler: Scheduler, runs: list[Run]) -> 
         return runs[-1]
     if number is None:
         number = scheduler.promoted(exhausted=True)
-    if number is not None and runs[number].trial is not None:
-        asker.paused.discard(runs[number].trial.number)
     return None if number is None else runs[number]
 
 

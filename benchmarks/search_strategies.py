@@ -124,7 +124,6 @@ def sampler_of(name: str | None, seed: int, rules: Rules, promote: bool) -> Make
             rules.question,
             seed=draw_seed(seed, number, 0),
             reports=asker.reports,
-            paused=asker.paused,
             rungs=rungs,
         )
     if name == "gp":

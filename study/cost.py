@@ -39,6 +39,20 @@ class Cost:
     epoch_s: float
     memory_bytes: int
     checkpoint_bytes: int
+    load: float | None = None
+    """Processes that wanted a core in the minute before the probe; None where the system does not say."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a study is expected to take of one budget, in the budget's unit: hours or epochs."""
+
+    name: str
+    limit: float
+    search: float
+    """By the end of the search stage; infinite where it is not known."""
+    total: float
+    """By the end of the last stage; confirm counts with all the points it may take."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +73,7 @@ class Plan:
     """The data, or their sizes where these are known without reading them."""
     foreign: bool = False
     """Trials train on a cluster's GPUs and this machine has none, so `cost` is what its CPU would take."""
+    gpus_per_trial: float = 0.0
     too_large: tuple[str, ...] = ()
     """Points at the ends of the space that need more memory than there is, in words: they will end out_of_memory."""
 
@@ -67,10 +82,29 @@ class Plan:
         """Wall hours of both stages as expected, and at worst, if nobody is stopped."""
         trials = self.loaded.study.search.trials + self.confirm_trials
         expected, worst = (
-            wall_hours(epochs + self.confirm_epochs, trials, self.cost.epoch_s, self.concurrent)
-            for epochs in (self.expected_epochs, self.worst_epochs)
+            self.hours_of(epochs + self.confirm_epochs, trials) for epochs in (self.expected_epochs, self.worst_epochs)
         )
         return expected, worst
+
+    @property
+    def needs(self) -> list[Need]:
+        """Of each budget that is set and that this study uses up: what it is expected to take, from its start."""
+        limits, trials = self.loaded.study.budget, self.loaded.study.search.trials
+        searched, all_epochs = self.expected_epochs, self.expected_epochs + self.confirm_epochs
+        stages = ((searched, trials), (all_epochs, trials + self.confirm_trials))
+        taken = {
+            "wall_clock_h": [self.hours_of(*stage) for stage in stages],
+            "epochs": [float(epochs) for epochs, _ in stages],
+            "gpu_hours": [self.gpus_per_trial * held_hours(*stage, self.cost.epoch_s) for stage in stages],
+        }
+        if self.foreign:
+            taken["wall_clock_h"] = taken["gpu_hours"] = [math.inf, math.inf]
+        set_here = {name: limit for name in taken if (limit := getattr(limits, name)) is not None}
+        return [Need(name, limit, *taken[name]) for name, limit in set_here.items() if taken[name][1]]
+
+    def hours_of(self, epochs: float, trials: int) -> float:
+        """Wall hours for so many epochs in so many trials."""
+        return wall_hours(epochs, trials, self.cost.epoch_s, self.concurrent)
 
     @property
     def data_bytes(self) -> int:
@@ -122,6 +156,7 @@ def measure(study: StudyConfig, sizes: Any, on_cpu: bool = False) -> Cost:
     run = space.to_run(study, space.complete_point(study, {"method": method}), seed=0)
     if on_cpu:
         run = run.model_copy(update={"train": run.train.model_copy(update={"compile": "none"})})
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     try:
         found = estimate(run, sizes, device="cpu" if on_cpu else None)
     except Exception as error:
@@ -131,7 +166,7 @@ def measure(study: StudyConfig, sizes: Any, on_cpu: bool = False) -> Cost:
             f"a trial ({space.label({'method': method})}) does not fit in the memory of this machine "
             f"({' '.join(str(error).split())[:200]}); lower train.batch_size, heads.*, support.k or support.queue_size"
         ) from None
-    return Cost(found.epoch_s, found.peak_memory_bytes, found.checkpoint_bytes)
+    return Cost(found.epoch_s, found.peak_memory_bytes, found.checkpoint_bytes, load)
 
 
 def too_large(study: StudyConfig, sizes: Any, on_gpu: bool) -> tuple[str, ...]:
@@ -201,6 +236,7 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | Non
         cost=measure(study, sizes, foreign),
         sizes=sizes,
         foreign=foreign,
+        gpus_per_trial=share.gpu,
         too_large=() if address else too_large(study, sizes, on_gpu),
     )
 
@@ -255,4 +291,9 @@ def _replay(qualities: Sequence[float], each: Sequence[Sequence], full: int, eta
 
 def wall_hours(epochs: float, trials: int, epoch_s: float, concurrent: int) -> float:
     """Hours for so many epochs in so many trials, `concurrent` at once, start and report included."""
-    return (START_S + (epochs * epoch_s + trials * TRIAL_S) / concurrent) / 3600
+    return START_S / 3600 + held_hours(epochs, trials, epoch_s) / concurrent
+
+
+def held_hours(epochs: float, trials: int, epoch_s: float) -> float:
+    """Hours that trials run for so many epochs, summed over the trials."""
+    return (epochs * epoch_s + trials * TRIAL_S) / 3600

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from study.cost import Plan, make_plan
+from study.cost import Need, Plan, make_plan
 from study.settings import loading, space
 from study.settings.config import RangeSpec, StudyConfig
 from study.settings.loading import Loaded
@@ -66,13 +68,43 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     yield "epochs", f"{searched}, confirm up to {plan.confirm_epochs}"
     yield "device", f"{plan.device}, {plan.concurrent} trials at once"
     epoch = value_in_words(cost.epoch_s, OBJECTIVES["epoch_s"])
-    timed = f"about {low}, at worst {high} ({epoch} an epoch, timed now on this machine"
+    busy = "" if cost.load is None else f", load {cost.load:.1f} on {os.cpu_count()} cores"
+    timed = f"about {low}, at worst {high} ({epoch} an epoch, timed now on this machine{busy}"
     yield "time", f"not known: this machine has no GPU; on its CPU {timed})" if plan.foreign else f"{timed})"
+    for need in plan.needs:
+        yield "budget", _budget_text(need)
+        if need.total < math.inf and need.limit < need.total:
+            yield "ends early", _shortage(need, study)
     yield "memory", f"about {bytes_in_words(cost.memory_bytes)} a trial" + (" (on a CPU)" if plan.foreign else "")
     for line in plan.too_large:
         yield "does not fit", f"{line}; such a trial ends out_of_memory"
     yield "disk", f"about {bytes_in_words(plan.disk_bytes)} at most"
     yield "results", str(plan.folder)
+
+
+def _amount(name: str, value: float) -> str:
+    return f"{math.ceil(value):,} epochs" if name == "epochs" else _hours(value)
+
+
+def _budget_text(need: Need) -> str:
+    """A budget beside the estimate."""
+    limit = f"budget.{need.name} {need.limit:,g}"
+    if need.total == math.inf:
+        return f"{limit}; not known whether that is enough"
+    search, total = (_amount(need.name, value) for value in (need.search, need.total))
+    return f"{limit}; expected: {search} to the end of the search, {total} in all"
+
+
+def _shortage(need: Need, study: StudyConfig) -> str:
+    """Where a budget ends the study, and the way out."""
+    enough = math.ceil(need.total) if need.name == "epochs" else math.ceil(need.total * 100) / 100
+    way = f"budget.{need.name}={enough} would do; or lower search.trials or train.epochs"
+    if not study.confirm.enabled:
+        return f"in the search stage: {way}"
+    way += " or confirm.max_points"
+    if need.limit <= need.search:
+        return f"in the search stage, before anything is confirmed on test: {way}"
+    return f"in the confirm stage, if it takes all {study.confirm.max_points} points: {way}"
 
 
 def _data_lines(study: StudyConfig, found: Any) -> list[str]:
@@ -90,8 +122,9 @@ def _confirm_text(plan: Plan) -> str:
     confirm = plan.loaded.study.confirm
     if not confirm.enabled:
         return "no"
+    front = "front that a model expects" if confirm.choose == "model" else "observed front"
     return (
-        f"up to {plan.confirm_trials} trainings: at most {confirm.max_points} front points and the baselines, "
+        f"up to {plan.confirm_trials} trainings: at most {confirm.max_points} points of the {front} and the baselines, "
         f"{len(confirm.seeds)} seeds each, then offline evaluation on test"
     )
 

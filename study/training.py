@@ -154,9 +154,22 @@ class Training:
         ends = self.journal.final_ends(schema.SEARCH)
         numbers = stages.being_confirmed((*self.journal.reports, *self.journal.ends.values()))
         begun = set(map(stages.point_of, numbers))
-        points = stages.confirm_points(ends, self.study.objectives, self.study.confirm.max_points, begun)
+        expected = self._expected(ends) if self.study.confirm.choose == "model" else None
+        points = stages.confirm_points(ends, self.study.objectives, self.study.confirm.max_points, begun, expected)
         if not points:
             raise schema.UserError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")
         if self.part and len(ends) < self.study.search.trials:
             self.screen.say(f"The search stage has {len(ends)} of {self.study.search.trials} trials; confirming these.")
         return stages.confirm_tasks(self.study, points, numbers)
+
+    def _expected(self, ends: list[dict[str, Any]]) -> dict[str, tuple[float, ...]] | None:
+        """The costs that a model expects of the search's trials; None, with a line, if there is no model."""
+        from study.search import confirming
+        from study.search.front.question import question_of
+
+        try:
+            return confirming.expected_costs(question_of(self.study), ends, self.journal.reports)
+        except ValueError as error:  # numpy's LinAlgError is one
+            reason = str(error).splitlines()[0]
+            self.screen.say(f"confirm.choose: model has no model, so the observed front is confirmed: {reason}")
+            return None

@@ -95,7 +95,6 @@ def make_sampler(
                 question_of(study),
                 seed=seed,
                 reports=reports,
-                paused={trial for trial, lines in reports.items() if lines and lines[-1]["epoch"] in rungs},
                 rungs=rungs,
                 startup_trials=search.startup_trials,
                 fallback=tpe,

@@ -51,18 +51,28 @@ def drawn_tasks(study: StudyConfig, draws: Sequence[Mapping[str, Any]]) -> list[
 
 
 def confirm_points(
-    ends: Sequence[Mapping[str, Any]], objectives: Mapping[str, str], max_points: int, begun: Collection[str] = ()
+    ends: Sequence[Mapping[str, Any]],
+    objectives: Mapping[str, str],
+    max_points: int,
+    begun: Collection[str] = (),
+    expected: Mapping[str, tuple[float, ...]] | None = None,
 ) -> list[Mapping[str, Any]]:
     """Lines of search trials to confirm: the front of the completed ones, then the baselines that are not on it.
 
     Of equal points the earlier one stands for all; a front of more than `max_points` is thinned to the points that
     spread best (epsilon-net), ends included. Early-stopped trials are not on the front: their values are of another
     budget. begun: search trials that are being confirmed already; they stay, also where a trial that was tried again
-    has since moved the front.
+    has since moved the front. expected: trial -> costs (`search.confirming`), of which the front then is.
     """
     front: dict[tuple[float, ...], Mapping[str, Any]] = {}
-    for end in dominance.front(ends, objectives):
-        front.setdefault(tuple(dominance.to_costs(end["metrics"], objectives)), end)
+    if expected is None:
+        for end in dominance.front(ends, objectives):
+            front.setdefault(tuple(dominance.to_costs(end["metrics"], objectives)), end)
+    else:
+        done = [end for end in dominance.completed(ends, objectives) if end["trial_id"] in expected]
+        costs = np.array([expected[end["trial_id"]] for end in done]).reshape(len(done), len(objectives))
+        for i in np.flatnonzero(dominance.on_front(costs)):
+            front.setdefault(expected[done[i]["trial_id"]], done[i])
     spread = pareto.preference_order(np.array(list(front)))[:max_points] if front else []
     chosen = [list(front.values())[i] for i in sorted(spread)]
     taken = {e["trial_id"] for e in chosen}

@@ -68,6 +68,8 @@ class ConfirmConfig(Section):
     seeds: Annotated[tuple[Seed, ...], Field(max_length=1000)] = (1, 2, 3)
     epochs: int | None = Field(None, ge=1, le=MOST)
     """Full budget of the confirm stage (default: train.epochs)."""
+    choose: Literal["observed", "model"] = "observed"
+    """The front whose points are re-trained: of what the search measured, or of what a model expects of its trials."""
     max_points: int = Field(8, ge=1, le=MOST)
     """Most points of the search front that are re-trained; baselines come on top."""
     linear_epochs: int = Field(90, ge=1, le=MOST)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,9 +53,15 @@ NAMES = (
     (utils, ("set_sigterm_handler",)),
     (actor_manager.RayActorManager, LOSSES),
     (TuneController, ("_set_trial_status", "stop_trial")),
+    (Trial, ("invalidate_json_state",)),
     (metadata._TrainingRunMetadata, ("update_metric", "invalidate_cache")),
     (trainable_module, ("_TrainingResult", "_DICT_CHECKPOINT_FILE_NAME")),
 )
+
+
+KEPT_OF_RESULTS = ("training_iteration", "done", "trial_id", "time_total_s")
+LARGE_IN_CONFIG = ("run", "params")
+"""Settings of a task that its trial alone needs."""
 
 
 def missing() -> list[str]:
@@ -97,13 +105,19 @@ def patience() -> Iterator[None]:
 
 @contextlib.contextmanager
 def signals_kept() -> Iterator[None]:
-    """Within this context Ray leaves SIGTERM to who has it; its own handler ends the process with code 15."""
+    """Within this context and after it Ray leaves SIGTERM to who has it.
+
+    Its Python handler would end the process with code 15; its C++ part takes the signal below Python's, to print a
+    stack and die, so Python's is put back.
+    """
     install = utils.set_sigterm_handler
     utils.set_sigterm_handler = lambda handler: None
     try:
         yield
     finally:
         utils.set_sigterm_handler = install
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
 
 @contextlib.contextmanager
@@ -209,11 +223,14 @@ def hold(controller: Any, trial: Any) -> None:
 
 
 def forget_details(trial: Any) -> None:
-    """Of a trial that has ended: Tune keeps statistics of all its metrics and its settings twice, in memory and as JSON
-    text for its snapshots, tens of kilobytes a trial that nothing here reads."""
+    """Of a trial that has left its process for good: Tune keeps statistics of all its metrics, and its settings three
+    times, in memory and as JSON text for its snapshots, a hundred kilobytes a trial that nothing here reads."""
     kept = trial.run_metadata
     kept.metric_analysis, kept.metric_n_steps = {}, {}
-    kept.last_result = {name: value for name, value in (kept.last_result or {}).items() if name != "config"}
+    kept.last_result = {name: kept.last_result[name] for name in KEPT_OF_RESULTS if name in (kept.last_result or {})}
+    trial.config = {name: value for name, value in trial.config.items() if name not in LARGE_IN_CONFIG}
+    trial.evaluated_params = {}
+    trial.invalidate_json_state()
 
 
 def kill_process(trial: Any) -> None:

@@ -30,6 +30,7 @@ def run_stage(name, feed, rungs, *, trainable, recorder, checkpoints, connect, s
     actors._setup_logdir = lambda self: setattr(self, "_logdir", checkpoints.uri)
     while isinstance(config := feed.suggest(""), dict):
         trial = SimpleNamespace(config=config, last_result={}, run_metadata=SimpleNamespace(last_result={}))
+        trial.invalidate_json_state = lambda: None
         actor = actors(config=config)
         folder = Path(checkpoints.uri) / name / folder_of(config["trial_id"], config["turn"])
         callback.on_trial_start(0, [], trial)

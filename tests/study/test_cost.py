@@ -127,3 +127,54 @@ def test_expected_epochs_where_trials_pause() -> None:
     config = study(20, 27, "promote", grace=3)
     expected = cost.expected_epochs(config)
     assert 20 * 3 < expected < 20 * 27
+
+
+# --- budgets beside the estimate ---
+
+
+def needs_of(made: cost.Plan) -> dict[str, cost.Need]:
+    return {need.name: need for need in made.needs}
+
+
+def test_a_budget_s_need_is_counted_from_the_stages(planned) -> None:
+    assert planned("k_sweep").needs == []
+    made = planned("k_sweep", overrides=["budget.epochs=5000", "budget.wall_clock_h=2", "budget.gpu_hours=1"])
+    needs = needs_of(made)
+    assert set(needs) == {"epochs", "wall_clock_h"}  # on a CPU no GPU-hour is ever spent
+    assert needs["epochs"] == cost.Need(
+        "epochs", 5000, made.expected_epochs, made.expected_epochs + made.confirm_epochs
+    )
+    wall = needs["wall_clock_h"]
+    assert wall.search == pytest.approx((20 + (made.expected_epochs * 36 + 64 * 0.5) / made.concurrent) / 3600)
+    assert wall.total == made.hours[0] > wall.search
+
+
+def test_gpu_hours_do_not_shrink_with_trials_at_once(planned, cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "has_gpu", lambda: True)
+    overrides = ["budget.gpu_hours=1", "resources.gpu=0.5"]
+    made = planned("k_sweep", device="cuda", address="head:6379", overrides=overrides)
+    assert (made.foreign, made.concurrent) == (False, 8)
+    need = needs_of(made)["gpu_hours"]
+    assert need.search == pytest.approx(0.5 * (made.expected_epochs * 36 + 64 * 0.5) / 3600)
+
+
+def test_without_confirm_a_study_needs_what_its_search_does(planned) -> None:
+    need = needs_of(planned("k_sweep", overrides=["budget.epochs=10", "confirm.enabled=false"]))["epochs"]
+    assert need.search == need.total > 64
+
+
+def test_what_gpus_elsewhere_take_is_not_known(planned, cluster) -> None:
+    overrides = ["budget.gpu_hours=1", "budget.wall_clock_h=2", "budget.epochs=10"]
+    needs = needs_of(planned("k_sweep", device="cuda", address="head:6379", overrides=overrides))
+    assert needs["gpu_hours"].total == needs["wall_clock_h"].total == float("inf")
+    assert needs["epochs"].total < float("inf")
+
+
+def test_the_load_stands_beside_the_measured_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainables import estimate
+
+    found = estimate.Estimate(1.0, 1.0, 5.0, 10, 20)
+    monkeypatch.setattr(estimate, "estimate", lambda *_, **__: found)
+    monkeypatch.setattr(cost.os, "getloadavg", lambda: (3.5, 1.0, 1.0))
+    study = load_study(ROOT / "configs" / "k_sweep.yaml").study
+    assert cost.measure(study, None) == cost.Cost(5.0, 10, 20, load=3.5)

@@ -178,3 +178,46 @@ def test_a_point_that_cannot_fit_is_said_before_anything_runs(planned, capsys) -
     assert line.startswith("kmclr k=10000000 ")
     assert "it needs at least 5.24 TB" in line
     assert planned("k_sweep", rehearse=True).too_large == ()
+
+
+# --- budgets beside the estimate ---
+
+
+def test_the_plan_shows_a_budget_and_where_it_ends_the_study(planned) -> None:
+    def shown(*overrides: str) -> str:
+        return text_of(planned("k_sweep", overrides=list(overrides)), width=250)
+
+    assert "budget.epochs" not in shown()
+    made = planned("k_sweep")
+    total = made.expected_epochs + made.confirm_epochs
+    enough = shown(f"budget.epochs={total}")
+    assert f"budget.epochs {total:,}; expected: {made.expected_epochs:,} epochs to the end of the search" in enough
+    assert "ends early" not in enough
+    few = shown(f"budget.epochs={made.expected_epochs}")
+    assert "in the search stage, before anything is confirmed on test" in few
+    assert f"budget.epochs={total} would do" in few
+    assert "in the confirm stage, if it takes all" in shown(f"budget.epochs={total - 1}")
+    alone = shown("budget.epochs=10", "confirm.enabled=false")
+    assert "in the search stage: budget.epochs=" in alone
+    assert "confirm.max_points" not in alone.split("ends early")[1].split("memory")[0]
+
+
+def test_the_time_that_would_do_does(planned) -> None:
+    text = text_of(planned("k_sweep", overrides=["budget.wall_clock_h=0.5"]), width=250)
+    assert "budget.wall_clock_h 0.5; expected: " in text
+    enough = text.split("budget.wall_clock_h=")[1].split(" would do")[0]
+    again = text_of(planned("k_sweep", overrides=[f"budget.wall_clock_h={enough}"]), width=250)
+    assert "ends early" not in again
+
+
+def test_no_warning_is_made_of_what_is_not_known(planned, cluster) -> None:
+    made = planned("k_sweep", device="cuda", address="head:6379", overrides=["budget.gpu_hours=1"])
+    text = text_of(made, width=250)
+    assert "budget.gpu_hours 1; not known whether that is enough" in text
+    assert "ends early" not in text
+
+
+def test_the_load_is_said_beside_the_time(planned) -> None:
+    made = planned("k_sweep", rehearse=True)
+    busy = dataclasses.replace(made, cost=dataclasses.replace(made.cost, load=3.52))
+    assert "timed now on this machine, load 3.5 on " in text_of(busy, width=250)

@@ -2,6 +2,8 @@
 
 The library is scikit-learn (`GaussianProcessRegressor`, Matern 5/2 with a length per parameter): it takes a variance
 per observation, and an optimiser of ours, which adds priors and keeps one length for all coordinates of a parameter.
+Optuna's GPSampler has no way to know a cost or to be unsure of an observation, and takes twice as long a draw at 200
+trials; BoTorch would bring GPyTorch along for the same model (times: benchmarks/results, draw_time).
 Shape legend: N points, D coordinates, P parameters.
 """
 

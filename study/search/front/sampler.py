@@ -8,7 +8,7 @@ seed and on what the study holds alone: its trials and their reports.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ STATES = {TrialState.COMPLETE: FINISHED, TrialState.FAIL: FAILED, TrialState.PRU
 
 
 class FrontSampler(optuna.samplers.BaseSampler):
-    """rungs: epochs at which trials pause. paused: numbers of those that do now.
+    """rungs: epochs at which trials pause; one whose last report is of such an epoch is paused.
 
     Where no model can be fitted `fallback` draws, with a warning of one line; before `startup_trials` have reported
     (at most STARTUP: the model needs fewer than others) the draw is random.
@@ -39,13 +39,12 @@ class FrontSampler(optuna.samplers.BaseSampler):
         *,
         seed: int,
         reports: Reports,
-        paused: Collection[int] = (),
         rungs: Sequence[int] = (),
         startup_trials: int = STARTUP,
         fallback: optuna.samplers.BaseSampler | None = None,
     ) -> None:
         self._question, self._seed, self._rungs = question, seed, rungs
-        self._reports, self._paused = reports, paused
+        self._reports = reports
         self._startup = max(2, min(startup_trials, STARTUP))
         self._random = optuna.samplers.RandomSampler(seed=seed)
         self._fallback = fallback or self._random
@@ -90,7 +89,7 @@ class FrontSampler(optuna.samplers.BaseSampler):
         if trial.state == TrialState.COMPLETE and len(curve) < self._question.epochs:  # its reports were lost
             values = dict(zip(self._question.objectives, trial.values, strict=True))
             curve = [np.nan] * (self._question.epochs - 1) + [values[ACCURACY]]
-        state = STATES.get(trial.state, UNFINISHED if trial.number in self._paused else RUNNING)
+        state = STATES.get(trial.state, UNFINISHED if len(reports) in self._rungs else RUNNING)
         if any(value > 0 for value in trial.constraints.values()):
             state = FAILED
         return Seen(trial.params, state, curve, values)

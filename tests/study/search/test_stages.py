@@ -24,6 +24,9 @@ def test_confirm_takes_the_front_and_the_baselines(bench) -> None:
     assert [e["trial_id"] for e in stages.confirm_points(ends, objectives, 8)] == ["s2", "s4", "s1", "s0", "s5"]
     assert [e["trial_id"] for e in stages.confirm_points(ends, objectives, 2)] == ["s2", "s1", "s0", "s5"]
     assert stages.confirm_points([], objectives, 2) == []
+    expected = {"s0": (-50.0, 10.0), "s1": (-66.0, 10.0), "s2": (-65.0, 20.0)}  # s4 is not in the space
+    assert [e["trial_id"] for e in stages.confirm_points(ends, objectives, 8, (), expected)] == ["s1", "s0", "s5"]
+    assert [e["trial_id"] for e in stages.confirm_points(ends, objectives, 8, ["s4"], {})] == ["s0", "s5", "s4"]
     study = make_study(confirm={"seeds": (7, 8), "epochs": 20})
     tasks = stages.confirm_tasks(study, ends[1:3])
     assert [(t.trial_id, t.point, t.seed, t.max_epochs) for t in tasks] == [

@@ -32,7 +32,8 @@ def tune_trial(
     state = SimpleNamespace(ray_actor=None)
     files = {"pickled_error_file": pickled and str(pickled), "error_file": text and str(text)}
     kept = SimpleNamespace(metric_analysis={"accuracy": {}}, metric_n_steps={"accuracy": {}}, last_result={})
-    return SimpleNamespace(config=one.config(), last_result=last, temporary_state=state, run_metadata=kept, **files)
+    more = {"evaluated_params": {}, "invalidate_json_state": lambda: None, **files}
+    return SimpleNamespace(config=one.config(), last_result=last, temporary_state=state, run_metadata=kept, **more)
 
 
 def write(path: Path, content: bytes) -> Path:

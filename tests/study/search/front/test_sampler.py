@@ -7,7 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from study.search.front.belief import Question
+from study.search.front.belief import FAILED, RUNNING, UNFINISHED, Question
 from study.search.front.sampler import FrontSampler
 from tests.helpers.front_helpers import BOTH, EPOCHS, bytes_of, curve, suggest
 from trainables.dominance import hypervolume
@@ -83,3 +83,15 @@ def test_before_trials_have_reported_the_draw_is_random() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(_search(3).trials) == 3
+
+
+def test_a_trial_at_a_rung_is_paused_and_does_not_count_as_one_that_will_be_there() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    trial = study.ask()
+    point = suggest(trial)
+    for epochs, state in ((3, UNFINISHED), (4, RUNNING), (9, UNFINISHED)):
+        reports = {0: [{"accuracy": value} for value in curve(point)[:epochs]]}
+        sampler = FrontSampler(QUESTION, seed=0, reports=reports, rungs=[3, 9])
+        assert sampler._seen(study.trials[0]).state == state
+    study.tell(trial, state=TrialState.FAIL)
+    assert sampler._seen(study.trials[0]).state == FAILED
