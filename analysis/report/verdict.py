@@ -14,8 +14,8 @@ def verdict(samples: Mapping[str, Values], reference: Values, share: float, choi
     """Whether any of the points reaches `share` of the reference; `what`: the question as a claim.
 
     Yes or no if the paired intervals of the ratios, corrected for so many choices, leave no doubt: one of them lies
-    above the share, or all below it. Else the seeds that would tell, for the point that is nearest to an answer of
-    yes: a paired t test of the log ratio against the share, its deviation pooled over the points, with `POWER`.
+    above the share, or all below it. Else the seeds that would tell for the best point, by a paired t test of the log
+    ratio against the share, its deviation pooled over the points, with `POWER`.
     Empty if no point has a seed in common with the reference.
     """
     ratios = {k: r for k, r in compared(samples, reference, choices=choices, ratio=True).items() if r.n}
