@@ -274,7 +274,8 @@ def check_same_run(state: dict[str, Any], cfg: RunConfig, facts: dict[str, Any])
     """CheckpointError that names each setting in which a checkpoint's run differs from this one."""
     if state.get("kind") != "trial":
         raise checkpoint.CheckpointError("the checkpoint holds no trial")
-    changes = refused_on_resume(differences(state["config"], cfg.model_dump(mode="json")))
+    usual = RunConfig().model_dump(mode="json")
+    changes = refused_on_resume(differences(state["config"], cfg.model_dump(mode="json")), usual)
     differing = [f"{name}: {theirs!r} in the checkpoint, {ours!r} now" for name, theirs, ours in changes]
     theirs, ours = state["data"]["fingerprint"], facts["fingerprint"]
     if theirs != ours:

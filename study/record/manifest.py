@@ -83,7 +83,8 @@ def save_study(folder: Path, study: StudyConfig) -> None:
 
 def check_unchanged(folder: Path, study: StudyConfig, source: str) -> None:
     """Raises UserError, with the differences, if the study is not the one that the folder holds."""
-    changes = refused_on_resume(differences(schema.read_study(folder), dump_study(study)))
+    usual = dump_study(StudyConfig(name=study.name, space={}))
+    changes = refused_on_resume(differences(schema.read_study(folder), dump_study(study)), usual)
     if changes:
         changed = [f"{name}: {before} -> {after}" for name, before, after in changes]
         shown = "; ".join(changed[:8]) + (f"; and {len(changed) - 8} more" if len(changed) > 8 else "")

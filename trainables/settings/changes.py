@@ -40,6 +40,19 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str
     return changes
 
 
-def refused_on_resume(changes: Iterable[Change]) -> list[Change]:
-    """Those that are neither free themselves nor inside a section that is."""
-    return [change for change in changes if not any(f"{change[0]}.".startswith(f"{free}.") for free in FREE_ON_RESUME)]
+def refused_on_resume(changes: Iterable[Change], usual: Mapping[str, Any] | None = None) -> list[Change]:
+    """Those that are neither free themselves nor inside a section that is.
+
+    usual: the settings' defaults. A setting that an earlier version did not have is unchanged at its default, which
+    does what was done before.
+    """
+    kept = [change for change in changes if change[1] is not NOT_SET or change[2] != _at(usual or {}, change[0])]
+    return [change for change in kept if not any(f"{change[0]}.".startswith(f"{free}.") for free in FREE_ON_RESUME)]
+
+
+def _at(settings: Mapping[str, Any], name: str) -> Any:
+    """The value of a dotted setting; NOT_SET if there is none."""
+    found: Any = settings
+    for key in name.split("."):
+        found = found.get(key, NOT_SET) if isinstance(found, Mapping) else NOT_SET
+    return found

@@ -30,3 +30,19 @@ def test_every_free_name_is_a_setting() -> None:
     study = StudyConfig(name="x", space={}).model_dump(mode="json")
     known = {*edge.flatten(study), *study, *edge.flatten(RunConfig().model_dump(mode="json"))}
     assert set(FREE_ON_RESUME) <= known
+
+
+def test_a_new_setting_at_its_default_is_no_change() -> None:
+    """A folder of an earlier version goes on when a setting is added."""
+    usual = {"scheduler": {"max_paused": 100}, "choose": "observed"}
+    for name, value, refused in (
+        ("scheduler.max_paused", 100, False),
+        ("scheduler.max_paused", 5, True),
+        ("choose", "observed", False),
+        ("choose", "model", True),
+        ("other", 1, True),
+    ):
+        change = (name, NOT_SET, value)
+        assert refused_on_resume([change], usual) == ([change] if refused else [])
+        assert refused_on_resume([(name, 7, value)], usual) == [(name, 7, value)]
+        assert refused_on_resume([change]) == [change]
