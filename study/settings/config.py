@@ -43,7 +43,8 @@ class SearchConfig(Section):
     sampler: Literal["tpe", "front", "nsga2", "random", "grid", "qmc"] = "tpe"
     """front: the largest expected gain of hypervolume, support bytes known and accuracy modelled."""
     trials: int = Field(64, ge=1, le=MOST)
-    """Trials of the search stage, baselines included."""
+    """Trials that the search stage begins, baselines included. Where they pause (scheduler: promote) the search ends
+    when all have begun and at least as many epochs have gone to finishing some as to beginning them."""
     startup_trials: int = Field(10, ge=0, le=MOST)
     """tpe, front: random trials before the model is used (front: at most 6)."""
     seed: Seed = 0
