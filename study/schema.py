@@ -210,6 +210,8 @@ MANIFEST_FIELDS = {
     ),
 }
 
+MANIFEST_MAY = {"per_method": TRUTH}  # each method's front is confirmed; an earlier version's folder does not say: no
+
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The folder's manifest. Raises DamagedFile naming it, and the field, if it is none of this schema version."""
@@ -224,7 +226,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         if isinstance(error, UserError):
             raise
         raise files.DamagedFile(f"{path}: {files.TOO_MUCH_WORDS}; restore the file from a backup") from None
-    shapes.shape(MANIFEST_FIELDS).check(found, str(path))
+    shapes.shape(MANIFEST_FIELDS, MANIFEST_MAY).check(found, str(path))
     objectives = found["objectives"]
     if next(iter(objectives.items()), None) != (ACCURACY, "max"):
         raise files.DamagedFile(f"{path}: objectives must begin with accuracy: max, got {shapes.shown(objectives)}")
