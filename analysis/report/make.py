@@ -27,6 +27,8 @@ from study.schema import UserError, files
 
 MAIN = ("pareto", "accuracy_per_epoch")
 """Figures that always become images; the others do with images='all'."""
+FRONTS = ("pareto", "pareto_by_method")
+"""Figures that stand with the front, before the tables."""
 FORMATS = (".svg", ".png", ".pdf")
 MOST_NAMES = 6
 """Named places on an axis that a phone has room for; more, as parallel coordinates have, are scrolled."""
@@ -185,13 +187,13 @@ def _page(
     body = [_head(results), *_answers(results)]
     figures = {f.name: _embedded(f, i, stills) for i, f in enumerate(made)}
     body.append('<h2 id="front">The front</h2>')
-    body += [figures[n] for n in ("pareto",) if n in figures]
+    body += [figures[n] for n in FRONTS if n in figures]
     body += _shown(results, found, ("front",))
     if any(t.name in ("offline", "paired") for _, t in found):
         body.append('<h2 id="tables">Tables</h2>')
         body += _shown(results, found, ("offline", "paired"))
     body.append('<h2 id="figures">Figures</h2>')
-    body += [code for name, code in figures.items() if name != "pareto"]
+    body += [code for name, code in figures.items() if name not in FRONTS]
     if skipped:
         items = "".join(f"<li>{esc(s.name)}: {esc(s.reason)}</li>" for s in skipped)
         body.append(f'<p class="note">Figures that these results do not allow:</p><ul class="note">{items}</ul>')
