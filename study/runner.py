@@ -112,13 +112,19 @@ class StudyRun:
         self.signals = signals
         self.going_on = going_on
         self.session: Any = None
-        self.recorder: Recorder | None = None
+        self._recorder: Recorder | None = None
         self.screen = terminal.Terminal(self.study, quiet=options.quiet)
         self.rungs = make_rungs(self.study.scheduler, self.study.objectives, self.study.train.epochs)
         self.turn = threading.RLock()
         """Held by whoever writes into the folder while Ray runs: the main thread, or the watchdog at the end."""
         self.needing_ray: list[Any] = []
         """Listeners that cannot be asked once Ray is gone."""
+
+    @property
+    def recorder(self) -> Recorder:
+        """Of the open folder."""
+        assert self._recorder is not None
+        return self._recorder
 
     # --- the folder ---
     def _open(self) -> None:
@@ -140,7 +146,7 @@ class StudyRun:
         retry = {"which": self.options.retry, "trials": len(again)} if self.options.retry else None
         manifest.begin_session(self.record, command, self.journal.damage, storage=self.storage, retry=retry)
         manifest.save(self.folder, self.record)
-        self.recorder = Recorder(self.journal, self.study.objectives)
+        self._recorder = Recorder(self.journal, self.study.objectives)
         self.budget = Budget(self.study.budget, self.recorder, hours)
         for line in self.journal.damage:
             self.screen.announce(line)
@@ -283,7 +289,7 @@ class StudyRun:
 
     def _interrupted(self, signum: int) -> int:
         name = signal.Signals(signum).name
-        if self.recorder is None:
+        if self._recorder is None:
             begun = results_folder.begun(self.folder)
             again = f"continue with: {self._resume_command()}" if begun else "start again with the same command."
             self.screen.announce(f"Stopped by {name} before the first trial; {again}")
@@ -307,7 +313,7 @@ class StudyRun:
 
     def _failed(self, error: BaseException) -> None:
         """Leave a truthful folder behind, as far as the disk allows."""
-        if self.recorder is None:
+        if self._recorder is None:
             return
         with contextlib.suppress(OSError):
             self.recorder.interrupt()

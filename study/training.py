@@ -47,7 +47,7 @@ class Training:
     """A signal alone."""
     again: Callable[[], str]
     """The command to go on with."""
-    turn: AbstractContextManager
+    turn: AbstractContextManager[Any]
     """Held by whoever writes into the folder while Ray runs."""
 
     def stage(self, name: str) -> None:

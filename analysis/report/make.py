@@ -105,7 +105,7 @@ def draw_all(
     results: Sequence[Results], style: Style, progress: Callable[[str], None]
 ) -> tuple[list[Figure], list[Skipped]]:
     """All figures that these results allow. An error in one is told and costs that figure alone."""
-    made, skipped = [], []
+    made, skipped = list[Figure](), list[Skipped]()
     for maker in all_figures.MAKERS:
         try:
             drawn = maker(results, style)
@@ -113,7 +113,10 @@ def draw_all(
             reason = f"{type(error).__name__}: {error}"[:300]
             progress(f"figure {maker.__name__}: not drawn ({reason})")
             drawn = Skipped(maker.__name__, f"an error: {reason}")
-        (made if isinstance(drawn, Figure) else skipped).append(drawn)
+        if isinstance(drawn, Figure):
+            made.append(drawn)
+        else:
+            skipped.append(drawn)
     return made, skipped
 
 

@@ -7,6 +7,7 @@ prototype_update: ema) is not part of that trial's point.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -67,10 +68,11 @@ _SETTINGS: dict[str, str] = {
 def _kind(path: str) -> Kind:
     """By the type of the setting; what is no number is a choice."""
     *sections, name = path.split(".")
-    model = RunConfig
+    model: Any = RunConfig
     for section in sections:
         model = model.model_fields[section].annotation
-    return {int: "int", float: "float"}.get(model.model_fields[name].annotation, "choice")
+    kinds: dict[Any, Kind] = {int: "int", float: "float"}
+    return kinds.get(model.model_fields[name].annotation, "choice")
 
 
 def _parameter(name: str, path: str) -> Parameter:
@@ -193,7 +195,7 @@ def _typed(name: str, spec: RangeSpec, value: float) -> Any:
 def largest_points(study: StudyConfig) -> list[dict[str, Any]]:
     """Of each method the point with all numbers at their largest; other choices are the study's own, else the first."""
 
-    def largest(name: str, method: str) -> Any:
+    def largest(method: str, name: str) -> Any:
         spec = study.space[name]
         if name == "method":
             return method
@@ -202,7 +204,7 @@ def largest_points(study: StudyConfig) -> list[dict[str, Any]]:
         own = base_value(study, name)
         return max(spec) if PARAMETERS[name].kind != "choice" else own if own in spec else spec[0]
 
-    return [fill(study, lambda name, method=method: largest(name, method)) for method in methods_of(study)]
+    return [fill(study, functools.partial(largest, method)) for method in methods_of(study)]
 
 
 def levels(name: str, spec: RangeSpec | tuple[Any, ...]) -> list[Any]:
