@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from study.settings import shown
 from tests.test_import_rules import ORDER, files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,13 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     made_elsewhere = {"study.yaml", "NEW.py", "summary.md"}
     named = {path for path in paths_of(page.read_text()) if Path(path).name not in made_elsewhere}
     assert sorted(path for path in named if not any((ROOT / place / path).exists() for place in PLACES)) == []
+
+
+@pytest.mark.parametrize(("name", "content"), shown.made_files().items(), ids=list(shown.made_files()))
+def test_what_is_made_of_the_settings_is_current(name: str, content: str) -> None:
+    path = ROOT / name
+    found = path.read_text() if path.exists() else ""
+    assert found == content, f"{name} is stale: run `{shown.COMMAND}` and commit it"
 
 
 @pytest.mark.parametrize("room", ORDER)
