@@ -77,10 +77,9 @@ class Options:
     argv: list[str] = field(default_factory=lambda: list(sys.argv))
 
     def __post_init__(self) -> None:
-        if self.stage not in (None, *schema.STAGES):
-            raise schema.UserError(f"--stage: expected one of {', '.join(schema.STAGES)}, got {self.stage!r}")
-        if self.retry not in (None, *schema.RETRIES):
-            raise schema.UserError(f"--retry: expected one of {', '.join(schema.RETRIES)}, got {self.retry!r}")
+        for name, known in (("stage", schema.STAGES), ("retry", schema.RETRIES)):
+            if (asked := getattr(self, name)) not in (None, *known):
+                raise schema.UserError(f"--{name}: {schema.wording.one_of(asked, known)}")
         self.resume = self.resume or self.retry is not None
         self.out = schema.files.user_path(self.out, "--out")
         self.address = self.address or os.environ.get("RAY_ADDRESS")

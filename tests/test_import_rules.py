@@ -24,6 +24,7 @@ GROUND = (
     "exit_codes",
     "failures",
     "wording",
+    "command_line",
     "files",
     "shapes",
     "lines",

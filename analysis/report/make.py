@@ -23,10 +23,11 @@ from analysis.results import notes
 from analysis.results.front import against
 from analysis.results.load import Results, load
 from study import schema
-from study.schema import UserError, files
+from study.schema import UserError, files, wording
 
 MAIN = ("pareto", "accuracy_per_epoch")
 """Figures that always become images; the others do with images='all'."""
+IMAGES = ("main", "all", "none")
 FORMATS = (".svg", ".png", ".pdf")
 MOST_NAMES = 6
 """Named places on an axis that a phone has room for; more, as parallel coordinates have, are scrolled."""
@@ -49,8 +50,8 @@ def make_report(
     and the animations as GIF (seconds), `all` every figure; `none` makes HTML alone. Raises UserError for what the
     user can put right: a folder that is none, a broken line, an unknown style or axis.
     """
-    if images not in ("main", "all", "none"):
-        raise UserError(f"images: expected main, all or none, got {images!r}")
+    if images not in IMAGES:
+        raise UserError(f"--images: {wording.one_of(images, IMAGES)}")
     folders = [folders] if isinstance(folders, (str, Path)) else list(folders)
     if not folders:
         raise UserError("no results folder given; for example: python -m analysis results/k_sweep")

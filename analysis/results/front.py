@@ -38,7 +38,7 @@ def against(results: Results, x: str | None) -> Results:
     if x is None:
         return results
     if x not in AXES:
-        raise UserError(f"--x: expected one of {', '.join(AXES)}, got {x!r}")
+        raise UserError(f"--x: {wording.one_of(x, AXES)}")
     with_result = results.trials[results.trials[ACCURACY].notna()]
     if len(with_result) and with_result[x].isna().all():
         why = "it ran on a CPU" if x == GPU_HOURS else "no trial reports it"

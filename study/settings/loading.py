@@ -102,6 +102,8 @@ def _over(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def _build(content: dict[str, Any], pairs: Sequence[edge.Override], path: Path, part: str = "") -> StudyConfig:
     source = f"{path} ({part})" if part else str(path)
+    if isinstance(content.get("space"), dict) and (unknown := list(checks.unknown_parameters(content["space"]))):
+        raise ConfigError("\n".join(f"{source}: {problem}" for problem in unknown))
     study = edge.validate(StudyConfig, with_preset(content), source, pairs)
     checks.check(study, source)
     return study
