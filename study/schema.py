@@ -27,7 +27,7 @@ from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.methods_and_support_sets import *  # noqa: F403
 from trainables.vocabulary.methods_and_support_sets import METHODS
 from trainables.vocabulary.metrics_and_objectives import *  # noqa: F403
-from trainables.vocabulary.metrics_and_objectives import ACCURACY, METRICS, OBJECTIVES, REPORT_METRICS, SUPPORT_BYTES
+from trainables.vocabulary.metrics_and_objectives import ACCURACY, METRICS, OBJECTIVES, REPORT_METRICS
 from trainables.vocabulary.stages_and_statuses import *  # noqa: F403
 from trainables.vocabulary.stages_and_statuses import CONFIRM, STAGES, STATUSES
 
@@ -175,7 +175,8 @@ BAND = ("accuracy", "low_1sd", "high_1sd", "low_95", "high_95")
 """Predicted accuracy (%) of a point, a single run's noise left out: median, and where it lies with 68 % and 95 %."""
 TRIAL_STATES = ("finished", "stopped", "paused", "running", "failed")
 _BAND = shapes.shape(dict.fromkeys(BAND, NUMBER))
-_POINT = {"label": TEXT, "method": shapes.one_of(tuple(METHODS)), SUPPORT_BYTES: NUMBER}
+_POINT = {"label": TEXT, "method": shapes.one_of(tuple(METHODS)), "costs": shapes.mapping(NUMBER)}
+"""costs: support_bytes, and the objectives beside accuracy as expected at full budget, where there is a model."""
 BELIEF = {
     "schema": WHOLE,
     "time": INSTANT,
@@ -189,7 +190,7 @@ BELIEF = {
                 "observed": shapes.maybe(NUMBER),  # accuracy (%) at its last epoch
                 **_POINT,
             },
-            {"believed": _BAND, "costs": shapes.mapping(NUMBER)},  # at full budget; objectives beside accuracy
+            {"believed": _BAND},  # at full budget
         )
     ),
     "curves": shapes.Each(  # of each method, by rising bytes: the point expected to be most accurate at that size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,8 +22,8 @@ OBSERVED, MODEL, CONFIRMED = "observed in the search", "expected by the model", 
 class BeliefInfo(NamedTuple):
     """A study's belief.
 
-    trials: trial_id, method, label, state, epochs, x (bytes), x_drawn, y (last accuracy, %), and BAND where it is
-    predicted. curves: method, label, x, x_drawn and BAND, by rising x within a method.
+    trials: trial_id, method, label, state, epochs, x (its cost), x_drawn, y (last accuracy, %), and BAND where it is
+    predicted. curves: method, label, x, x_drawn and BAND, by rising size of the support set within a method.
     """
 
     trials: pd.DataFrame
@@ -31,6 +32,8 @@ class BeliefInfo(NamedTuple):
     """The point that is most worth trying next: as in the file, with x_drawn."""
     place: ParetoInfo
     """Axes."""
+    cost: str
+    """What x is: the bytes of the support set if they are an objective, else the first cost."""
 
 
 def belief_of(results: Results) -> dict[str, Any]:
@@ -47,30 +50,39 @@ def belief_of(results: Results) -> dict[str, Any]:
 def belief_info(results: Results) -> BeliefInfo:
     """Raises NotEnough."""
     found = belief_of(results)
-    trials = trials_of(results).rename(columns={SUPPORT_BYTES: "x"})
-    trials = trials[trials["y"].notna()].reset_index(drop=True)
-    rows = [{**size, **size["believed"], "x": size[SUPPORT_BYTES]} for c in found["curves"] for size in c["sizes"]]
+    cost = SUPPORT_BYTES if SUPPORT_BYTES in results.costs else results.costs[0]
+    trials = trials_of(results)
+    _check_costs(trials, [cost])
+    trials = trials[trials["y"].notna() & trials[cost].notna()].reset_index(drop=True).assign(x=lambda t: t[cost])
+    trials = trials[["trial_id", "method", "label", "state", "epochs", "x", "y", *BAND]]
+    rows = [{**size, **size["believed"], "x": size["costs"][cost]} for c in found["curves"] for size in c["sizes"]]
     curves = pd.DataFrame(rows, columns=["method", "label", "x", *BAND])
     ahead = found.get("next")
-    xs = [*trials["x"], *curves["x"], *([ahead[SUPPORT_BYTES]] if ahead else [])]
+    xs = [*trials["x"], *curves["x"], *([ahead["costs"][cost]] if ahead else [])]
     ys = [*trials["y"], *curves["accuracy"], *([50.0] if ahead else [])]
-    table = pd.DataFrame({"method": "", "label": "", SUPPORT_BYTES: xs, "y": ys})
-    place = pareto_info(table, SUPPORT_BYTES, y_title=points.search_score(results).title)
+    table = pd.DataFrame({"method": "", "label": "", cost: xs, "y": ys})
+    place = pareto_info(table, cost, sense=results.objectives[cost], y_title=points.search_score(results).title)
     drawn = place.points["x_drawn"].to_numpy()
     trials["x_drawn"] = drawn[: len(trials)]
     curves["x_drawn"] = drawn[len(trials) : len(trials) + len(curves)]
-    return BeliefInfo(trials, curves, {**ahead, "x_drawn": float(drawn[-1])} if ahead else None, place)
+    return BeliefInfo(trials, curves, {**ahead, "x_drawn": float(drawn[-1])} if ahead else None, place, cost)
+
+
+def _check_costs(trials: pd.DataFrame, costs: Sequence[str]) -> None:
+    """NotEnough if the model knows nothing of one."""
+    if missing := [name for name in costs if name not in trials]:
+        raise NotEnough(f"the model is of the study's own objectives, and {missing[0]} is none of them")
 
 
 def trials_of(results: Results) -> pd.DataFrame:
-    """The search's trials as the model knew them: trial_id, method, label, state, epochs, support_bytes, y (last
-    accuracy), BAND (NaN where it predicts nothing), and of each other cost what it expects."""
+    """The search's trials as the model knew them: trial_id, method, label, state, epochs, y (last accuracy), BAND (NaN
+    where it predicts nothing), support_bytes, and of each other cost what it expects."""
     rows = []
     for trial in (results.belief or {"trials": []})["trials"]:
-        row = {name: trial[name] for name in ("trial_id", "method", "label", "state", "epochs", SUPPORT_BYTES)}
+        row = {name: trial[name] for name in ("trial_id", "method", "label", "state", "epochs")}
         observed = math.nan if trial["observed"] is None else trial["observed"]
         band = trial.get("believed", dict.fromkeys(BAND, math.nan))
-        rows.append({**row, "y": observed, **trial.get("costs", {}), **band})
+        rows.append({**row, "y": observed, **trial["costs"], **band})
     columns = ["trial_id", "method", "label", "state", "epochs", SUPPORT_BYTES, "y", *BAND]
     return pd.DataFrame(rows, columns=columns if not rows else None)
 
@@ -81,8 +93,7 @@ def fronts_info(results: Results) -> pd.DataFrame:
     y, low, high (95 %; NaN: a single run). All accuracies are on validation. NotEnough without the model's."""
     belief_of(results)
     trials, objectives = trials_of(results), results.objectives
-    if missing := [name for name in results.costs if name not in trials]:
-        raise NotEnough(f"the model is of the study's own objectives, and {missing[0]} is none of them")
+    _check_costs(trials, results.costs)
     done = trials[(trials["state"] == "finished") & trials["accuracy"].notna()]
     expected = done.assign(y=done["accuracy"], low=done["low_95"], high=done["high_95"])
     searched = points.searched(results)

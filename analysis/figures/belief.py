@@ -18,7 +18,7 @@ from analysis.figures.panels import Panel, collect, finish, frame, grid, score_t
 from analysis.figures.style import Style
 from analysis.results import front, notes, points
 from analysis.text import n_in_words, number, seeds_in_words, short_name
-from study.schema import SUPPORT_BYTES, wording
+from study.schema import wording
 
 MARKS = {
     "finished": ("", "finished"),
@@ -40,13 +40,13 @@ def _symbol(method: str, state: str) -> str:
 
 def believed_accuracy(results: Sequence[Any], style: Style) -> Figure | Skipped:
     """`believed_accuracy`: what the model expects over the sizes of each method, and what the trials showed."""
-    name, title = "believed_accuracy", "What the search believed: accuracy over the size of the support set"
+    name, title = "believed_accuracy", "What the search believed"
     panels, skipped = collect(name, results, data.belief_info)
     if skipped:
         return skipped
     fig = draw_belief(panels, style).update_layout(title_text=title)
     finish(fig, style, results, wide=len(panels) > 1)
-    caption = several(panels, _belief_caption) + notes.momentum_note([p.results for p in panels], [SUPPORT_BYTES])
+    caption = several(panels, _belief_caption) + notes.momentum_note([p.results for p in panels])
     return Figure(name, title, caption, fig, frame(panels, _belief_rows))
 
 
@@ -54,13 +54,13 @@ def _belief_caption(panel: Panel) -> str:
     info = panel.info
     states = info.trials["state"].value_counts()
     counts = ", ".join(f"{states[s]} {MARKS[s][1]}" for s in MARKS if s in states)
+    known = " The cost is known from the settings." if front.AXES[info.cost].known else ""
     return (
-        f"Lines: at each size the point of a method that the model expects to be most accurate at full budget, other "
-        f"settings chosen for it (median; bands: 68 % and 95 % for its expected value, a single run's noise left out). "
-        f"Marks: last validation accuracy of the search's trials, n = {len(info.trials)} ({counts}); those that were "
-        "not trained to the end lie below what is expected of them. The size is known from the settings. The model "
-        "takes the worst tenth of the accuracies for the best of it, and so expects too much of poor points."
-        + _ahead(info)
+        "Lines: at each size of a support set the point of a method that the model expects to be most accurate at full "
+        "budget, other settings chosen for it (median; bands: 68 % and 95 % for its expected value, a single run's "
+        f"noise left out). Marks: last validation accuracy of the search's trials, n = {len(info.trials)} ({counts}); "
+        f"those that were not trained to the end lie below what is expected of them.{known} The model takes the worst "
+        "tenth of the accuracies for the best of it, and so expects too much of poor points." + _ahead(info)
     )
 
 
@@ -74,8 +74,8 @@ def _belief_rows(panel: Panel) -> list[dict[str, Any]]:
         rows += [{"kind": kind, **row} for row in table.drop(columns="x_drawn").to_dict("records")]
     if info.ahead is not None:
         ahead = {name: info.ahead[name] for name in ("method", "label", "gain")}
-        rows.append({"kind": "next", **ahead, "x": info.ahead[SUPPORT_BYTES], **info.ahead["believed"]})
-    return [{"support_bytes" if name == "x" else name: value for name, value in row.items()} for row in rows]
+        rows.append({"kind": "next", **ahead, "x": info.ahead["costs"][info.cost], **info.ahead["believed"]})
+    return [{info.cost if name == "x" else name: value for name, value in row.items()} for row in rows]
 
 
 def draw_belief(panels: Sequence[Panel], style: Style) -> go.Figure:
@@ -85,7 +85,7 @@ def draw_belief(panels: Sequence[Panel], style: Style) -> go.Figure:
     for column, panel in enumerate(panels, 1):
         info, where = panel.info, {"row": 1, "col": column}
         for method in looks.order([*info.curves["method"], *info.trials["method"]]):
-            _curve(fig, info.curves[info.curves["method"] == method], method, style, named, where)
+            _curve(fig, info.curves[info.curves["method"] == method], method, info.cost, style, named, where)
         for method in looks.order(info.trials["method"]):
             _trials(fig, info.trials[info.trials["method"] == method], method, style, where)
         for state in (s for s in MARKS if (info.trials["state"] == s).any() and s not in named):
@@ -106,7 +106,7 @@ def draw_belief(panels: Sequence[Panel], style: Style) -> go.Figure:
     return fig
 
 
-def _curve(fig: go.Figure, rows: pd.DataFrame, method: str, style: Style, named: set, where: dict) -> None:
+def _curve(fig: go.Figure, rows: pd.DataFrame, method: str, cost: str, style: Style, named: set, where: dict) -> None:
     if not len(rows):
         return
     look, first = looks.look(method), method not in named
@@ -123,7 +123,7 @@ def _curve(fig: go.Figure, rows: pd.DataFrame, method: str, style: Style, named:
             x=[row.x_drawn], y=[row.accuracy], mode="markers", name=method, legendgroup=method, showlegend=first,
             marker={"symbol": "line-ew", "size": 1.8 * style.marker,
                     "line": {"color": look.colour, "width": 1.5 * style.line}, "color": look.colour},
-            customdata=[_hover(row)], hovertemplate="%{customdata}<extra></extra>", **where,
+            customdata=[_hover(row, cost)], hovertemplate="%{customdata}<extra></extra>", **where,
         )  # fmt: skip
         return
     for low, high, opacity in (("low_95", "high_95", 0.12), ("low_1sd", "high_1sd", 0.22)):
@@ -135,12 +135,13 @@ def _curve(fig: go.Figure, rows: pd.DataFrame, method: str, style: Style, named:
     fig.add_scatter(
         x=rows["x_drawn"], y=rows["accuracy"], mode="lines", name=method, legendgroup=method, showlegend=first,
         line={"color": look.colour, "width": style.line, "dash": look.dash},
-        customdata=[_hover(row) for row in rows.itertuples()], hovertemplate="%{customdata}<extra></extra>", **where,
+        customdata=[_hover(row, cost) for row in rows.itertuples()], hovertemplate="%{customdata}<extra></extra>",
+        **where,
     )  # fmt: skip
 
 
-def _hover(row: Any) -> str:
-    size = wording.value_in_words(row.x, front.AXES[SUPPORT_BYTES])
+def _hover(row: Any, cost: str) -> str:
+    size = wording.value_in_words(row.x, front.AXES[cost])
     return (
         f"<b>{row.label}</b>, {size}<br>expected {row.accuracy:.2f} %<br>68 %: {row.low_1sd:.2f} to {row.high_1sd:.2f}"
         f"<br>95 %: {row.low_95:.2f} to {row.high_95:.2f}"

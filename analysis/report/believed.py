@@ -12,11 +12,11 @@ from analysis.figure_data.common import NotEnough
 from analysis.figures.style import rehearsal_label
 from analysis.report.history import commands
 from analysis.report.tables import Table
-from analysis.results.front import AXES
+from analysis.results.front import AXES, costs_in_words
 from analysis.results.load import Results
 from analysis.text import few_note, joined, n_cell, number, short_name, with_interval
 from study import schema
-from study.schema import SUPPORT_BYTES, wording
+from study.schema import wording
 
 
 def sentences(results: Results) -> list[str]:
@@ -36,9 +36,10 @@ def _next(results: Results) -> str:
     if ahead is None:
         return f"{head} expects no new point to gain anything."
     band = ahead["believed"]
+    costs = costs_in_words(ahead["costs"], [name for name in results.costs if name in ahead["costs"]])
     share = f" ({100 * ahead['share']:.2g} % of the front's)" if "share" in ahead else ""
     return (
-        f"{head} expects most of {ahead['label']}, a new point of {wording.bytes_in_words(ahead[SUPPORT_BYTES])}: "
+        f"{head} expects most of {ahead['label']}, a new point of {costs}: "
         f"{number(band['accuracy'])} % [{number(band['low_95'])}, {number(band['high_95'])}] (median and 95 % band of "
         f"its expected validation accuracy), an expected gain of {ahead['gain']:.2g} in hypervolume{share}."
     )

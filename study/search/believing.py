@@ -66,7 +66,7 @@ def look(study: StudyConfig, journal: Journal) -> Believed:
     rows = [*map(_row_of_end, ends), *(_row(draw, state, journal) for draw, state in others)]
     bytes_of = FORMULAS[schema.SUPPORT_BYTES](study)
     known = [{n: v for n, v in one.params.items() if n in space.PARAMETERS} for one in seen]  # a damaged line's are not
-    rows = [{**row, schema.SUPPORT_BYTES: bytes_of(point)} for row, point in zip(rows, known, strict=True)]
+    rows = [{**row, "costs": {schema.SUPPORT_BYTES: bytes_of(point)}} for row, point in zip(rows, known, strict=True)]
     pool: list[Candidate] = []
     try:
         question = question_of(study)
@@ -141,12 +141,17 @@ def _trials(found: Believed) -> list[dict[str, Any]]:
         believed = found.belief.of([c for _, c in placed])
         for i, (row, _) in enumerate(placed):
             row["believed"] = _band(found.belief, believed.mean_CM[i], believed.deviation_CM[i])
-            row["costs"] = {
-                name: _unscaled(believed.mean_CM[i, m], name, sense)
-                for m, (name, sense) in enumerate(question.objectives.items())
-                if name != schema.ACCURACY
-            }
+            row["costs"] = _costs(found.belief, believed.mean_CM[i]) | row["costs"]
     return sorted(rows.values(), key=lambda row: row["trial_id"])
+
+
+def _costs(belief: Belief, mean_M: np.ndarray) -> dict[str, float]:
+    """What is expected of the objectives beside accuracy."""
+    return {
+        name: _unscaled(mean_M[m], name, sense)
+        for m, (name, sense) in enumerate(belief.question.objectives.items())
+        if name != schema.ACCURACY
+    }
 
 
 def _unscaled(cost: float, name: str, sense: str) -> float:
@@ -193,7 +198,7 @@ def _curves(study: StudyConfig, found: Believed) -> list[dict[str, Any]]:
             {
                 "label": space.label(candidates[i].point),
                 "method": method,
-                schema.SUPPORT_BYTES: float(size_C[i]),
+                "costs": _costs(belief, believed.mean_CM[i]) | {schema.SUPPORT_BYTES: float(size_C[i])},
                 "believed": _band(belief, believed.mean_CM[i], believed.deviation_CM[i]),
             }
             for i in best
@@ -248,7 +253,8 @@ def _next(study: StudyConfig, found: Believed) -> dict[str, Any] | None:
         "label": space.label(candidate.point),
         "method": candidate.point["method"],
         "params": dict(candidate.point),
-        schema.SUPPORT_BYTES: FORMULAS[schema.SUPPORT_BYTES](study)(candidate.point),
+        "costs": _costs(belief, believed.mean_CM[0])
+        | {schema.SUPPORT_BYTES: FORMULAS[schema.SUPPORT_BYTES](study)(candidate.point)},
         "gain": gain,
         "believed": _band(belief, believed.mean_CM[0], believed.deviation_CM[0]),
         **({"share": gain / volume} if volume > 0 else {}),

@@ -130,6 +130,7 @@ def make_all(
     return figures, {s.name: s for s in drawn if isinstance(s, Skipped)}
 
 
+OTHERS = ("peak_memory_bytes", "epoch_s")
 SIZES = {"kmclr": [6e4, 4e5, 3e6], "nnclr": [3e5, 9e7], "none": [0.0]}
 
 
@@ -144,21 +145,28 @@ def write_belief(folder: Path, *, without: str | None = None) -> dict:
     def band(middle: float) -> dict[str, float]:
         return dict(zip(schema.BAND, (middle + step for step in (0, -0.5, 0.5, -1, 1)), strict=True))
 
+    def costs(end: dict) -> dict[str, float]:
+        seen = {name: end["metrics"][name] for name in OTHERS if name in end["metrics"]}
+        return {"support_bytes": float(support_bytes(end["params"])), **seen}
+
     def trial(end: dict) -> dict:
-        size, seen = float(support_bytes(end["params"])), end["metrics"].get("accuracy")
+        seen = end["metrics"].get("accuracy")
         row = {name: end[name] for name in ("trial_id", "method", "label", "epochs")}
-        row |= {"state": states.get(end["status"], "failed"), "observed": seen, "support_bytes": size}
+        row |= {"state": states.get(end["status"], "failed"), "observed": seen, "costs": costs(end)}
         if without or seen is None:
             return row
-        return row | {"believed": band(final_accuracy(end["params"]) - 0.5), "costs": {"support_bytes": size}}
+        return row | {"believed": band(final_accuracy(end["params"]) - 0.5)}
+
+    def sized(size: float) -> dict[str, float]:
+        return {"support_bytes": size, "peak_memory_bytes": 2e9 + size, "epoch_s": 14 + size / 1e8}
 
     def curve(method: str, sizes: list[float]) -> dict:
-        rows = [{"label": f"{method} {s}", "method": method, "support_bytes": s} for s in sizes]
+        rows = [{"label": f"{method} {s}", "method": method, "costs": sized(s)} for s in sizes]
         return {"method": method, "sizes": [row | {"believed": band(50 + i)} for i, row in enumerate(rows)]}
 
     done = sorted((e for e in ends if e["status"] == schema.COMPLETED), key=lambda e: -e["metrics"]["accuracy"])
     names = [end["trial_id"] for end in done]
-    point = {"label": "kmclr k=77 t=0.2 f=3", "method": "kmclr", "support_bytes": 158000.0, "believed": band(55)}
+    point = {"label": "kmclr k=77 t=0.2 f=3", "method": "kmclr", "costs": sized(158000.0), "believed": band(55)}
     content = {
         "schema": schema.SCHEMA_VERSION,
         "time": "2025-03-02T08:00:00+00:00",

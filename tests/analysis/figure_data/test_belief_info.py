@@ -25,7 +25,7 @@ def test_trials_and_curves_are_those_of_the_file(full: Results) -> None:
     zero = info.curves["x"] == 0
     assert (info.curves["x_drawn"][zero] == info.place.zero_at).all()
     assert (info.curves["x_drawn"][~zero] == info.curves["x"][~zero]).all()
-    assert info.ahead["x_drawn"] == full.belief["next"]["support_bytes"]
+    assert info.ahead["x_drawn"] == full.belief["next"]["costs"]["support_bytes"]
 
 
 def test_without_a_file_or_a_model_the_reason_is_told(full: Results, tmp_path) -> None:
@@ -53,8 +53,9 @@ def test_the_three_fronts(full: Results) -> None:
     assert np.allclose(model["high"] - model["y"], 1)
     assert np.allclose(model["y"] - model["low"], 1)
     assert (table[table["kind"] == data.CONFIRMED]["low"] < table[table["kind"] == data.CONFIRMED]["y"]).all()
-    with pytest.raises(NotEnough, match="epoch_s is none of them"):
-        data.fronts_info(dataclasses.replace(full, objectives={"accuracy": "max", "epoch_s": "min"}))
+    for numbers in (data.fronts_info, data.belief_info):
+        with pytest.raises(NotEnough, match="gpu_hours is none of them"):
+            numbers(dataclasses.replace(full, objectives={"accuracy": "max", "gpu_hours": "min"}))
 
 
 def test_what_moved_is_the_confirmed_mean_minus_the_searchs_value(full: Results) -> None:
