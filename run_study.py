@@ -29,8 +29,9 @@ RETRY = (
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    shape = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("run_study.py", None, __doc__, EXAMPLES, formatter_class=shape, allow_abbrev=False)
+    from study.schema import command_line
+
+    parser = command_line.Parser("run_study.py", __doc__, EXAMPLES)
     parser.add_argument("config", nargs="?", help="the study, a YAML file (see configs/)")
     parser.add_argument("--settings", nargs="?", const="", metavar="PREFIX", help=SETTINGS)
     parser.add_argument("--plan", action="store_true", help="print the plan and stop")

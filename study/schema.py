@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from trainables import command_line as command_line
 from trainables import dominance as dominance
 from trainables import exit_codes as exit_codes
 from trainables import files as files

@@ -47,7 +47,7 @@ class Training:
     """A signal alone."""
     again: Callable[[], str]
     """The command to go on with."""
-    turn: AbstractContextManager
+    turn: AbstractContextManager[Any]
     """Held by whoever writes into the folder while Ray runs."""
     believe: Callable[[], Any]
     """Writes down what a model makes of the search (`study.listeners.believer`)."""
@@ -170,8 +170,9 @@ class Training:
     def _expected(self) -> dict[str, tuple[float, ...]] | None:
         """The costs that a model expects of the search's trials; None, with a line, if there is no model."""
         found = self.believe()
-        if found is not None and found.expected is not None:
-            return found.expected
+        expected: dict[str, tuple[float, ...]] | None = None if found is None else found.expected
+        if expected is not None:
+            return expected
         reason = "it could not be fitted" if found is None else found.without
         self.screen.say(f"confirm.choose: model has no model, so the observed front is confirmed: {reason}")
         return None

@@ -15,7 +15,7 @@ from typing import get_args
 
 from rich.console import Console
 
-from trainables import devices, exit_codes, files, places
+from trainables import command_line, devices, exit_codes, files, places
 from trainables.evaluation import offline
 from trainables.evaluation.classifier import RATES
 from trainables.settings import edge
@@ -37,11 +37,10 @@ EVALUATION_SETTINGS = ("data.", "probe.few_shot_labels", "probe.few_shot_draws")
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m trainables.linear_eval",
-        description="Evaluate a frozen encoder on a test split: linear classifier, kNN, few labels.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_line.Parser(
+        "python -m trainables.linear_eval",
+        "Evaluate a frozen encoder on a test split: linear classifier, kNN, few labels.",
+        EXAMPLES,
     )
     parser.add_argument("checkpoint", help="checkpoint file, or a run's folder (its newest checkpoint)")
     parser.add_argument(

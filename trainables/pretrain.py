@@ -24,7 +24,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import checkpoint, exit_codes, files, places, shapes
+from trainables import checkpoint, command_line, exit_codes, files, places, shapes
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.failures import Diverged, TimedOut, is_out_of_memory
 from trainables.files import SCHEMA_VERSION, write_atomically
@@ -98,12 +98,7 @@ def epochs(
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m trainables.pretrain",
-        description="Train one run without Ray.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line.Parser("python -m trainables.pretrain", "Train one run without Ray.", EXAMPLES)
     parser.add_argument("config", help="YAML run file (configs/runs/*.yaml)")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="overrides", help=SET_HELP)
     parser.add_argument(

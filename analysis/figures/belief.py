@@ -106,7 +106,9 @@ def draw_belief(panels: Sequence[Panel], style: Style) -> go.Figure:
     return fig
 
 
-def _curve(fig: go.Figure, rows: pd.DataFrame, method: str, cost: str, style: Style, named: set, where: dict) -> None:
+def _curve(
+    fig: go.Figure, rows: pd.DataFrame, method: str, cost: str, style: Style, named: set[str], where: dict[str, Any]
+) -> None:
     if not len(rows):
         return
     look, first = looks.look(method), method not in named
@@ -148,7 +150,7 @@ def _hover(row: Any, cost: str) -> str:
     )
 
 
-def _trials(fig: go.Figure, rows: pd.DataFrame, method: str, style: Style, where: dict) -> None:
+def _trials(fig: go.Figure, rows: pd.DataFrame, method: str, style: Style, where: dict[str, Any]) -> None:
     for state in (s for s in MARKS if (rows["state"] == s).any()):
         mine = rows[rows["state"] == state]
         fig.add_scatter(
@@ -163,7 +165,7 @@ def _trials(fig: go.Figure, rows: pd.DataFrame, method: str, style: Style, where
         )  # fmt: skip
 
 
-def _star(fig: go.Figure, ahead: Mapping[str, Any], style: Style, first: bool, where: dict) -> None:
+def _star(fig: go.Figure, ahead: Mapping[str, Any], style: Style, first: bool, where: dict[str, Any]) -> None:
     band, text = ahead["believed"], f"<b>{ahead['label']}</b><br>expected {ahead['believed']['accuracy']:.2f} %"
     fig.add_scatter(
         x=[ahead["x_drawn"]], y=[band["accuracy"]], mode="markers", name=NEXT, showlegend=first,
@@ -225,7 +227,8 @@ def confirm_moved(results: Sequence[Any], style: Style) -> Figure | Skipped:
 
 
 def _moved_rows(panel: Panel) -> list[dict[str, Any]]:
-    return panel.info.to_dict("records")
+    rows: list[dict[str, Any]] = panel.info.to_dict("records")
+    return rows
 
 
 def _moved_caption(panel: Panel) -> str:
@@ -262,7 +265,7 @@ def draw_moved(panels: Sequence[Panel], style: Style) -> go.Figure:
     return fig
 
 
-def _marks(fig: go.Figure, table: pd.DataFrame, style: Style, named: set, where: dict) -> None:
+def _marks(fig: go.Figure, table: pd.DataFrame, style: Style, named: set[str], where: dict[str, Any]) -> None:
     place = pd.Series(range(len(table)), index=table.index)
     colours = [looks.colour(method) for method in table["method"]]
     kinds = (
@@ -279,7 +282,7 @@ def _marks(fig: go.Figure, table: pd.DataFrame, style: Style, named: set, where:
             x=rows[column], y=place[there] + shift, mode="markers", showlegend=False,
             marker={"symbol": symbol, "size": style.marker * (0.7 if shift else 1.0),
                     "color": [c for c, on in zip(colours, there, strict=True) if on]},
-            error_x=_x_bars(rows, column, low, high, style) if low else None,
+            error_x=_x_bars(rows, column, low, high, style) if low and high else None,
             text=[f"<b>{r.label}</b><br>{name}: {getattr(r, column):.2f} %"
                   + (f", {n_in_words(r.n)}" if column == "mean" else "") for r in rows.itertuples()],
             hovertemplate="%{text}<extra></extra>", **where,
@@ -290,7 +293,7 @@ def _marks(fig: go.Figure, table: pd.DataFrame, style: Style, named: set, where:
             named.add(name)
 
 
-def _x_bars(rows: pd.DataFrame, column: str, low: str, high: str, style: Style) -> dict:
+def _x_bars(rows: pd.DataFrame, column: str, low: str, high: str, style: Style) -> dict[str, Any]:
     return {
         "type": "data", "symmetric": False, "array": (rows[high] - rows[column]).fillna(0),
         "arrayminus": (rows[column] - rows[low]).fillna(0), "color": looks.UNKNOWN,

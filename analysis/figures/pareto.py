@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -56,7 +57,7 @@ def _symbol(method: str | None, number: int | None) -> str:
 
 def _add_points(
     fig: go.Figure, info: ParetoInfo, style: looks.Style, study: str, method: str | None, number: int | None,
-    named: set, where: dict,
+    named: set[str], where: dict[str, Any],
 ) -> None:  # fmt: skip
     table = info.points[info.points["study"] == study]
     mine = table[table["method"] == method] if method else table[~table["method"].isin(looks.LOOKS)]
@@ -94,7 +95,7 @@ def _add_points(
         )
 
 
-def _error_bars(rows: pd.DataFrame, method: str | None, style: looks.Style) -> dict | None:
+def _error_bars(rows: pd.DataFrame, method: str | None, style: looks.Style) -> dict[str, Any] | None:
     if rows["low"].isna().all():
         return None
     up, down = (rows["high"] - rows["y"]).fillna(0), (rows["y"] - rows["low"]).fillna(0)
@@ -109,14 +110,14 @@ def _error_bars(rows: pd.DataFrame, method: str | None, style: looks.Style) -> d
     }
 
 
-def _hover(row: object, axis: Metric, kind: str) -> str:
+def _hover(row: Any, axis: Metric, kind: str) -> str:
     interval = f" [{row.low:.2f}, {row.high:.2f}], {n_in_words(row.n)}" if math.isfinite(row.low) else ""
     study = f"{row.study}<br>" if row.study else ""
     cost = wording.value_in_words(row.x, axis)
     return f"{study}<b>{row.label}</b><br>{row.y:.2f} %{interval}<br>{cost}<br>{kind}"
 
 
-def axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, where: dict) -> None:
+def axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, where: dict[str, Any]) -> None:
     """Titles and ticks of a panel's axes, `count` panels side by side."""
     low, high = info.x_range
     if where["col"] == 1:
@@ -144,4 +145,5 @@ def axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, where
 
 def slot_edge(info: ParetoInfo) -> float:
     """Right edge of the shaded strip that sets cost 0 apart, so that nobody reads it as a position on the scale."""
+    assert info.zero_at is not None
     return info.zero_at**2 / info.x_range[0]

@@ -23,10 +23,11 @@ from analysis.results import notes
 from analysis.results.front import against
 from analysis.results.load import Results, load
 from study import schema
-from study.schema import UserError, files
+from study.schema import UserError, files, wording
 
 MAIN = ("pareto", "accuracy_per_epoch")
 """Figures that always become images; the others do with images='all'."""
+IMAGES = ("main", "all", "none")
 FORMATS = (".svg", ".png", ".pdf")
 BELIEF = ("believed_accuracy", "believed_front", "confirm_moved")
 """Figures that stand in a section of their own."""
@@ -51,8 +52,8 @@ def make_report(
     and the animations as GIF (seconds), `all` every figure; `none` makes HTML alone. Raises UserError for what the
     user can put right: a folder that is none, a broken line, an unknown style or axis.
     """
-    if images not in ("main", "all", "none"):
-        raise UserError(f"images: expected main, all or none, got {images!r}")
+    if images not in IMAGES:
+        raise UserError(f"--images: {wording.one_of(images, IMAGES)}")
     folders = [folders] if isinstance(folders, (str, Path)) else list(folders)
     if not folders:
         raise UserError("no results folder given; for example: python -m analysis results/k_sweep")
@@ -107,7 +108,7 @@ def draw_all(
     results: Sequence[Results], style: Style, progress: Callable[[str], None]
 ) -> tuple[list[Figure], list[Skipped]]:
     """All figures that these results allow. An error in one is told and costs that figure alone."""
-    made, skipped = [], []
+    made, skipped = list[Figure](), list[Skipped]()
     for maker in all_figures.MAKERS:
         try:
             drawn = maker(results, style)
@@ -115,7 +116,10 @@ def draw_all(
             reason = f"{type(error).__name__}: {error}"[:300]
             progress(f"figure {maker.__name__}: not drawn ({reason})")
             drawn = Skipped(maker.__name__, f"an error: {reason}")
-        (made if isinstance(drawn, Figure) else skipped).append(drawn)
+        if isinstance(drawn, Figure):
+            made.append(drawn)
+        else:
+            skipped.append(drawn)
     return made, skipped
 
 

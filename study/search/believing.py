@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,10 +42,10 @@ MOST_SIZES = 60
 class Believed(NamedTuple):
     """A study's search as the model sees it."""
 
-    rows: list[Mapping[str, Any]]
+    rows: Sequence[Mapping[str, Any]]
     """The trials, by number, without what the model says: see `schema.BELIEF`."""
     seen: list[Seen]
-    ends: list[Mapping[str, Any]]
+    ends: Sequence[Mapping[str, Any]]
     belief: Belief | None
     pool: list[Candidate]
     without: str | None
@@ -189,8 +189,8 @@ def _curves(study: StudyConfig, found: Believed) -> list[dict[str, Any]]:
         if not models:
             continue
         order = np.argsort(belief.of(models).mean_CM[:, belief.bounded.place], kind="stable")
-        order = [*order[:BEST], *order[BEST :: max(1, (len(order) - BEST) // OTHERS)]]
-        candidates = [c for i in order for c in _resized(belief, method, models[i])]
+        taken = [*order[:BEST], *order[BEST :: max(1, (len(order) - BEST) // OTHERS)]]
+        candidates = [c for i in taken for c in _resized(belief, method, models[i])]
         size_C = np.array([bytes_of(c.point) for c in candidates])
         believed = belief.of(candidates)
         best = _best_of_each_size(size_C, believed.mean_CM[:, belief.bounded.place])
@@ -212,7 +212,7 @@ def _resized(belief: Belief, method: str, candidate: Candidate) -> list[Candidat
     kind = schema.SUPPORT_KINDS[schema.METHODS[method].support]
     name = next((name for name, setting in kind.settings.items() if setting == kind.size), None)
     distribution = candidate.distributions.get(name or "")
-    if distribution is None:
+    if name is None or distribution is None:
         return [candidate]
     if isinstance(distribution, CategoricalDistribution):
         values = list(distribution.choices)
@@ -268,4 +268,5 @@ def _run_file(study: StudyConfig, ahead: Mapping[str, Any]) -> str:
     named = ("preset", "method")
     own = {name: value for name, value in edge.flatten(run).items() if name in named or default[name] != value}
     head = f"# The point of {study.name} that is most worth trying next: {ahead['label']}.\n"
-    return head + yaml.safe_dump(edge.unflatten(own.items()), sort_keys=False, allow_unicode=True)
+    body: str = yaml.safe_dump(edge.unflatten(own.items()), sort_keys=False, allow_unicode=True)
+    return head + body

@@ -24,6 +24,13 @@ class RangeSpec(Section):
     grid: Annotated[int, Unit("points")] = Field(4, ge=2, le=1000)
     """Points taken from the range by sampler: grid."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_choices(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "choices" in value:
+            raise ValueError("choices are written as a plain list, for example [50, 400]; a mapping is a range")
+        return value
+
     @model_validator(mode="after")
     def _ordered(self) -> RangeSpec:
         if not self.low < self.high:

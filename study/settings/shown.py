@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from study.settings import reference
 from study.settings.config import StudyConfig
@@ -65,7 +69,7 @@ def _paragraph(setting: Setting) -> str:
 
 def page() -> str:
     """docs/configuration.md."""
-    parts, rows = [INTRODUCTION, "## At the top of a file\n"], []
+    parts, rows = [INTRODUCTION, "## At the top of a file\n"], list[Setting]()
     for setting in reference.settings():
         if setting.section:
             parts += _table(rows)
@@ -112,7 +116,7 @@ def _resume() -> list[str]:
 
 def made_files() -> dict[str, str]:
     """Path in the project -> content of each file that is made of the models."""
-    schemas = {"study": StudyConfig, "run": RunConfig}
+    schemas: dict[str, type[BaseModel]] = {"study": StudyConfig, "run": RunConfig}
     made = {
         f"configs/schema/{name}.json": json.dumps(reference.json_schema(model), indent=1) + "\n"
         for name, model in schemas.items()
@@ -120,13 +124,24 @@ def made_files() -> dict[str, str]:
     return made | {"docs/configuration.md": page()}
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write them; with --check only name those that are not current, and exit with 1 if there is one."""
+    parser = argparse.ArgumentParser(f"{COMMAND}", description=main.__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    check = parser.parse_args(argv).check
+    stale = 0
     for name, content in made_files().items():
         path = ROOT / name
+        if check:
+            if not path.exists() or path.read_text(encoding="utf-8") != content:
+                stale = 1
+                print(f"{name} is stale: run `{COMMAND}`")
+            continue
         path.parent.mkdir(exist_ok=True)
         path.write_text(content, encoding="utf-8")
         print(name)
+    return stale
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
