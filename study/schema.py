@@ -197,7 +197,9 @@ BELIEF = {
     "curves": shapes.Each(  # of each method, by rising bytes: the point expected to be most accurate at that size
         shapes.shape({"method": _POINT["method"], "sizes": shapes.Each(shapes.shape({**_POINT, "believed": _BAND}))})
     ),
-    "choices": shapes.mapping(shapes.Each(TEXT)),  # confirm.choose -> trials it takes; those of the last `model`
+    "choices": shapes.mapping(
+        shapes.Each(TEXT)
+    ),  # confirm.choose -> the trials it takes, baselines apart; no model: none of it
 }
 _NEXT = shapes.shape({**_POINT, "params": shapes.mapping(VALUE), "gain": NUMBER, "believed": _BAND}, {"share": NUMBER})
 """gain: expected hypervolume gain in scaled costs; share: of the front's own hypervolume."""
