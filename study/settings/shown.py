@@ -33,7 +33,7 @@ Every setting of a study's file and of a run's, as the models have them (`traina
 first line of the files in `configs/` show it while one types. This page is written by `{COMMAND}`.
 
 A file holds only what differs from the defaults; a preset's values come before the file's, `--set A.B=C` after them.
-*Acts with* names the other settings without which one has no effect; empty: it always acts. Units: a `share` is of 1,
+*Acts with* names the other settings without which one has no effect; else it always acts. Units: a `share` is of 1,
 a `ratio` is a number without a unit, and bytes are in powers of 1000 everywhere. The settings of `space`,
 `objectives` and of the sections `search` to `tracking` are a study's alone; all others are a run's too.
 """
@@ -88,9 +88,11 @@ def _table(rows: Iterable[Setting]) -> list[str]:
         last = row.name.rpartition(".")[2]
         default = f"`{row.default}`" if row.default else "must be given"
         meaning = " ".join(row.facts["description"].split())
-        cells = (f"`{last}`", row.values, row.unit, default, row.acts, meaning)
+        values = f"{row.values}; unit: {row.unit}" if row.unit else row.values
+        acts = f" *Acts with {row.acts}.*" if row.acts else ""
+        cells = (f"`{last}`", default, values, meaning + acts)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    header = ["| Setting | Values | Unit | Default | Acts with | What it is |", "|---|---|---|---|---|---|"]
+    header = ["| Setting | Default | Values | What it is, and where it acts |", "|---|---|---|---|"]
     return ["\n".join([*header, *lines]) + "\n"] if lines else []
 
 
