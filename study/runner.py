@@ -15,6 +15,7 @@ from typing import Any
 from study import disk_and_storage, schema
 from study.interrupt import Interrupted, StopSignals, StudyStopped
 from study.listeners import terminal, tracker
+from study.listeners.believer import Believer
 from study.record import checkpoints, manifest, results_folder
 from study.record.budget import Budget
 from study.record.journal import Journal, JournalWriteError
@@ -152,7 +153,8 @@ class StudyRun:
         if self.options.retry:
             self.screen.say(f"Tried again: {', '.join(again)}" if again else "No trial is to be tried again.")
         self.screen.attach(self.journal)
-        self.recorder.listeners = [self.screen, *self._trackers()]
+        self.believer = Believer(self.study, self.journal, self.screen.announce)
+        self.recorder.listeners = [self.screen, self.believer, *self._trackers()]
 
     def _trackers(self) -> list[Any]:
         began = self.record["started"]
@@ -269,6 +271,7 @@ class StudyRun:
             stop_at_once=self.signals.reason,
             again=self._resume_command,
             turn=self.turn,
+            believe=self.believer.write,
         )
 
     def _stages(self) -> list[str]:

@@ -27,7 +27,7 @@ def paths_of(text: str) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_a_page_names_are_there(page: Path) -> None:
-    made_elsewhere = {"study.yaml", "NEW.py", "summary.md", "birds.yaml", "birds-run.yaml"}
+    made_elsewhere = {"study.yaml", "NEW.py", "summary.md", "birds.yaml", "birds-run.yaml", "next.yaml"}
     named = {path for path in paths_of(page.read_text()) if Path(path).name not in made_elsewhere}
     assert sorted(path for path in named if not any((ROOT / place / path).exists() for place in PLACES)) == []
 
@@ -74,6 +74,7 @@ def test_the_page_on_results_folders_has_every_file_field_and_metric() -> None:
         schema.REPORTS_FILE: [*schema.REPORT_IDENTITY, *schema.METRICS],
         schema.TRIALS_FILE: [*schema.TRIAL_FIELDS, *schema.STATUSES],
         schema.MANIFEST_FILE: [*schema.MANIFEST_FIELDS],
+        schema.BELIEF_FILE: [*schema.BELIEF, "next"],
     }
     for name, wanted in fields.items():
         assert first_column(section(page, f"`{name}`")) == wanted, name

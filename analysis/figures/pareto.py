@@ -41,7 +41,7 @@ def draw_pareto(panels: Sequence[ParetoInfo], style: looks.Style) -> go.Figure:
         for number, study in enumerate(studies):
             for method in [*looks.order(info.points["method"]), None]:
                 _add_points(fig, info, style, study, method, number if len(studies) > 1 else None, named, where)
-        _axes(fig, info, style, len(panels), where)
+        axes(fig, info, style, len(panels), where)
     return fig
 
 
@@ -117,7 +117,8 @@ def _hover(row: Any, axis: Metric, kind: str) -> str:
     return f"{study}<b>{row.label}</b><br>{row.y:.2f} %{interval}<br>{cost}<br>{kind}"
 
 
-def _axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, where: dict[str, Any]) -> None:
+def axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, where: dict[str, Any]) -> None:
+    """Titles and ticks of a panel's axes, `count` panels side by side."""
     low, high = info.x_range
     if where["col"] == 1:
         fig.update_yaxes(title_text=info.y_title, **where)
@@ -128,13 +129,13 @@ def _axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, wher
     if not info.axis.log:
         fig.update_xaxes(title_text=title, range=[low, high], **where)
         return
-    values, texts = byte_ticks(low if info.zero_at is None else _slot_edge(info), high)
+    values, texts = byte_ticks(low if info.zero_at is None else slot_edge(info), high)
     every = math.ceil(5 * 0.6 * style.font * (len(values) + 1) / panel_width(style, count))
     values, texts = values[(len(values) - 1) % every :: every], texts[(len(values) - 1) % every :: every]
     if info.zero_at is not None:
         values, texts = [info.zero_at, *values], ["0<br>(none)", *texts]
         fig.add_vrect(
-            x0=low, x1=_slot_edge(info), fillcolor=looks.GRID, opacity=0.55, line_width=0, layer="below", **where
+            x0=low, x1=slot_edge(info), fillcolor=looks.GRID, opacity=0.55, line_width=0, layer="below", **where
         )  # fmt: skip
     fig.update_xaxes(
         title_text=title, type="log", range=[math.log10(low), math.log10(high)], tickvals=values, ticktext=texts,
@@ -142,7 +143,7 @@ def _axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, wher
     )  # fmt: skip
 
 
-def _slot_edge(info: ParetoInfo) -> float:
+def slot_edge(info: ParetoInfo) -> float:
     """Right edge of the shaded strip that sets cost 0 apart, so that nobody reads it as a position on the scale."""
     assert info.zero_at is not None
     return info.zero_at**2 / info.x_range[0]

@@ -46,6 +46,8 @@ class Results:
     objectives: dict[str, str]
     """What fronts are over, name -> max | min, accuracy first: the study's own objectives, unless a report is asked
     for another cost (`front.against`). A study with accuracy alone is drawn against the bytes of its support sets."""
+    belief: dict[str, Any] | None = None
+    """What a model makes of the search (`schema.BELIEF`); None where the folder has no such file."""
 
     @property
     def costs(self) -> tuple[str, ...]:
@@ -82,6 +84,7 @@ def load(folder: Path | str) -> Results:
         name=wording.printable(folder.resolve().name),
         running=manifest["status"] == "running",
         objectives=own if len(own) > 1 else {**own, SUPPORT_BYTES: "min"},
+        belief=wording.printable(schema.read_belief(folder)),
     )
 
 
