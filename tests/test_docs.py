@@ -105,6 +105,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
+def test_the_sites_navigation_has_every_page() -> None:
+    """Below `nav:` of mkdocs.yml; the build refuses a page that is left out."""
+    nav = (ROOT / "mkdocs.yml").read_text().split("\nnav:\n")[1]
+    assert sorted(re.findall(r"^  - [^:]+: (\S+\.md)$", nav, re.MULTILINE)) == sorted(
+        path.name for path in (ROOT / "docs").glob("*.md")
+    )
+
+
 def explained(docstring: str) -> list[str]:
     """Parameters that a docstring explains: `name: ...` at the start of a sentence."""
     return re.findall(r"(?:^|[.;)] |\n *)([a-z_]+): ", docstring)
