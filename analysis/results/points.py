@@ -148,8 +148,8 @@ def searched(results: Results) -> pd.DataFrame:
 
 
 def running(results: Results) -> pd.DataFrame:
-    """Last reports of search trials that have not ended, as rows like those of `searched` (hollow; status: running, or
-    paused at a rung)."""
+    """Last reports of search trials that have not ended, as rows like those of `searched` (hollow), either `running` or
+    `paused` at a rung."""
     rest = results.reports[~results.reports["trial_id"].isin(results.trials["trial_id"])]
     rest = rest[rest[ACCURACY].notna() & (rest["stage"] == SEARCH)]
     last = rest.loc[rest.groupby("trial_id")["epoch"].idxmax()] if len(rest) else rest
