@@ -48,6 +48,7 @@ ORDER = {
         "model",
         "evaluation",
         "trial",
+        "progress",
         "estimate",
         "tune_adapter",
         "pretrain",
