@@ -15,11 +15,13 @@ EXAMPLES = """examples:
   run_study.py configs/k_sweep.yaml --retry failed        go on, and train the trials that failed again
   run_study.py configs/k_sweep.yaml --set train.epochs=50 --set search.trials=20 --out /data/studies
   run_study.py configs/k_sweep.yaml --set data.name=parquet --set data.root=FOLDER   your own images
+  run_study.py --settings support                         every setting that begins so, and what it does
   run_study.py configs/k_sweep.yaml --address auto --storage s3://bucket/studies     on a Ray cluster
 
 exit codes: 0 done, 1 failed (also: a confirm trial has), 2 something to put right (one line
 says what), 130/143 stopped (resume with --resume)
 """
+SETTINGS = "print what a file may say (those that begin with PREFIX: support, train.epochs, ...) and stop"
 RETRY = (
     "resume, and train again the trials that failed (an error, diverged, out of memory, timed out), the interrupted "
     "ones (as --resume alone does), or all of these; from their last checkpoint"
@@ -27,9 +29,11 @@ RETRY = (
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    shape = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("run_study.py", None, __doc__, EXAMPLES, formatter_class=shape, allow_abbrev=False)
-    parser.add_argument("config", help="the study, a YAML file (see configs/)")
+    from study.schema import command_line
+
+    parser = command_line.Parser("run_study.py", __doc__, EXAMPLES)
+    parser.add_argument("config", nargs="?", help="the study, a YAML file (see configs/)")
+    parser.add_argument("--settings", nargs="?", const="", metavar="PREFIX", help=SETTINGS)
     parser.add_argument("--plan", action="store_true", help="print the plan and stop")
     parser.add_argument("--rehearse", action="store_true", help="apply the file's rehearsal: section")
     parser.add_argument("--device", help="auto, cpu or cuda; `cpu` insists on the real study without a GPU")
@@ -42,7 +46,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     cluster = os.environ.get("RAY_ADDRESS")
     parser.add_argument("--address", default=cluster, help="existing Ray cluster (default: $RAY_ADDRESS, else local)")
     parser.add_argument("--storage", help="shared folder or URI for checkpoints, needed on a cluster")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.config is None and args.settings is None:
+        parser.error("which study? give its YAML file (see configs/)")
+    return args
 
 
 def report(folder: Path, quiet: bool) -> None:
@@ -57,6 +64,11 @@ def run(args: argparse.Namespace) -> int:
     from study.schema import places
 
     places.settle()
+    if args.settings is not None:
+        from study.settings import shown
+
+        shown.show(args.settings)
+        return 0
     from study import disk_and_storage, launch
 
     chosen = launch.load(args)

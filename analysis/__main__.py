@@ -20,14 +20,10 @@ EXAMPLES = """examples:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    from study.schema import ACCURACY, OBJECTIVES
+    from study.schema import ACCURACY, OBJECTIVES, command_line
 
-    made = argparse.ArgumentParser(
-        prog="python -m analysis",
-        description="Figures, tables and a report from results folders alone.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    said = "Figures, tables and a report from results folders alone."
+    made = command_line.Parser("python -m analysis", said, EXAMPLES)
     made.add_argument("results", nargs="+", metavar="RESULTS", help="results folder of a study")
     made.add_argument("--out", metavar="DIR", help="where to write (default: the results folder itself)")
     made.add_argument("--style", default="web", metavar="STYLE", help="paper, slides or web (default)")

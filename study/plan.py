@@ -13,10 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from study.cost import Need, Plan, make_plan
-from study.settings import loading, space
+from study.search.scheduling import PAUSING
+from study.settings import space
 from study.settings.config import RangeSpec, StudyConfig
 from study.settings.loading import Loaded
 from trainables.settings import edge
+from trainables.settings.changes import Change
 from trainables.settings.presets import PRESETS
 from trainables.vocabulary.metrics_and_objectives import OBJECTIVES
 from trainables.wording import bytes_in_words, seconds_in_words, value_in_words
@@ -59,6 +61,8 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     yield "objectives", ", ".join(f"{name} {mode}" for name, mode in study.objectives.items())
     yield "search", f"{study.search.trials} trials ({study.search.sampler}), {len(study.baselines)} of them baselines"
     yield "rungs", f"{shown} of {study.train.epochs} epochs ({study.scheduler.name})"
+    if study.scheduler.name == PAUSING:
+        yield "paused", _paused_text(study.scheduler.max_paused, plan.concurrent)
     yield "confirm", _confirm_text(plan)
     yield (
         "seeds",
@@ -80,6 +84,12 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
         yield "does not fit", f"{line}; such a trial ends out_of_memory"
     yield "disk", f"about {bytes_in_words(plan.disk_bytes)} at most"
     yield "results", str(plan.folder)
+
+
+def _paused_text(most: int, concurrent: int) -> str:
+    """How many trials wait at most: those that are trained when the bound is reached may pause too."""
+    text = f"at most {most} trials wait at a rung, each with a checkpoint (scheduler.max_paused)"
+    return text if concurrent == 1 else f"{text}, and up to {concurrent - 1} more with {concurrent} at a time"
 
 
 def _amount(name: str, value: float) -> str:
@@ -150,7 +160,7 @@ def _render_space(study: StudyConfig, console: Console) -> None:
     console.print(table)
 
 
-def _preset_rows(study: StudyConfig) -> list[loading.Change]:
+def _preset_rows(study: StudyConfig) -> list[Change]:
     """What the preset sets, its default, and what holds in this study, which may search or overrule it."""
     plain = StudyConfig(name="defaults", space={})
     defaults, own = (edge.flatten(s.model_dump(mode="json")) for s in (plain, study))
@@ -164,7 +174,7 @@ def _preset_rows(study: StudyConfig) -> list[loading.Change]:
     return rows
 
 
-def _render_changes(kind: str, title: str, rows: Iterable[loading.Change], console: Console) -> None:
+def _render_changes(kind: str, title: str, rows: Iterable[Change], console: Console) -> None:
     rows = [row for row in rows if row[1] != row[2]]
     if not rows:
         return

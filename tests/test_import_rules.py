@@ -24,6 +24,7 @@ GROUND = (
     "exit_codes",
     "failures",
     "wording",
+    "command_line",
     "files",
     "shapes",
     "lines",
@@ -47,6 +48,7 @@ ORDER = {
         "model",
         "evaluation",
         "trial",
+        "progress",
         "estimate",
         "tune_adapter",
         "pretrain",
@@ -77,6 +79,11 @@ TORCH_ALONE = ("trainables.maths",)
 """Plain functions on tensors: no other package, not even numpy."""
 OWN = (*ORDER, "run_study", "benchmarks", "tests")
 TOP_LEVEL = {".ci", ".gitignore", "CHANGELOG.md", "README.md", "pyproject.toml", "run_study.py", "uv.lock"} | {
+    ".pre-commit-config.yaml",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "mkdocs.yml",
     "analysis",
     "benchmarks",
     "configs",

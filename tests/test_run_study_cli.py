@@ -270,7 +270,10 @@ def test_a_folder_that_will_be_refused_is_refused_before_anything_is_timed(calls
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (["--device", "tpu"], "device: 'tpu' is not a device of a study; use auto, cpu or cuda\n"),
+        (
+            ["--device", "tpu"],
+            "device: 'tpu' is not a device of a study; use auto, cpu or cuda; did you mean 'cpu'[?]\n",
+        ),
         (["--set", "device=cuda:1"], "device: 'cuda:1' cannot be chosen in a study, .*; write device: cuda .*\n"),
     ],
 )

@@ -17,7 +17,7 @@ import torch
 
 from trainables.settings.config import TrainConfig
 from trainables.vocabulary.errors import UserError
-from trainables.wording import shorten
+from trainables.wording import close_to, shorten
 
 CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
 
@@ -31,7 +31,8 @@ def pick_device(spec: str) -> torch.device:
     except RuntimeError:
         device = None
     if device is None or device.type not in ("cpu", "cuda"):
-        raise UserError(f"device: {shorten(repr(spec))} is not a device; use auto, cpu, cuda or cuda:N")
+        hint = close_to(spec, ("auto", "cpu", "cuda"))
+        raise UserError(f"device: {shorten(repr(spec))} is not a device; use auto, cpu, cuda or cuda:N{hint}")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device: '{spec}' was asked for, but torch sees no CUDA device; use cpu or auto")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():

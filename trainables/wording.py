@@ -5,7 +5,9 @@ Standard library only.
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from trainables.vocabulary.metrics_and_objectives import Metric
@@ -65,6 +67,23 @@ def value_in_words(value: float | None, metric: Metric) -> str:
 def shorten(text: str, most: int = MAX_SHOWN) -> str:
     """A text as a message shows it: its beginning, and how long it is, if it has more than `most` characters."""
     return text if len(text) <= most else f"{text[: most - 30]}... ({len(text):,} characters)"
+
+
+def close_to(got: Any, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` if a known name is close to what was got, whatever its case and its hyphens; else ``.
+
+    `gpu` means cuda where that is known.
+    """
+    plain = {name.casefold().replace("-", "_"): name for name in reversed(list(known))}
+    meant = str(got)[:MAX_SHOWN].casefold().replace("-", "_")
+    meant = "cuda" if meant == "gpu" and "cuda" in plain else meant
+    close = difflib.get_close_matches(meant, plain, 1, 0.6)
+    return f"; did you mean '{plain[close[0]]}'?" if close else ""
+
+
+def one_of(got: Any, known: Iterable[str]) -> str:
+    """`expected one of a, b, got 'x'`, and what is close."""
+    return f"expected one of {', '.join(known)}, got {shorten(repr(got))}{close_to(got, known)}"
 
 
 def printable(value: Any) -> Any:

@@ -82,5 +82,5 @@ def draw_by_method(info: ParetoInfo, lines: pd.DataFrame, style: Style) -> go.Fi
         mine = info._replace(points=info.points[info.points["method"] == method].assign(study=""))
         pareto.add_points(fig, mine, style, "", method, None, named, where)
         fronts.name_points(fig, mine, style)
-    pareto.draw_axes(fig, info, style, 1, where)
+    pareto.axes(fig, info, style, 1, where)
     return fig

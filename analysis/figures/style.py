@@ -88,7 +88,7 @@ STYLES = {
 def get_style(name: str) -> Style:
     """Raises UserError for an unknown name."""
     if name not in STYLES:
-        raise schema.UserError(f"--style: expected one of {', '.join(STYLES)}, got {name!r}")
+        raise schema.UserError(f"--style: {schema.wording.one_of(name, STYLES)}")
     return STYLES[name]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from analysis.report.by_method import among_kinds
+from analysis.report.history import paused
 from analysis.report.naming import ON_PAR, chosen, name_of, percent, seeds, values_of
 from analysis.report.tables import is_given, reference_point
 from analysis.report.verdict import first_sentence
@@ -24,7 +25,7 @@ def answer(results: Results) -> list[str]:
     """Sentences, the most important first: a verdict. Says so where nothing can be said."""
     front = front_of(results)
     repeated = front is not None and front.score.stage == schema.CONFIRM
-    table = points.confirmed(results, front.score.column) if repeated else pd.DataFrame()
+    table = points.confirmed(results, front.score.column) if front is not None and repeated else pd.DataFrame()
     sentences = [first_sentence(front, table, _where(results)), *_standing(results)]
     if front is None:
         return sentences
@@ -53,8 +54,10 @@ def _standing(results: Results) -> list[str]:
     if results.running:
         ended = len(results.trials)
         last = f"; last report {results.reports['time'].max()}" if len(results.reports) else ""
+        waiting = paused(results, ", ")
         sentences.append(
-            f"The study is still running ({ended} trial{'s' * (ended != 1)} ended{last}); this is where it stands."
+            f"The study is still running ({ended} trial{'s' * (ended != 1)} ended{waiting}{last}); "
+            "this is where it stands."
         )
     elif results.manifest["status"] in ("interrupted", "failed"):
         sentences.append(f"The study was {results.manifest['status']} before its end; this is where it stood.")

@@ -3,7 +3,8 @@ beat."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -60,7 +61,7 @@ def _front_and_fewest(group: pd.DataFrame, objectives: dict[str, str], what: str
     )
 
 
-def _at(row: dict, costs: Sequence[str]) -> str:
+def _at(row: Mapping[str, Any], costs: Sequence[str]) -> str:
     return f" at {costs_in_words(row, costs)}" if costs else ""
 
 

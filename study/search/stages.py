@@ -66,7 +66,23 @@ def confirm_points(
     has since moved the front. expected: trial -> costs (`search.confirming`), of which the front then is. per_method:
     the front of each method's trials in place of the one front; see `_in_turns`.
     """
+    points = chosen(ends, objectives, max_points, expected, per_method)
+    taken = {e["trial_id"] for e in points}
+    points += [e for e in ends if e["baseline"] and e["trial_id"] not in taken]
+    taken = {e["trial_id"] for e in points}
+    return [*points, *(e for e in ends if e["trial_id"] in begun and e["trial_id"] not in taken)]
+
+
+def chosen(
+    ends: Sequence[Mapping[str, Any]],
+    objectives: Mapping[str, str],
+    max_points: int,
+    expected: Mapping[str, tuple[float, ...]] | None = None,
+    per_method: bool = False,
+) -> list[Mapping[str, Any]]:
+    """Those of `confirm_points` that are chosen for being on the front."""
     done = dominance.completed(ends, objectives)
+    values_of: Mapping[str, tuple[float, ...]]
     if expected is None:
         values_of = {end["trial_id"]: tuple(dominance.to_costs(end["metrics"], objectives)) for end in done}
         done = sorted(done, key=lambda end: values_of[end["trial_id"]])
@@ -82,18 +98,14 @@ def confirm_points(
         places = _in_turns([[i for i in front if not done[i]["baseline"]] for front in fronts], costs, max_points)
     else:
         places = [i for front in fronts for i in front][:max_points]
-    chosen = [done[i] for i in sorted(places)]
-    taken = {e["trial_id"] for e in chosen}
-    chosen += [e for e in ends if e["baseline"] and e["trial_id"] not in taken]
-    taken = {e["trial_id"] for e in chosen}
-    return [*chosen, *(e for e in ends if e["trial_id"] in begun and e["trial_id"] not in taken)]
+    return [done[i] for i in sorted(places)]
 
 
 def _front(costs: Sequence[tuple[float, ...]], places: Sequence[int]) -> list[int]:
     """Of these points those on their front, the ones that spread best first; of equal points the first."""
     costs_NM = np.array([costs[i] for i in places])
     first: dict[tuple[float, ...], int] = {}
-    for i in np.flatnonzero(dominance.on_front(costs_NM)):
+    for i in np.flatnonzero(dominance.on_front(costs_NM)).tolist():
         first.setdefault(costs[places[i]], places[i])
     kept = list(first.values())
     return [kept[i] for i in pareto.preference_order(np.array([costs[i] for i in kept]))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from study import schema
@@ -23,8 +23,8 @@ from study.settings.space import (
     to_run,
     too_large_grid,
 )
-from trainables.settings.edge import ConfigError, did_you_mean
-from trainables.wording import shorten
+from trainables.settings.edge import ConfigError, did_you_mean, show
+from trainables.wording import close_to, shorten
 
 MAX_CORNERS = 3000
 """Most combinations of a space's ends and choices that are tried as runs, about."""
@@ -34,8 +34,9 @@ MAX_CHOICES = 1000
 
 def check(study: StudyConfig, source: str) -> None:
     """Refuse a study that cannot be meant. Raises ConfigError, one line per problem."""
+    values = (_unknown, _ill_typed, _unknown_values)
     stages = (_bad_device, _too_many_gpus, _bad_objectives, _never_stopped, _too_few_trials, _bad_seeds)
-    for finders in ((_unknown, _ill_typed), (_without_effect, _bad_baselines), (_impossible,), stages):
+    for finders in (values, (_without_effect, _bad_baselines), (_impossible,), stages):
         problems = [f"{source}: {problem}" for find in finders for problem in find(study)]
         if problems:
             raise ConfigError("\n".join(problems))
@@ -44,9 +45,31 @@ def check(study: StudyConfig, source: str) -> None:
 def _unknown(study: StudyConfig) -> Iterator[str]:
     if not study.space:
         yield "space is empty: name at least one parameter to search, for example k: {low: 25, high: 2000, log: true}"
-    for name in study.space:
+    yield from unknown_parameters(study.space)
+
+
+def unknown_parameters(space: Iterable[str]) -> Iterator[str]:
+    """A line for each name that is no parameter of a search space."""
+    for name in space:
         if name not in PARAMETERS:
             yield f"space.{shorten(name)} is not a known parameter{did_you_mean(name, PARAMETERS)}"
+
+
+def _unknown_values(study: StudyConfig) -> Iterator[str]:
+    """Choices of the space, and values of baselines, that their setting does not have."""
+    for name, spec in study.space.items():
+        for value in spec if isinstance(spec, tuple) else ():
+            yield from _unknown_value(f"space.{name}", name, value)
+    for index, partial in enumerate(study.baselines):
+        for name, value in partial.items():
+            yield from _unknown_value(f"baselines[{index}].{name}", name, value)
+
+
+def _unknown_value(place: str, name: str, value: Any) -> Iterator[str]:
+    allowed = PARAMETERS[name].values if name in PARAMETERS else ()
+    if allowed and value not in allowed:
+        shown = " or ".join(", ".join(map(repr, allowed)).rsplit(", ", 1))
+        yield f"{place} is {show(value)}; allowed: {shown}{close_to(value, allowed)}"
 
 
 def _ill_typed(study: StudyConfig) -> Iterator[str]:
@@ -116,7 +139,8 @@ def _bad_baselines(study: StudyConfig) -> Iterator[str]:
             if isinstance(spec, tuple) and point[name] not in spec:
                 origin = "is" if name in partial else "is not given, and the study's own value is"
                 allowed = shorten(", ".join(map(str, spec)))
-                yield f"{place}.{name} {origin} {shorten(repr(point[name]))}; space allows {allowed}"
+                meant = close_to(point[name], map(str, spec))
+                yield f"{place}.{name} {origin} {shorten(repr(point[name]))}; space allows {allowed}{meant}"
 
 
 def _impossible(study: StudyConfig) -> Iterator[str]:
@@ -169,7 +193,8 @@ def _bad_device(study: StudyConfig) -> Iterator[str]:
             f"cuda:0; write device: cuda (CUDA_VISIBLE_DEVICES={device[5:]} keeps a study on that GPU of this machine)"
         )
     else:
-        yield f"device: {shorten(repr(device))} is not a device of a study; use auto, cpu or cuda"
+        meant = close_to(device, ("auto", "cpu", "cuda"))
+        yield f"device: {shorten(repr(device))} is not a device of a study; use auto, cpu or cuda{meant}"
 
 
 def _too_many_gpus(study: StudyConfig) -> Iterator[str]:
@@ -183,11 +208,12 @@ def _too_many_gpus(study: StudyConfig) -> Iterator[str]:
 
 
 def _bad_objectives(study: StudyConfig) -> Iterator[str]:
-    if next(iter(study.objectives.items()), None) != (schema.ACCURACY, "max"):
+    known = all(name in schema.OBJECTIVES for name in study.objectives)
+    if known and next(iter(study.objectives.items()), None) != (schema.ACCURACY, "max"):
         yield "objectives must begin with 'accuracy: max'; further ones may be support_bytes: min, ..."
     for name, sense in study.objectives.items():
         if name not in schema.OBJECTIVES:
-            yield f"objectives.{name} cannot be an objective; allowed: {', '.join(schema.OBJECTIVES)}"
+            yield f"objectives.{name} is no objective{did_you_mean(name, schema.OBJECTIVES)}"
         elif name != schema.ACCURACY and sense != (meant := schema.OBJECTIVES[name].sense):
             better = "more" if meant == "max" else "less"
             yield f"objectives.{name} is {sense}, but {better} of it is better; write {name}: {meant}"

@@ -6,18 +6,30 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from trainables.settings.config import MOST, RunSections, Section, Seed
+from trainables.settings.config import RunSections
+from trainables.settings.fields import MOST, Epochs, Ratio, Section, Seed, Trials, Unit
 
 
 class RangeSpec(Section):
     """A numeric range of the search space."""
 
-    low: float
-    high: float
+    low: Ratio
+    """Smallest value, in the setting's own unit."""
+    high: Ratio
+    """Largest value."""
     log: bool = False
-    step: float | None = Field(None, gt=0)
-    grid: int = Field(4, ge=2, le=1000)
+    """Draw on a logarithmic scale."""
+    step: Ratio | None = Field(None, gt=0)
+    """Only `low` and multiples of this above it (default: any value; whole numbers where the setting is one)."""
+    grid: Annotated[int, Unit("points")] = Field(4, ge=2, le=1000)
     """Points taken from the range by sampler: grid."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_choices(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "choices" in value:
+            raise ValueError("choices are written as a plain list, for example [50, 400]; a mapping is a range")
+        return value
 
     @model_validator(mode="after")
     def _ordered(self) -> RangeSpec:
@@ -40,72 +52,91 @@ SpaceSpec = Annotated[
 
 
 class SearchConfig(Section):
+    """The search stage: short trials, validation accuracy only."""
+
     sampler: Literal["tpe", "front", "nsga2", "random", "grid", "qmc"] = "tpe"
-    """front: the largest expected gain of hypervolume, support bytes known and accuracy modelled."""
-    trials: int = Field(64, ge=1, le=MOST)
+    """What proposes points. front: the largest expected gain of hypervolume, support bytes known, accuracy modelled."""
+    trials: Trials = Field(64, ge=1, le=MOST)
     """Trials that the search stage begins, baselines included. Where they pause (scheduler: promote) the search ends
     when all have begun and at least as many epochs have gone to finishing some as to beginning them."""
-    startup_trials: int = Field(10, ge=0, le=MOST)
+    startup_trials: Trials = Field(10, ge=0, le=MOST)
     """tpe, front: random trials before the model is used (front: at most 6)."""
     seed: Seed = 0
     """Seed of the sampler."""
 
 
 class SchedulerConfig(Section):
+    """Which trials of the search end, or wait, before their full budget."""
+
     name: Literal["pareto_asha", "asha", "hyperband", "promote", "none"] = "asha"
-    """promote: trials pause at rungs, and go on from there where that promises most (`study.search.promotion`)."""
-    grace_period: int = Field(10, ge=1, le=MOST)
+    """pareto_asha ranks by all objectives, asha and hyperband by accuracy, none stops nobody.
+    promote: trials pause at rungs, and go on from there where that promises most (`study.search.promotion`)."""
+    grace_period: Epochs = Field(10, ge=1, le=MOST)
     """Epochs before a trial may be stopped or paused: the first rung."""
-    max_paused: int = Field(100, ge=1, le=MOST)
+    max_paused: Trials = Field(100, ge=1, le=MOST)
     """promote: most trials that wait at a rung, each with a checkpoint on disk; then one of them goes on first."""
-    reduction_factor: int = Field(3, ge=2, le=MOST)
+    reduction_factor: Annotated[int, Unit("ratio")] = Field(3, ge=2, le=MOST)
     """At each rung the best 1/reduction_factor go on."""
     keep_front: bool = True
     """pareto_asha: so does every trial that no other dominates; false: exactly 1/reduction_factor (MO-ASHA's rule)."""
 
 
 class ConfirmConfig(Section):
+    """The confirm stage: the front's points and the baselines, trained again to the full budget and tested."""
+
     enabled: bool = True
+    """Whether there is a confirm stage: the only one that reads test data."""
     seeds: Annotated[tuple[Seed, ...], Field(max_length=1000)] = (1, 2, 3)
-    epochs: int | None = Field(None, ge=1, le=MOST)
+    """Each point is trained once with each of them; three or more give an interval worth its name."""
+    epochs: Epochs | None = Field(None, ge=1, le=MOST)
     """Full budget of the confirm stage (default: train.epochs)."""
     choose: Literal["observed", "model"] = "observed"
     """The front whose points are re-trained: of what the search measured, or of what a model expects of its trials."""
     per_method: bool | None = None
     """Confirm points of each method's own front, so that a question about one method is answered whichever wins; false:
     of the one front over all. None: where the study has several methods."""
-    max_points: int = Field(8, ge=1, le=MOST)
+    max_points: Annotated[int, Unit("points")] = Field(8, ge=1, le=MOST)
     """Most points of the search front that are re-trained, or of all methods' fronts together, which then take turns;
     baselines come on top."""
-    linear_epochs: int = Field(90, ge=1, le=MOST)
+    linear_epochs: Epochs = Field(90, ge=1, le=MOST)
     """Epochs of the offline linear evaluation on test."""
 
 
 class ResourcesConfig(Section):
-    cpu: float | None = Field(None, gt=0, le=MOST)
+    """What a trial gets of the machine."""
+
+    cpu: Annotated[float | None, Unit("cores")] = Field(None, gt=0, le=MOST)
     """CPU cores per trial (default: 1 without GPU; cores / trials per GPU with one)."""
-    gpu: float | None = Field(None, ge=0)
+    gpu: Annotated[float | None, Unit("GPUs")] = Field(None, ge=0)
     """GPUs per trial; a fraction packs trials on a GPU (default: 1 on a GPU, 0 on a CPU)."""
-    max_concurrent: int | None = Field(None, ge=1, le=MOST)
+    max_concurrent: Trials | None = Field(None, ge=1, le=MOST)
+    """Most trials at a time (default: as many as fit); 1 makes a study repeatable."""
     reuse_actors: bool = True
-    max_failures: int = Field(2, ge=0, le=MOST)
+    """Train the next trial in the same process, which saves the seconds of a start."""
+    max_failures: Annotated[int, Unit("restarts")] = Field(2, ge=0, le=MOST)
     """Restarts of a trial whose process died."""
 
 
 class BudgetConfig(Section):
-    """The study stops cleanly at the first budget reached, with its report made. None: no limit."""
+    """The study stops cleanly at the first budget reached, with its report made. null: no limit."""
 
-    wall_clock_h: float | None = Field(None, gt=0)
-    epochs: int | None = Field(None, ge=1, le=10**12)
-    gpu_hours: float | None = Field(None, gt=0)
+    wall_clock_h: Annotated[float | None, Unit("h")] = Field(None, gt=0)
+    """Hours of wall-clock time, over all resumes."""
+    epochs: Epochs | None = Field(None, ge=1, le=10**12)
+    """Epochs of all trials together."""
+    gpu_hours: Annotated[float | None, Unit("GPU h")] = Field(None, gt=0)
     """Hours that trials hold a GPU, times the share they hold: set-up, restoring and offline evaluation count."""
 
 
 class TrackingConfig(Section):
+    """Who else is told of every epoch; the results folder is always written."""
+
     wandb: Literal["auto", "online", "offline", "disabled"] = "auto"
     """auto: online when logged in, offline otherwise."""
     project: str = "kmclr-study"
+    """The project's name in Weights & Biases."""
     tensorboard: bool = False
+    """Write event files for TensorBoard to the results folder."""
     prometheus: bool = False
     """The study's gauges and Ray's own on the nodes' metrics ports, which ask for no token (docs/security.md)."""
 
@@ -114,11 +145,15 @@ class StudyConfig(RunSections):
     """One study. `space` maps parameter names (study.settings.space.PARAMETERS) to a list of choices or a range."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
+    """The results folder's name below --out; letters, digits, `.`, `_` and `-`."""
     question: str = ""
+    """What the study answers, in a sentence; the report's heading."""
     space: dict[str, SpaceSpec]
+    """What is searched: a parameter's name -> a list of choices, or a range."""
     baselines: tuple[dict[str, Any], ...] = ()
-    """Points always measured, before any other."""
+    """Points always measured, before any other; what one leaves out is taken from the study's own sections."""
     objectives: dict[str, Literal["max", "min"]] = {"accuracy": "max", "support_bytes": "min"}
+    """What the front is made of, each with its sense: `accuracy: max` first, then any of the others."""
     search: SearchConfig = SearchConfig()
     scheduler: SchedulerConfig = SchedulerConfig()
     confirm: ConfirmConfig = ConfirmConfig()

@@ -102,6 +102,8 @@ def _over(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def _build(content: dict[str, Any], pairs: Sequence[edge.Override], path: Path, part: str = "") -> StudyConfig:
     source = f"{path} ({part})" if part else str(path)
+    if isinstance(content.get("space"), dict) and (unknown := list(checks.unknown_parameters(content["space"]))):
+        raise ConfigError("\n".join(f"{source}: {problem}" for problem in unknown))
     study = edge.validate(StudyConfig, with_preset(content), source, pairs)
     checks.check(study, source)
     return study
@@ -109,4 +111,5 @@ def _build(content: dict[str, Any], pairs: Sequence[edge.Override], path: Path, 
 
 def _changes(before: StudyConfig, after: StudyConfig) -> tuple[Change, ...]:
     """Settings that differ, sorted by name."""
-    return tuple(sorted(differences(*(s.model_dump(mode="json", exclude={"rehearsal"}) for s in (before, after)))))
+    old, new = (study.model_dump(mode="json", exclude={"rehearsal"}) for study in (before, after))
+    return tuple(sorted(differences(old, new)))

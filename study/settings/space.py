@@ -7,10 +7,11 @@ prototype_update: ema) is not part of that trial's point.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class Parameter:
     name: str
     path: str
     kind: Kind
+    values: tuple[str, ...]
+    """The words that it may be; () for numbers and truth values."""
     methods: tuple[str, ...]
     """Those with which it can have an effect."""
     needs: tuple[Mapping[str, tuple[Any, ...]], ...]
@@ -64,20 +67,23 @@ _SETTINGS: dict[str, str] = {
 """name -> setting of a run."""
 
 
-def _kind(path: str) -> Kind:
-    """By the type of the setting; what is no number is a choice."""
+def _type(path: str) -> Any:
+    """The type of a setting."""
     *sections, name = path.split(".")
-    model = RunConfig
+    model: Any = RunConfig
     for section in sections:
         model = model.model_fields[section].annotation
-    return {int: "int", float: "float"}.get(model.model_fields[name].annotation, "choice")
+    return model.model_fields[name].annotation
 
 
 def _parameter(name: str, path: str) -> Parameter:
     """Where a parameter applies is what `trainables.settings.needs` says of its setting."""
     names = {setting: other for other, setting in _SETTINGS.items()}
     needs = tuple({names[setting]: values for setting, values in row.items()} for row in NEEDS.get(path, ({},)))
-    return Parameter(name, path, _kind(path), tuple(m for m in schema.METHODS if _acts(path, m)), needs)
+    kinds: dict[Any, Kind] = {int: "int", float: "float"}
+    kind = kinds.get(_type(path), "choice")  # what is no number is a choice
+    words = get_args(_type(path)) if get_origin(_type(path)) is Literal else ()
+    return Parameter(name, path, kind, words, tuple(m for m in schema.METHODS if _acts(path, m)), needs)
 
 
 def _acts(path: str, method: str) -> bool:
@@ -199,7 +205,7 @@ def _typed(name: str, spec: RangeSpec, value: float) -> Any:
 def largest_points(study: StudyConfig) -> list[dict[str, Any]]:
     """Of each method the point with all numbers at their largest; other choices are the study's own, else the first."""
 
-    def largest(name: str, method: str) -> Any:
+    def largest(method: str, name: str) -> Any:
         spec = study.space[name]
         if name == "method":
             return method
@@ -208,7 +214,7 @@ def largest_points(study: StudyConfig) -> list[dict[str, Any]]:
         own = base_value(study, name)
         return max(spec) if PARAMETERS[name].kind != "choice" else own if own in spec else spec[0]
 
-    return [fill(study, lambda name, method=method: largest(name, method)) for method in methods_of(study)]
+    return [fill(study, functools.partial(largest, method)) for method in methods_of(study)]
 
 
 def levels(name: str, spec: RangeSpec | tuple[Any, ...]) -> list[Any]:

@@ -40,7 +40,7 @@ def test_out_leaves_the_folder_alone(folder, tmp_path):
         (["{folder}", "--x", "price"], "error: --x: expected one of support_bytes, peak_memory_bytes"),
         (["{folder}", "--x", "gpu_hours"], "has no value of it (it ran on a CPU); choose another of"),
         (["{folder}", "--watch", "0"], "error: --watch: expected seconds above 0, got 0"),
-        (["{folder}", "--images", "few"], "error: images: expected main, all or none, got 'few'"),
+        (["{folder}", "--images", "few"], "error: --images: expected one of main, all, none, got 'few'"),
         (["{folder}", "{folder}"], "k_sweep: given twice"),
     ],
 )

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from trainables import wording
 from trainables.vocabulary.metrics_and_objectives import METRICS, Metric
 from trainables.wording import bytes_in_words, number_in_words, seconds_in_words, value_in_words
 
@@ -83,3 +84,23 @@ def test_a_value_below_a_heading_with_its_unit_does_not_repeat_it() -> None:
     assert number_in_words(1.6, METRICS["epoch_s"]) == "1.6"
     assert number_in_words(5000, METRICS["peak_memory_bytes"]) == "5 kB"
     assert number_in_words(-250.0, Metric("a plain number")) == "-250"
+
+
+@pytest.mark.parametrize(
+    ("got", "known", "meant"),
+    [
+        ("kmlcr", ("kmclr", "nnclr", "byol"), "; did you mean 'kmclr'?"),
+        ("KMCLR", ("kmclr", "nnclr"), "; did you mean 'kmclr'?"),
+        ("support-byte", ("support_bytes",), "; did you mean 'support_bytes'?"),
+        ("gpu", ("auto", "cpu", "cuda"), "; did you mean 'cuda'?"),
+        ("gpu", ("cpu", "auto"), "; did you mean 'cpu'?"),
+        (3, ("three",), ""),
+        ("x" * 10**6, ("cpu",), ""),
+    ],
+)
+def test_close_to(got: object, known: tuple[str, ...], meant: str) -> None:
+    assert wording.close_to(got, known) == meant
+
+
+def test_one_of() -> None:
+    assert wording.one_of("papre", ("paper", "web")) == "expected one of paper, web, got 'papre'; did you mean 'paper'?"

@@ -8,9 +8,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from trainables import files
+from trainables.settings.fields import (
+    MOST,
+    Epochs,
+    Features,
+    Folder,
+    Images,
+    Probability,
+    Ratio,
+    Section,
+    Seed,
+    Share,
+    Unit,
+)
 from trainables.vocabulary.methods_and_support_sets import METHODS, SUPPORT_KINDS
 from trainables.vocabulary.metrics_and_objectives import SCORES
 
@@ -18,29 +30,11 @@ MethodName = Literal[*METHODS]
 Score = Literal[*SCORES]
 
 
-def _possible_path(text: str) -> str:
-    files.user_path(text)
-    return text
-
-
-Folder = Annotated[str, AfterValidator(_possible_path)]
-"""A path, kept as it was written: `~` means the home of who uses it, on the machine where it is used."""
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-"""Generators seed themselves with 32 bits, so a seed beyond would repeat another's run."""
-WIDEST, MOST = 2**16, 10**6
-"""Bounds of what nobody means: features of a layer; epochs, batches, neighbours, trials."""
-
-
-class Section(BaseModel):
-    """A frozen group of settings; an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
 class DataConfig(Section):
     """Where images come from and how they are split."""
 
     name: Literal["digits", "cifar10", "cifar100", "parquet", "image_folder"] = "cifar100"
+    """Where the images come from; digits are embedded (1,797 grey images of 8x8, from scikit-learn)."""
     root: Folder | None = None
     """Folder of the data; cifar10/100: download folder (default: data/); parquet, image_folder: required."""
     download: bool = True
@@ -49,13 +43,14 @@ class DataConfig(Section):
     """parquet: column of image bytes, or a struct with a `bytes` field (default: guessed: img, image, ...)."""
     label_column: str | None = None
     """parquet: integer label column (default: guessed: label, fine_label, ...)."""
-    image_size: int | None = Field(None, ge=4, le=512)
-    """Images are resized (shorter side) and centre-cropped to this many pixels; None keeps a size all images share."""
-    train_limit: int | None = Field(None, ge=2, le=10**9)
+    image_size: Annotated[int | None, Unit("pixels")] = Field(None, ge=4, le=512)
+    """Images are resized (shorter side) and centre-cropped to this many pixels; null keeps a size all images share."""
+    train_limit: Images | None = Field(None, ge=2, le=10**9)
     """Use only this many training images after the validation split, drawn stratified with `split_seed`."""
-    validation_per_class: int = Field(50, ge=1, le=10**9)
+    validation_per_class: Images = Field(50, ge=1, le=10**9)
     """Images per class held out of train for validation, stratified."""
     split_seed: Seed = 42
+    """Draws the validation images, those of `train_limit` and of the few-shot probe: the same in all trials."""
     cache_dir: Folder | None = None
     """Folder of decoded uint8 arrays (default: $KMCLR_CACHE, else the user's cache folder)."""
 
@@ -64,23 +59,30 @@ class EncoderConfig(Section):
     """The network whose features are evaluated."""
 
     name: Literal["resnet18", "small_conv"] = "resnet18"
-    width: int | None = Field(None, ge=4, le=512)
+    """resnet18: with the 3x3 stem for small images, 512 features; small_conv: a small network for CPUs."""
+    width: Annotated[int | None, Unit("channels")] = Field(None, ge=4, le=512)
     """Channels of the first stage (default: 64 for resnet18, 32 for small_conv)."""
-    stem_padding: Literal[1, 2] = 1
+    stem_padding: Annotated[Literal[1, 2], Unit("pixels")] = 1
     """Padding of the 3x3 CIFAR stem; 2 gives 34x34 maps, as the original study and solo-learn have it."""
 
 
 class HeadsConfig(Section):
     """Projector (all methods) and predictor (of the methods that have one)."""
 
-    projector_hidden: int = Field(2048, ge=2, le=WIDEST)
-    projector_layers: Literal[2, 3] = 3
-    embedding_dim: int = Field(256, ge=2, le=WIDEST)
-    predictor_hidden: int = Field(4096, ge=2, le=WIDEST)
+    projector_hidden: Features = 2048
+    """Width of the projector's hidden layers."""
+    projector_layers: Annotated[Literal[2, 3], Unit("layers")] = 3
+    """Linear layers of the projector."""
+    embedding_dim: Features = 256
+    """Length of an embedding: what the loss compares and the support set holds."""
+    predictor_hidden: Features = 4096
+    """Width of the predictor's hidden layer."""
 
 
 class LossConfig(Section):
-    temperature: float = Field(0.2, gt=0, le=10)
+    """What is minimised."""
+
+    temperature: Ratio = Field(0.2, gt=0, le=10)
     """Softmax temperature of the contrastive losses; unused by byol."""
     symmetric: bool = True
     """Average the loss over both directions (view 1 -> 2 and 2 -> 1)."""
@@ -89,24 +91,25 @@ class LossConfig(Section):
 class SupportConfig(Section):
     """The support set: which of these settings apply follows from the method."""
 
-    queue_size: int = Field(65536, ge=1, le=10**9)
+    queue_size: Annotated[int, Unit("embeddings")] = Field(65536, ge=1, le=10**9)
     """queue: rows of the FIFO queue."""
     queue_dtype: Literal["float32", "float16", "int8"] = "float32"
     """queue: storage of a row; int8 has one float32 scale a row."""
     mask_same_image: bool = False
     """queue: never return a row that came from the query's own image (costs 8 bytes a row)."""
-    k: int = Field(400, ge=1, le=10**7)
+    k: Annotated[int, Unit("prototypes")] = Field(400, ge=1, le=10**7)
     """prototypes: number of prototypes."""
     prototype_dtype: Literal["float32", "float16"] = "float32"
+    """prototypes: storage of a prototype, and of an embedding kept for forgetting; counts are float32."""
     update: Literal["count", "ema"] = "count"
     """prototypes: `count` is mini-batch k-means (rate 1/count); `ema` forgets with a half-life."""
-    forget_every: int = Field(3, ge=0, le=MOST)
+    forget_every: Epochs = Field(3, ge=0, le=MOST)
     """prototypes, update=count: every this many epochs re-seed the prototypes from the newest embeddings; 0 never."""
-    half_life: float = Field(100.0, gt=0)
+    half_life: Annotated[float, Unit("steps")] = Field(100.0, gt=0)
     """prototypes, update=ema: steps after which an observation's weight has halved."""
     metric: Literal["cosine", "euclidean"] = "cosine"
     """prototypes: assignment on the unit sphere, or Euclidean on raw projections (as the original study)."""
-    revive_after: float = Field(0.0, ge=0, le=1)
+    revive_after: Share = 0.0
     """prototypes: one whose share of assignments falls below this fraction of the mean is re-seeded; 0 never."""
     balance: Literal["none", "sinkhorn"] = "none"
     """prototypes: balanced assignment used for the update only, to keep prototypes in use."""
@@ -116,34 +119,48 @@ class PositivesConfig(Section):
     """How a positive is drawn from the support set, by the methods that have one."""
 
     kind: Literal["nearest", "topk", "soft"] = "nearest"
-    top_k: int = Field(5, ge=1, le=10**9)
+    """nearest: the closest vector; topk: the mean of the `top_k` closest; soft: their weighted mean."""
+    top_k: Annotated[int, Unit("embeddings")] = Field(5, ge=1, le=10**9)
     """topk, soft: neighbours taken into account."""
-    soft_temperature: float = Field(0.1, gt=0)
+    soft_temperature: Ratio = Field(0.1, gt=0)
     """soft: temperature of the similarity weights."""
     mix: Literal["none", "random"] = "none"
     """random: positive = lambda * neighbour + (1 - lambda) * own embedding, lambda ~ U(0, 1) per sample (MNN)."""
     momentum_encoder: bool = False
     """Take queries and keys from an exponential moving average of encoder and projector."""
-    momentum: float = Field(0.99, ge=0, le=1)
+    momentum: Share = 0.99
     """Start value of the moving average's momentum (also byol's target); rises to 1 by a cosine."""
 
 
 class ViewConfig(Section):
     """Random augmentation of one view; probabilities are per image."""
 
-    crop_min: float = Field(0.08, gt=0, le=1)
-    crop_max: float = Field(1.0, gt=0, le=1)
-    flip: float = Field(0.5, ge=0, le=1)
-    jitter: float = Field(0.8, ge=0, le=1)
-    brightness: float = Field(0.4, ge=0)
-    contrast: float = Field(0.4, ge=0)
-    saturation: float = Field(0.2, ge=0)
-    hue: float = Field(0.1, ge=0, le=0.5)
-    grey: float = Field(0.2, ge=0, le=1)
-    blur: float = Field(0.0, ge=0, le=1)
-    blur_sigma_min: float = Field(0.1, gt=0)
-    blur_sigma_max: float = Field(2.0, gt=0)
-    solarise: float = Field(0.0, ge=0, le=1)
+    crop_min: Share = Field(0.08, gt=0)
+    """Smallest area of the random crop, of the image's; its aspect ratio is between 3/4 and 4/3."""
+    crop_max: Share = Field(1.0, gt=0)
+    """Largest area of the random crop, of the image's."""
+    flip: Probability = 0.5
+    """Mirror left and right."""
+    jitter: Probability = 0.8
+    """Change brightness, contrast, saturation and hue, in random order, by at most the four strengths."""
+    brightness: Ratio = Field(0.4, ge=0)
+    """Strength: the factor is drawn from 1 - brightness to 1 + brightness."""
+    contrast: Ratio = Field(0.4, ge=0)
+    """Strength: the factor is drawn from 1 - contrast to 1 + contrast."""
+    saturation: Ratio = Field(0.2, ge=0)
+    """Strength: the factor is drawn from 1 - saturation to 1 + saturation."""
+    hue: Annotated[float, Unit("turns")] = Field(0.1, ge=0, le=0.5)
+    """Strength: the hue is turned by up to this part of the colour circle, either way."""
+    grey: Probability = 0.2
+    """Turn to grey."""
+    blur: Probability = 0.0
+    """Blur with a Gaussian."""
+    blur_sigma_min: Annotated[float, Unit("pixels")] = Field(0.1, gt=0)
+    """Smallest standard deviation of the Gaussian."""
+    blur_sigma_max: Annotated[float, Unit("pixels")] = Field(2.0, gt=0)
+    """Largest standard deviation of the Gaussian."""
+    solarise: Probability = 0.0
+    """Invert what is brighter than half."""
 
     @model_validator(mode="after")
     def _ordered(self) -> ViewConfig:
@@ -159,17 +176,24 @@ class ViewConfig(Section):
 class SecondViewConfig(ViewConfig):
     """View 2 differs from view 1 by its solarisation alone."""
 
-    solarise: float = Field(0.2, ge=0, le=1)
+    solarise: Probability = 0.2
+    """Invert what is brighter than half."""
 
 
 class AugmentConfig(Section):
+    """The two views of an image; every image of either view draws its own."""
+
     view1: ViewConfig = ViewConfig()
     view2: SecondViewConfig = SecondViewConfig()
 
 
 class TrainConfig(Section):
-    epochs: int = Field(200, ge=1, le=MOST)
-    batch_size: int = Field(256, ge=1, le=MOST)
+    """How long, in which batches, and how the machine is used."""
+
+    epochs: Epochs = Field(200, ge=1, le=MOST)
+    """Passes over the training images: the full budget of a trial."""
+    batch_size: Images = Field(256, ge=1, le=MOST)
+    """Images of a step, each with two views."""
     drop_last: bool = True
     """Drop a last batch that is not full (never drops the only one)."""
     one_forward: bool = False
@@ -177,26 +201,31 @@ class TrainConfig(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 autocast on CUDA, float32 elsewhere."""
     channels_last: bool | None = None
-    """None: on for CUDA."""
+    """Memory layout of images with the channels last; null: on for CUDA."""
     compile: Literal["none", "compile", "cuda_graphs"] = "none"
-    time_limit_s: float | None = Field(None, gt=0)
+    """compile: fused kernels by torch.compile; cuda_graphs: also replays forward and backward (CUDA only)."""
+    time_limit_s: Annotated[float | None, Unit("s")] = Field(None, gt=0)
     """A trial over this many seconds of wall time ends as `timed_out`."""
-    checkpoint_every: Annotated[int, Field(ge=1, le=MOST)] | Literal["auto"] = "auto"
+    checkpoint_every: Annotated[Annotated[int, Field(ge=1, le=MOST)] | Literal["auto"], Unit("epochs")] = "auto"
     """Epochs between checkpoints; auto: as often as saving takes at most 1 % of the time. The last is always saved."""
 
 
 class OptimizerConfig(Section):
+    """The optimiser of encoder and heads, and its schedule."""
+
     name: Literal["lars", "sgd", "adamw"] = "lars"
-    learning_rate: float = Field(0.4, gt=0)
-    """At the given batch size; not rescaled."""
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(1e-5, ge=0)
+    """lars: SGD with layer-wise adaptive rates (You et al. 2017); sgd, adamw: PyTorch's."""
+    learning_rate: Ratio = Field(0.4, gt=0)
+    """After warm-up, at the given batch size; not rescaled."""
+    momentum: Share = Field(0.9, lt=1)
+    """Of lars and sgd; adamw's first beta."""
+    weight_decay: Ratio = Field(1e-5, ge=0)
     """Never applied to biases and norm parameters."""
-    lars_eta: float = Field(0.02, gt=0)
+    lars_eta: Ratio = Field(0.02, gt=0)
     """LARS trust coefficient."""
     lars_clip: bool = True
     """LARS: local rate = min(eta * |w| / |g|, lr) / lr, so that no layer moves faster than plain SGD."""
-    warmup_epochs: float = Field(10, ge=0)
+    warmup_epochs: Annotated[float, Unit("epochs")] = Field(10, ge=0)
     """Linear warm-up; then cosine to 0, ending at the last step."""
 
 
@@ -205,27 +234,33 @@ class ProbeConfig(Section):
 
     score: Score = "probe_acc1"
     """The metric that becomes `accuracy`, the study's objective."""
-    learning_rate: float = Field(0.1, gt=0)
-    """Online linear probe (SGD, momentum 0.9, no weight decay, stop-gradient features)."""
-    every: int = Field(1, ge=1, le=MOST)
+    learning_rate: Ratio = Field(0.1, gt=0)
+    """Of the online linear probe (SGD, momentum 0.9, no weight decay, stop-gradient features)."""
+    every: Epochs = Field(1, ge=1, le=MOST)
     """Epochs between evaluations; the last epoch is always evaluated, others repeat the last values."""
-    knn_k: int = Field(20, ge=1, le=MOST)
-    knn_temperature: float = Field(0.07, gt=0)
-    few_shot_labels: int = Field(5, ge=1, le=MOST)
+    knn_k: Images = Field(20, ge=1, le=MOST)
+    """Neighbours of the weighted kNN evaluation."""
+    knn_temperature: Ratio = Field(0.07, gt=0)
+    """A neighbour's weight is exp(cosine similarity / temperature)."""
+    few_shot_labels: Images = Field(5, ge=1, le=MOST)
     """Labels per class of the few-shot linear probe."""
-    few_shot_draws: int = Field(5, ge=1, le=1000)
+    few_shot_draws: Annotated[int, Unit("draws")] = Field(5, ge=1, le=1000)
     """Draws of labelled images averaged by the few-shot probe, seeded by data.split_seed."""
-    projection_every: int = Field(0, ge=0, le=MOST)
+    projection_every: Epochs = Field(0, ge=0, le=MOST)
     """Every this many epochs keep a 2-D projection of prototypes and of a fixed sample of embeddings; 0 never."""
-    projection_samples: int = Field(500, ge=10, le=MOST)
+    projection_samples: Images = Field(500, ge=10, le=MOST)
+    """Embeddings of the projection's sample."""
 
 
 class RunSections(Section):
     """The settings that a single run and a study share."""
 
     preset: Literal["strong", "seed"] = "strong"
+    """Named differences from the defaults: strong has none; seed is the original KMCLR study's recipe."""
     method: MethodName = "kmclr"
+    """Encoder, heads, loss and support set together; none: the heads and loss of nnclr without a support set."""
     seed: Seed = 0
+    """Of a single run: weights, order of images, views. In a study: of all trials of the search stage."""
     device: str = "auto"
     """auto (CUDA if present), cpu, cuda; for a single run also cuda:N (in a study Ray gives each trial its GPU)."""
     data: DataConfig = DataConfig()

@@ -5,7 +5,6 @@ Strict on purpose: unknown keys, text where a number belongs, `true` for a numbe
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import types
@@ -15,7 +14,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from trainables.settings.yaml_text import ConfigError, parse, read_file, show
-from trainables.wording import printable, shorten
+from trainables.wording import close_to, printable, shorten
 
 __all__ = ["ConfigError", "Override", "did_you_mean", "flatten", "merge", "parse", "parse_overrides", "read_file"]
 __all__ += ["show", "unflatten", "validate"]
@@ -103,8 +102,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'? Known: ...` (the first part only if something is close)."""
     known = sorted(known)
-    close = difflib.get_close_matches(str(name), known, 1, 0.6)
-    return (f"; did you mean '{close[0]}'?" if close else ".") + f" Known: {', '.join(known)}"
+    return (close_to(name, known) or ".") + f" Known: {', '.join(known)}"
 
 
 def validate(model: type[Model], data: Mapping[str, Any], source: str, overrides: Sequence[Override] = ()) -> Model:
@@ -150,9 +148,7 @@ def _message(model: type[BaseModel], problem: Mapping[str, Any], where: Sequence
 
 
 def _close(got: Any, context: Mapping[str, Any]) -> str:
-    choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
-    close = difflib.get_close_matches(str(got), choices, 1, 0.6)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    return close_to(got, re.findall(r"'([^']*)'", str(context.get("expected", ""))))
 
 
 def _inside(model: type[BaseModel], where: Sequence[Any]) -> list[Any]:
@@ -182,21 +178,19 @@ def _models(kinds: Iterable[Any]) -> list[type[BaseModel]]:
     return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
 
 
-def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Dotted names of all settings that are not groups of settings."""
+def _settings(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Dotted names of all settings and groups of settings."""
     for name, field in model.model_fields.items():
-        groups = _models(_alternatives(field.annotation))
-        if groups:
-            yield from _leaves(groups[0], f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"
+        yield f"{prefix}{name}"
+        for group in _models(_alternatives(field.annotation))[:1]:
+            yield from _settings(group, f"{prefix}{name}.")
 
 
 def _unknown(model: type[BaseModel], where: Sequence[Any]) -> str:
     """The hint for a setting that does not exist: a sibling like it, else a setting of its name in another place."""
     name, siblings = str(where[-1]), [n for m in _models(_inside(model, where[:-1])) for n in m.model_fields]
     text = did_you_mean(name, siblings)
-    elsewhere = [path for path in _leaves(model) if path.rpartition(".")[2] == name]
-    return (
-        text if text.startswith(";") or not elsewhere else f"; did you mean '{elsewhere[0]}'?{text.removeprefix('.')}"
-    )
+    paths = {path.rpartition(".")[2]: path for path in reversed(list(_settings(model)))}
+    if text.startswith(";") or not (close := close_to(name, paths)):
+        return text
+    return close.replace(meant := close.split("'")[1], paths[meant]) + text.removeprefix(".")

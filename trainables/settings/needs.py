@@ -32,7 +32,12 @@ def _of_support_sets() -> dict[str, tuple[Needs, ...]]:
 
 _DRAWS = _methods(lambda method: method.support != "none")
 _MOVING_AVERAGE = _methods(lambda method: method.momentum == "optional")
+_CIFAR: Needs = {"data.name": ("cifar10", "cifar100")}
+_PARQUET: Needs = {"data.name": ("parquet",)}
 NEEDS: dict[str, tuple[Needs, ...]] = {
+    "data.download": (_CIFAR,),
+    "data.image_column": (_PARQUET,),
+    "data.label_column": (_PARQUET,),
     **_of_support_sets(),
     "positives.kind": (_DRAWS,),
     "positives.mix": (_DRAWS,),
@@ -50,3 +55,12 @@ NEEDS: dict[str, tuple[Needs, ...]] = {
     "optimizer.lars_clip": ({"optimizer.name": ("lars",)},),
 }
 """Settings that act in some runs only: setting -> the alternatives, each of what other settings must be."""
+
+
+def in_words(alternatives: tuple[Needs, ...]) -> str:
+    """`method=kmclr and support.update=ema`; several alternatives with `or`; empty for none."""
+    return " or ".join(map(_all_of, alternatives))
+
+
+def _all_of(needs: Needs) -> str:
+    return " and ".join(f"{name}={' or '.join(str(v).lower() for v in values)}" for name, values in needs.items())

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainables.settings import edge
 from trainables.settings.config import RunConfig
-from trainables.settings.needs import NEEDS, Needs
+from trainables.settings.needs import NEEDS, in_words
 from trainables.settings.presets import PRESETS
 
 
@@ -38,9 +38,5 @@ def without_effect(path: str | Path, overrides: Sequence[str], run: RunConfig) -
     lines = []
     for name, alternatives in NEEDS.items():
         if name in given and not any(all(values[n] in v for n, v in needs.items()) for needs in alternatives):
-            lines.append(f"{name} has no effect in this run: it needs {' or '.join(map(_text, alternatives))}")
+            lines.append(f"{name} has no effect in this run: it needs {in_words(alternatives)}")
     return lines
-
-
-def _text(needs: Needs) -> str:
-    return " and ".join(f"{name}={' or '.join(str(v).lower() for v in values)}" for name, values in needs.items())

@@ -55,8 +55,15 @@ def test_unknown_parameter_in_the_style_of_the_house() -> None:
         ({"k": ["a"]}, "support.k must be a whole number, got 'a' (text)"),
         ({"k": [True]}, "support.k must be a whole number, got true"),
         ({"temperature": {"low": 0.1, "high": 20}}, "loss.temperature must be less than or equal to 10, got 20"),
-        ({"method": ["kmclr", "kmlcr"]}, "method is 'kmlcr'; allowed: 'kmclr', 'nnclr', 'none', 'simclr' or 'byol'"),
-        ({"balance": ["sinkhorm"]}, "support.balance is 'sinkhorm'; allowed: 'none' or 'sinkhorn'"),
+        (
+            {"method": ["kmclr", "kmlcr"]},
+            "space.method is 'kmlcr'; allowed: 'kmclr', 'nnclr', 'none', 'simclr' or 'byol'; did you mean 'kmclr'?",
+        ),
+        (
+            {"balance": ["sinkhorm"]},
+            "space.balance is 'sinkhorm'; allowed: 'none' or 'sinkhorn'; did you mean 'sinkhorn'?",
+        ),
+        ({"queue_dtype": ["Float-16"]}, "allowed: 'float32', 'float16' or 'int8'; did you mean 'float16'?"),
         (
             {"positives": ["nearest", "topk"], "top_k": {"low": 2, "high": 20}, "k": {"low": 10, "high": 50}},
             "positives.top_k (20) exceeds the support set's size (10) of method kmclr",
@@ -74,6 +81,11 @@ def test_bad_space(spec: dict[str, Any], message: str) -> None:
         ({"k": 50}, "baselines[0] must name its method, one of kmclr, nnclr, none"),
         ({"method": "nnclr", "k": 50}, "baselines[0].k does not apply to nnclr k=50"),
         ({"method": "simclr"}, "baselines[0].method is 'simclr'; space allows kmclr, nnclr, none"),
+        ({"method": "kmclr", "method_": 1}, "baselines[0].method_ is not a known parameter; did you mean 'method'?"),
+        (
+            {"method": "nnlcr"},
+            "s.yaml: baselines[0].method is 'nnlcr'; allowed: 'kmclr', 'nnclr', 'none', 'simclr' or 'byol'; did",
+        ),
         ({"method": "kmclr", "learning_rate": 0.1}, "baselines[0].learning_rate is not in space"),
         ({"method": "kmclr", "forget_every": 4}, "baselines[0].forget_every is 4; space allows 1, 3, 10"),
         ({"method": "kmclr", "k": "many"}, "support.k must be a whole number, got 'many' (text)"),
@@ -82,6 +94,34 @@ def test_bad_space(spec: dict[str, Any], message: str) -> None:
 )
 def test_bad_baseline(baseline: dict[str, Any], message: str) -> None:
     assert message in refused(SWEEP, baselines=[baseline])
+
+
+def test_a_mistyped_choice_is_told_before_the_baselines_that_it_would_forbid() -> None:
+    spec = {**SWEEP, "method": ["kmlcr", "nnclr", "none"]}
+    lines = refused(spec, baselines=[{"method": "kmclr", "k": 50}, {"method": "none"}]).splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("s.yaml: space.method is 'kmlcr'; ")
+    assert lines[0].endswith("; did you mean 'kmclr'?")
+
+
+@pytest.mark.parametrize(
+    ("objectives", "message"),
+    [
+        ({"acuracy": "max"}, "objectives.acuracy is no objective; did you mean 'accuracy'? Known: accuracy, epoch_s, "),
+        (
+            {"accuracy": "max", "support-byte": "min"},
+            "objectives.support-byte is no objective; did you mean 'support_bytes'?",
+        ),
+    ],
+)
+def test_a_mistyped_objective_is_told_in_one_line(objectives: dict[str, str], message: str) -> None:
+    assert refused(SWEEP, objectives=objectives).startswith(f"s.yaml: {message}")
+    assert "\n" not in refused(SWEEP, objectives=objectives)
+
+
+@pytest.mark.parametrize(("device", "meant"), [("gpu", "cuda"), ("GPU", "cuda"), ("cupu", "cpu"), ("atuo", "auto")])
+def test_a_mistyped_device(device: str, meant: str) -> None:
+    assert refused(SWEEP, device=device).endswith(f"use auto, cpu or cuda; did you mean '{meant}'?")
 
 
 def test_baseline_left_open_where_the_study_has_no_allowed_value() -> None:

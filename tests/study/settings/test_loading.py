@@ -168,7 +168,7 @@ def test_study_yaml_of_a_results_folder_is_the_same_study(study_file, tmp_path: 
         (
             "name: sweep",
             "name: sweep\nobjectives: {accuracy: max, neighbour_purity: max}",
-            "objectives.neighbour_purity cannot be an objective; allowed: accuracy, support_bytes,",
+            "objectives.neighbour_purity is no objective. Known: accuracy, epoch_s, peak_memory_bytes,",
         ),
         (
             "name: sweep",
@@ -229,7 +229,11 @@ def test_fewer_trials_than_baselines(study_file) -> None:
             "data: {name: digit}",
             r"s\.yaml \(rehearsal\): data\.name is 'digit'; allowed: .*; did",
         ),
-        ("space: {k: {low: 5}}", "space: {kk: {low: 5}}", r"s\.yaml \(rehearsal\): space\.kk\.high is missing"),
+        (
+            "space: {k: {low: 5}}",
+            "space: {kk: {low: 5}}",
+            r"s\.yaml \(rehearsal\): space\.kk is not a known parameter; did you mean",
+        ),
         ("  train: {epochs: 20}", "  name: x", r"s\.yaml: rehearsal may not change 'name'"),
         ("  train: {epochs: 20}", "  rehearsal: {}", r"s\.yaml: rehearsal may not change 'rehearsal'"),
     ],
@@ -250,6 +254,14 @@ def test_rehearsal_must_be_there_and_a_mapping(study_file) -> None:
     [
         ("train.epoch=3", "--set train.epoch=3: train.epoch is not a known setting; did you mean 'epochs'?"),
         ("search.trials=many", "--set search.trials='many': search.trials must be a whole number, got 'many' (text)"),
+        (
+            "space.metod.choices=[kmclr]",
+            "s.yaml: space.metod is not a known parameter; did you mean 'method'? Known: balance,",
+        ),
+        (
+            "space.k.choices=[5]",
+            "--set space.k.choices=a list [5]: space.k: choices are written as a plain list, for example [50, 400]; a ",
+        ),
         ("space.kk=[1]", "s.yaml: space.kk is not a known parameter; did you mean 'k'?"),
         ("confirm.seeds=3", "--set confirm.seeds=3: confirm.seeds must be a list, got 3"),
     ],

@@ -124,6 +124,12 @@ def test_folder_and_binary_file_are_refused(tmp_path: Path) -> None:
         ("trian: {}", "run.yaml: trian is not a known setting; did you mean 'train'? Known: augment, data,"),
         ("epochs: 3", "run.yaml: epochs is not a known setting; did you mean 'train.epochs'? Known:"),
         ("zzz: 3", "run.yaml: zzz is not a known setting. Known: augment,"),
+        ("method: KMLCR", "run.yaml: method is 'KMLCR'; allowed: .*; did you mean 'kmclr'?"),
+        (
+            "learning_rte: 3",
+            "run.yaml: learning_rte is not a known setting; did you mean 'optimizer.learning_rate'? Kno",
+        ),
+        ("train: {optimizr: 3}", "run.yaml: train.optimizr is not a known setting; did you mean 'optimizer'? Known: "),
         ("method: kmcl", "run.yaml: method is 'kmcl'; allowed: 'kmclr', 'nnclr', 'none', .*; did you mean 'kmclr'?"),
         ("preset: sed", "run.yaml: preset is 'sed'; allowed: 'strong' or 'seed'; did you mean 'seed'?"),
         ("heads: {projector_layers: 4}", "run.yaml: heads.projector_layers is 4; allowed: 2 or 3"),
