@@ -146,6 +146,9 @@ class WandbSink:
 
     def end(self, trial_id: str, line: Mapping[str, Any]) -> None:
         run = self.runs.pop(trial_id, None)
+        if run is None and line["status"] == schema.STOPPED:  # its run was finished when it paused, and says so
+            config = {k: line[k] for k in ("method", "label", "seed", "params", "point", "baseline")}
+            run = self._init(trial_id, f"{self.options['study']}/{line['stage']}", line["stage"], config)
         if run is not None:
             run.summary.update({"status": line["status"], **numbers(line["metrics"])})
             self._finish(run, exit_code=0 if line["status"] in (schema.COMPLETED, schema.STOPPED) else 1)
