@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analysis.report.by_method import among_kinds
 from analysis.report.history import paused
+from analysis.report.kinds import among_kinds
 from analysis.report.naming import ON_PAR, chosen, name_of, percent, seeds, values_of
 from analysis.report.tables import is_given, reference_point
 from analysis.report.verdict import first_sentence

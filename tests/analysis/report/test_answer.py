@@ -13,7 +13,7 @@ from scipy import stats
 
 from analysis.report import answer as words
 from analysis.report import tables
-from analysis.report.by_method import among_kinds
+from analysis.report.kinds import among_kinds
 from analysis.results import points
 from analysis.results.front import Front, FrontStatistics
 from analysis.results.load import load
