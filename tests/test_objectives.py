@@ -40,7 +40,7 @@ def check_printed(printed: Sequence[str], kind: str, ends: Sequence[Mapping[str,
         assert f"/{end['max_epochs']} | {line_of(end, objectives)} | best " in line
     at = printed.index(HEADINGS[kind])
     completed, front = dominance.completed(ends, objectives), dominance.front(ends, objectives)
-    assert printed[at - 1] == f"Pareto front of {len(completed)} completed trials (validation, seed 0)"
+    assert printed[at - 1] == f"Pareto front of {len(completed)} completed trials (validation, seed 0: n = 1 each)"
     assert list(printed[at + 1 : at + 1 + len(front)]) == [row_of(end, objectives) for end in reversed(front)]
 
 

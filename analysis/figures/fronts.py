@@ -47,7 +47,7 @@ def y_title(found: Front) -> str:
     """The score, and how few seeds it is of if they are few: also a picture without its caption says so."""
     counts = found.points["n"]
     few = found.score.stage == schema.CONFIRM and counts.min() < FEW
-    return found.score.title + (f", {seeds_in_words(counts)}" if few else "")
+    return found.score.title + (f"<br>{seeds_in_words(counts)}" if few else "")
 
 
 def repeats_words(found: Front) -> str:

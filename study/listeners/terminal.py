@@ -220,7 +220,7 @@ class Terminal:
         if not done:
             self.console.print("No trial has completed, so there is no front.")
             return
-        title = f"Pareto front of {done} completed trials (validation, seed {self.study.seed})"
+        title = f"Pareto front of {done} completed trials (validation, seed {self.study.seed}: n = 1 each)"
         table = Table("trial", "point", title=title, box=None, pad_edge=False)
         for name in objectives:
             table.add_column(heading(name), justify="right")

@@ -133,7 +133,7 @@ def test_quiet_says_nothing_but_the_front(tmp_path) -> None:
     display.front(recorder.journal)
     recorder.journal.close()
     printed = screen.getvalue()
-    assert "Pareto front of 1 completed trials (validation, seed 0)" in printed
+    assert "Pareto front of 1 completed trials (validation, seed 0: n = 1 each)" in printed
     assert "search-0000" in printed
     assert "75.00" in printed
     assert "search-0001" not in printed
