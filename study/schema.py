@@ -22,13 +22,15 @@ from trainables import shapes
 from trainables import wording as wording
 from trainables.files import SCHEMA_VERSION as SCHEMA_VERSION
 from trainables.settings.yaml_text import ConfigError, parse
-from trainables.shapes import INSTANT, NUMBER, TEXT, TRUTH, VALUE, WHOLE
+from trainables.shapes import COLOUR, INSTANT, NUMBER, TEXT, TRUTH, VALUE, WHOLE
+from trainables.vocabulary import parts as parts
 from trainables.vocabulary.errors import *  # noqa: F403
 from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.methods_and_support_sets import *  # noqa: F403
 from trainables.vocabulary.methods_and_support_sets import METHODS
 from trainables.vocabulary.metrics_and_objectives import *  # noqa: F403
 from trainables.vocabulary.metrics_and_objectives import ACCURACY, METRICS, OBJECTIVES, REPORT_METRICS
+from trainables.vocabulary.registry import Live as Live
 from trainables.vocabulary.stages_and_statuses import *  # noqa: F403
 from trainables.vocabulary.stages_and_statuses import CONFIRM, STAGES, STATUSES
 
@@ -114,7 +116,7 @@ TRIAL_FIELDS = {
     "trial_id": TEXT,  # unique in the study, all stages
     "number": WHOLE,  # 0, 1, 2, ... in order of creation, per stage
     "status": shapes.one_of(STATUSES),
-    "method": shapes.one_of(tuple(METHODS)),
+    "method": shapes.one_of(METHODS),
     "label": TEXT,  # what a person reads: "kmclr k=400 t=0.2"
     "seed": WHOLE,
     "params": shapes.mapping(VALUE),  # flat: {"k": 400, "temperature": 0.2, ...}; only those that apply to the method
@@ -211,6 +213,19 @@ MANIFEST_FIELDS = {
     ),
 }
 
+OWN = "own"  # where the study has parts of its user's own
+_METHOD = {"support": TEXT, "predictor": TRUTH, "loss": TEXT, "momentum": TEXT, "colour": shapes.maybe(COLOUR)}
+MANIFEST_EXTRAS = {
+    OWN: shapes.shape(
+        {
+            "parts": shapes.mapping(TEXT),  # setting -> name: {"support.name": "mypkg.sets:RandomMemory"}
+            "methods": shapes.mapping(shapes.shape(_METHOD)),  # by the name they show
+            "support_sets": shapes.mapping(shapes.shape({"size": shapes.maybe(TEXT)})),  # by the name in the settings
+        }
+    )
+}
+"""Fields that a manifest may have."""
+
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The folder's manifest. Raises DamagedFile naming it, and the field, if it is none of this schema version."""
@@ -225,7 +240,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         if isinstance(error, UserError):
             raise
         raise files.DamagedFile(f"{path}: {files.TOO_MUCH_WORDS}; restore the file from a backup") from None
-    shapes.shape(MANIFEST_FIELDS).check(found, str(path))
+    shapes.shape(MANIFEST_FIELDS, MANIFEST_EXTRAS).check(found, str(path))
+    parts.learn(found.get(OWN, {}))
     objectives = found["objectives"]
     if next(iter(objectives.items()), None) != (ACCURACY, "max"):
         raise files.DamagedFile(f"{path}: objectives must begin with accuracy: max, got {shapes.shown(objectives)}")

@@ -29,6 +29,7 @@ from trainables import checkpoint
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.evaluation import offline
 from trainables.failures import TimedOut
+from trainables.settings import own_code
 from trainables.settings.config import DataConfig, RunConfig
 from trainables.trial import Trial
 
@@ -77,7 +78,9 @@ class TrialActor(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         self.label = str(config.get("label", "trial"))
-        self.run_config = RunConfig(**config["run"])
+        self.run_config = RunConfig(
+            **own_code.resolved(config["run"], self.label, allow_code=True)
+        )  # as the driver was
         self.max_epochs = min(int(config.get("max_epochs", self.run_config.train.epochs)), self.run_config.train.epochs)
         self.confirm = config.get("stage") == "confirm"
         self.linear_epochs = int(config.get("linear_epochs", 90))

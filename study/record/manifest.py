@@ -15,12 +15,14 @@ from study.record.journal import now, plain
 from study.settings.config import StudyConfig
 from trainables import files
 from trainables.lines import MOST_NAMED
+from trainables.settings import own_code
 from trainables.settings.changes import differences, refused_on_resume
 
 
 def new(study: StudyConfig, *, rehearsal: bool, command: str, data: Mapping[str, Any], rungs: list[int]) -> dict:
     """A manifest with every field of schema.MANIFEST_FIELDS, status `running`, no session yet."""
     hardware = machine.hardware()
+    own = own_code.names_in(study.model_dump())
     return {
         "schema": schema.SCHEMA_VERSION,
         "study": study.name,
@@ -40,6 +42,7 @@ def new(study: StudyConfig, *, rehearsal: bool, command: str, data: Mapping[str,
         "started": now(),
         "ended": None,
         "sessions": [],
+        **({schema.OWN: {"parts": own, **schema.parts.described(own.values())}} if own else {}),
     }
 
 
