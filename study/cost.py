@@ -194,7 +194,7 @@ def _trains_on_gpu(study: StudyConfig) -> bool:
 def _image_bytes(sizes: Any) -> int:
     count = getattr(sizes, "sizes", None)
     images = sum(v or 0 for v in count.values()) if count else sizes.train + sizes.validation
-    return images * sizes.channels * sizes.image_size**2
+    return int(images * sizes.channels * sizes.image_size**2)
 
 
 def _share(study: StudyConfig, address: str | None) -> Any:
@@ -265,14 +265,14 @@ def expected_epochs(study: StudyConfig) -> int:
     generator, played = np.random.default_rng(0), min(trials, REPLAYED)
     each = [[rungs.epochs[number % rungs.brackets :], number % rungs.brackets] for number in range(played)]
     repeats = max(4, min(REPEATS, 4 * REPLAYED // played))
-    replays = [_replay(generator.random(played), each, full, rungs.reduction_factor) for _ in range(repeats)]
+    replays = [_replay(generator.random(played).tolist(), each, full, rungs.reduction_factor) for _ in range(repeats)]
     total = statistics.mean(map(sum, replays))
     if trials > played:
         total += (trials - played) * statistics.mean(statistics.mean(ends[played // 2 :]) for ends in replays)
     return round(total)
 
 
-def _replay(qualities: Sequence[float], each: Sequence[Sequence], full: int, eta: int) -> list[int]:
+def _replay(qualities: Sequence[float], each: Sequence[Sequence[Any]], full: int, eta: int) -> list[int]:
     """Epochs of each of the trials, which arrive in turn; `each`: the rungs that a trial meets, and its bracket."""
     reached: dict[tuple[int, int], list[float]] = {}
     ends = []

@@ -94,7 +94,7 @@ def disk_full_cause(error: BaseException, folder: Path) -> BaseException | None:
         vaguely = any(words in said for words in VAGUE_WORDS) and (free_bytes(folder) or 0) < NO_ROOM_BYTES
         if full or vaguely or any(words in said for words in DISK_FULL_WORDS):
             best = link
-            if full and link.filename:
+            if full and isinstance(link, OSError) and link.filename:
                 break
     return best
 

@@ -35,7 +35,7 @@ class Launch:
     @property
     def only_report(self) -> bool:
         """Whether nothing is trained."""
-        return self.asked.stage == "report"
+        return bool(self.asked.stage == "report")
 
     def reported_after(self, code: int) -> bool:
         """Whether a report follows a run with this exit code: also where the study ended with trials that failed."""
@@ -44,7 +44,7 @@ class Launch:
 
     def _finished(self) -> bool:
         with contextlib.suppress(files.DamagedFile):
-            return schema.read_manifest(self.folder)["status"] == "finished"
+            return bool(schema.read_manifest(self.folder)["status"] == "finished")
         return False
 
 
@@ -53,7 +53,7 @@ def load(asked: Namespace) -> Launch:
     asked = Namespace(**{**vars(asked), "out": str(files.user_path(asked.out, "--out"))})
     if asked.retry is not None:
         if asked.stage == "report":
-            raise files.UserError("--retry trains, --stage report does not: leave one of them out")
+            raise schema.UserError("--retry trains, --stage report does not: leave one of them out")
         asked.resume = True
     if asked.address:
         ports.check_address(asked.address)

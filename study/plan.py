@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from study.cost import Need, Plan, make_plan
-from study.settings import loading, space
+from study.settings import space
 from study.settings.config import RangeSpec, StudyConfig
 from study.settings.loading import Loaded
 from trainables.settings import edge
+from trainables.settings.changes import Change
 from trainables.settings.presets import PRESETS
 from trainables.vocabulary.metrics_and_objectives import OBJECTIVES
 from trainables.wording import bytes_in_words, seconds_in_words, value_in_words
@@ -145,7 +146,7 @@ def _render_space(study: StudyConfig, console: Console) -> None:
     console.print(table)
 
 
-def _preset_rows(study: StudyConfig) -> list[loading.Change]:
+def _preset_rows(study: StudyConfig) -> list[Change]:
     """What the preset sets, its default, and what holds in this study, which may search or overrule it."""
     plain = StudyConfig(name="defaults", space={})
     defaults, own = (edge.flatten(s.model_dump(mode="json")) for s in (plain, study))
@@ -159,7 +160,7 @@ def _preset_rows(study: StudyConfig) -> list[loading.Change]:
     return rows
 
 
-def _render_changes(kind: str, title: str, rows: Iterable[loading.Change], console: Console) -> None:
+def _render_changes(kind: str, title: str, rows: Iterable[Change], console: Console) -> None:
     rows = [row for row in rows if row[1] != row[2]]
     if not rows:
         return

@@ -15,6 +15,7 @@ from typing import Any
 from study import disk_and_storage, schema
 from study.interrupt import Interrupted, StopSignals, StudyStopped
 from study.listeners import terminal, tracker
+from study.listeners.believer import Believer
 from study.record import checkpoints, manifest, results_folder
 from study.record.budget import Budget
 from study.record.journal import Journal, JournalWriteError
@@ -111,13 +112,19 @@ class StudyRun:
         self.signals = signals
         self.going_on = going_on
         self.session: Any = None
-        self.recorder: Recorder | None = None
+        self._recorder: Recorder | None = None
         self.screen = terminal.Terminal(self.study, quiet=options.quiet)
         self.rungs = make_rungs(self.study.scheduler, self.study.objectives, self.study.train.epochs)
         self.turn = threading.RLock()
         """Held by whoever writes into the folder while Ray runs: the main thread, or the watchdog at the end."""
         self.needing_ray: list[Any] = []
         """Listeners that cannot be asked once Ray is gone."""
+
+    @property
+    def recorder(self) -> Recorder:
+        """Of the open folder."""
+        assert self._recorder is not None
+        return self._recorder
 
     # --- the folder ---
     def _open(self) -> None:
@@ -139,14 +146,15 @@ class StudyRun:
         retry = {"which": self.options.retry, "trials": len(again)} if self.options.retry else None
         manifest.begin_session(self.record, command, self.journal.damage, storage=self.storage, retry=retry)
         manifest.save(self.folder, self.record)
-        self.recorder = Recorder(self.journal, self.study.objectives)
+        self._recorder = Recorder(self.journal, self.study.objectives)
         self.budget = Budget(self.study.budget, self.recorder, hours)
         for line in self.journal.damage:
             self.screen.announce(line)
         if self.options.retry:
             self.screen.say(f"Tried again: {', '.join(again)}" if again else "No trial is to be tried again.")
         self.screen.attach(self.journal)
-        self.recorder.listeners = [self.screen, *self._trackers()]
+        self.believer = Believer(self.study, self.journal, self.screen.announce)
+        self.recorder.listeners = [self.screen, self.believer, *self._trackers()]
 
     def _trackers(self) -> list[Any]:
         began = self.record["started"]
@@ -263,6 +271,7 @@ class StudyRun:
             stop_at_once=self.signals.reason,
             again=self._resume_command,
             turn=self.turn,
+            believe=self.believer.write,
         )
 
     def _stages(self) -> list[str]:
@@ -282,7 +291,7 @@ class StudyRun:
 
     def _interrupted(self, signum: int) -> int:
         name = signal.Signals(signum).name
-        if self.recorder is None:
+        if self._recorder is None:
             begun = results_folder.begun(self.folder)
             again = f"continue with: {self._resume_command()}" if begun else "start again with the same command."
             self.screen.announce(f"Stopped by {name} before the first trial; {again}")
@@ -306,7 +315,7 @@ class StudyRun:
 
     def _failed(self, error: BaseException) -> None:
         """Leave a truthful folder behind, as far as the disk allows."""
-        if self.recorder is None:
+        if self._recorder is None:
             return
         with contextlib.suppress(OSError):
             self.recorder.interrupt()

@@ -49,10 +49,12 @@ FIGURES_DIR = "figures"
 TABLES_DIR = "tables"
 PROJECTIONS_DIR = "projections"  # optional: <trial_id>.jsonl, 2-D pictures of prototypes and embeddings over epochs
 REPORT_HTML = "report.html"
+BELIEF_FILE = "belief.json"  # what a model makes of the search's trials: newest state, written whole; see BELIEF
+NEXT_FILE = "next.yaml"  # the run file of the point that is most worth trying next, if there is one
 LOCK_FILE = ".lock"
 
 _OF_LINES = (DRAWS_FILE, TURNS_FILE, TRIALS_FILE, REPORTS_FILE)
-_FILES = (STUDY_FILE, MANIFEST_FILE, LINES_FILE, OPTUNA_FILE, LOCK_FILE, *_OF_LINES)
+_FILES = (STUDY_FILE, MANIFEST_FILE, LINES_FILE, OPTUNA_FILE, BELIEF_FILE, NEXT_FILE, LOCK_FILE, *_OF_LINES)
 _BESIDE = tuple(f"{OPTUNA_FILE}{suffix}" for suffix in OPTUNA_SUFFIXES)
 _FOLDERS = (RAY_DIR, FIGURES_DIR, TABLES_DIR, PROJECTIONS_DIR)
 
@@ -171,6 +173,53 @@ def check_of_one_study(folder: Path, draws: Any, reports: Any, ends: Any) -> Non
         raise files.DamagedFile(f"{folder / one} and {other} {why}; restore the files from a backup")
 
 
+# --- belief.json ---
+BAND = ("accuracy", "low_1sd", "high_1sd", "low_95", "high_95")
+"""Predicted accuracy (%) of a point, a single run's noise left out: median, and where it lies with 68 % and 95 %."""
+TRIAL_STATES = ("finished", "stopped", "paused", "running", "failed")
+_BAND = shapes.shape(dict.fromkeys(BAND, NUMBER))
+_POINT = {"label": TEXT, "method": shapes.one_of(tuple(METHODS)), "costs": shapes.mapping(NUMBER)}
+"""costs: support_bytes, and the objectives beside accuracy as expected at full budget, where there is a model."""
+BELIEF = {
+    "schema": WHOLE,
+    "time": INSTANT,
+    "without": shapes.maybe(TEXT),  # why there is no model; null: there is one
+    "trials": shapes.Each(  # of the search, in the order of their numbers
+        shapes.shape(
+            {
+                "trial_id": TEXT,
+                "state": shapes.one_of(TRIAL_STATES),
+                "epochs": WHOLE,
+                "observed": shapes.maybe(NUMBER),  # accuracy (%) at its last epoch
+                **_POINT,
+            },
+            {"believed": _BAND},  # at full budget
+        )
+    ),
+    "curves": shapes.Each(  # of each method, by rising bytes: the point expected to be most accurate at that size
+        shapes.shape({"method": _POINT["method"], "sizes": shapes.Each(shapes.shape({**_POINT, "believed": _BAND}))})
+    ),
+    "choices": shapes.mapping(
+        shapes.Each(TEXT)
+    ),  # confirm.choose -> the trials it takes, baselines apart; no model: none of it
+}
+_NEXT = shapes.shape({**_POINT, "params": shapes.mapping(VALUE), "gain": NUMBER, "believed": _BAND}, {"share": NUMBER})
+"""gain: expected hypervolume gain in scaled costs; share: of the front's own hypervolume."""
+
+
+def read_belief(folder: Path) -> dict[str, Any] | None:
+    """The folder's belief.json; None where there is none (an earlier version, or a search that has not got so far).
+
+    Raises DamagedFile naming it, and the field, if it is none of this schema version.
+    """
+    path = folder / BELIEF_FILE
+    if not path.exists():
+        return None
+    return shapes.shape(BELIEF, {"next": _NEXT}).check(
+        _read_json(path, "remove it; --resume writes it anew"), str(path)
+    )
+
+
 # --- manifest.json ---
 MANIFEST_FIELDS = {
     "schema": WHOLE,
@@ -230,16 +279,7 @@ MANIFEST_EXTRAS = {
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The folder's manifest. Raises DamagedFile naming it, and the field, if it is none of this schema version."""
     path = folder / MANIFEST_FILE
-    try:
-        found = files.checked(json.loads(_text(path)), str(path))
-    except json.JSONDecodeError as error:
-        raise files.DamagedFile(
-            f"{path}:{error.lineno}: not JSON ({error.msg}); restore the file from a backup"
-        ) from None
-    except files.TOO_MUCH as error:
-        if isinstance(error, UserError):
-            raise
-        raise files.DamagedFile(f"{path}: {files.TOO_MUCH_WORDS}; restore the file from a backup") from None
+    found = _read_json(path)
     shapes.shape(MANIFEST_FIELDS, MANIFEST_EXTRAS).check(found, str(path))
     parts.learn(found.get(OWN, {}))
     objectives = found["objectives"]
@@ -267,12 +307,22 @@ _STUDY = shapes.shape({"name": TEXT}, {"device": TEXT, "resources": shapes.shape
 """What is looked at one by one; the whole is compared with the study that is to go on, or shown as it is."""
 
 
-def _text(path: Path) -> str:
+def _read_json(path: Path, way_out: str = "restore the file from a backup") -> dict[str, Any]:
+    """An object of this schema version; DamagedFile otherwise."""
+    try:
+        return files.checked(json.loads(_text(path, way_out)), str(path))
+    except json.JSONDecodeError as error:
+        raise files.DamagedFile(f"{path}:{error.lineno}: not JSON ({error.msg}); {way_out}") from None
+    except files.TOO_MUCH as error:
+        if isinstance(error, UserError):
+            raise
+        raise files.DamagedFile(f"{path}: {files.TOO_MUCH_WORDS}; {way_out}") from None
+
+
+def _text(path: Path, way_out: str = "restore the file from a backup") -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise files.DamagedFile(f"{path}: missing, so {path.parent} is not the results folder of a study") from None
     except UnicodeDecodeError as error:
-        raise files.DamagedFile(
-            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); restore the file from a backup"
-        ) from None
+        raise files.DamagedFile(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); {way_out}") from None

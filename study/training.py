@@ -47,8 +47,10 @@ class Training:
     """A signal alone."""
     again: Callable[[], str]
     """The command to go on with."""
-    turn: AbstractContextManager
+    turn: AbstractContextManager[Any]
     """Held by whoever writes into the folder while Ray runs."""
+    believe: Callable[[], Any]
+    """Writes down what a model makes of the search (`study.listeners.believer`)."""
 
     def stage(self, name: str) -> None:
         """Train what is left of a stage. Raises StudyStopped, DiskFull, StorageGone."""
@@ -76,6 +78,9 @@ class Training:
         if turns is not None:
             with self.turn:
                 turns.stop_the_rest(self.recorder)
+        if name == schema.SEARCH:
+            with self.turn:
+                self.believe()
 
     def _settled(self, name: str, tasks: Sequence[Task]) -> list[Task]:
         """Those that have not ended, after their reports have been heard; the others' ends are on record then."""
@@ -154,7 +159,7 @@ class Training:
         ends = self.journal.final_ends(schema.SEARCH)
         numbers = stages.being_confirmed((*self.journal.reports, *self.journal.ends.values()))
         begun = set(map(stages.point_of, numbers))
-        expected = self._expected(ends) if self.study.confirm.choose == "model" else None
+        expected = self._expected() if self.study.confirm.choose == "model" else None
         points = stages.confirm_points(ends, self.study.objectives, self.study.confirm.max_points, begun, expected)
         if not points:
             raise schema.UserError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")
@@ -162,14 +167,12 @@ class Training:
             self.screen.say(f"The search stage has {len(ends)} of {self.study.search.trials} trials; confirming these.")
         return stages.confirm_tasks(self.study, points, numbers)
 
-    def _expected(self, ends: list[dict[str, Any]]) -> dict[str, tuple[float, ...]] | None:
+    def _expected(self) -> dict[str, tuple[float, ...]] | None:
         """The costs that a model expects of the search's trials; None, with a line, if there is no model."""
-        from study.search import confirming
-        from study.search.front.question import question_of
-
-        try:
-            return confirming.expected_costs(question_of(self.study), ends, self.journal.reports)
-        except ValueError as error:  # numpy's LinAlgError is one
-            reason = str(error).splitlines()[0]
-            self.screen.say(f"confirm.choose: model has no model, so the observed front is confirmed: {reason}")
-            return None
+        found = self.believe()
+        expected: dict[str, tuple[float, ...]] | None = None if found is None else found.expected
+        if expected is not None:
+            return expected
+        reason = "it could not be fitted" if found is None else found.without
+        self.screen.say(f"confirm.choose: model has no model, so the observed front is confirmed: {reason}")
+        return None

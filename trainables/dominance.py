@@ -94,7 +94,7 @@ def front(ends: Iterable[Mapping[str, Any]], objectives: Objectives) -> list[Map
     return [done[i] for i in sorted(kept, key=lambda i: (tuple(costs[i]), i))]
 
 
-def hypervolume(costs_NM: np.ndarray, reference_M: Sequence[float]) -> float:
+def hypervolume(costs_NM: np.ndarray, reference_M: Sequence[float] | np.ndarray) -> float:
     """Volume that the points dominate within the reference point; higher is better, 0 if no point is inside.
 
     By slicing along the last objective: O(N^(M-1) log N), for fronts of some dozens of points and few objectives.

@@ -44,5 +44,5 @@ def offline_bars(trials: pd.DataFrame, costs: Sequence[str]) -> tuple[Bar, ...]:
 
 def _bar(point: str, part: pd.DataFrame, costs: Sequence[str], means: Mapping[str, Interval]) -> Bar:
     first = part.iloc[0]
-    found = [means[m] if m in means and means[m].n else None for m in ("test_acc1", "test_acc5")]
-    return Bar(point, str(first["label"]), str(first["method"]), {n: float(part[n].mean()) for n in costs}, *found)
+    acc1, acc5 = (means[m] if m in means and means[m].n else None for m in ("test_acc1", "test_acc5"))
+    return Bar(point, str(first["label"]), str(first["method"]), {n: float(part[n].mean()) for n in costs}, acc1, acc5)

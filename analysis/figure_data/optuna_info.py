@@ -78,7 +78,7 @@ def _read(path: Path, changed: int, objectives: tuple[str, ...]) -> optuna.Study
     return study
 
 
-def _copy_and_read(path: Path, copy: Path, objectives: int) -> tuple[list[FrozenTrial], list]:
+def _copy_and_read(path: Path, copy: Path, objectives: int) -> tuple[list[FrozenTrial], list[Any]]:
     import optuna
     import sqlalchemy
 
@@ -112,7 +112,7 @@ def method_of(trial: FrozenTrial) -> str:
 
 def _draw(trial: FrozenTrial) -> dict[str, Any]:
     """The line of draws.jsonl that the trial stands for."""
-    return trial.user_attrs.get(schema.OPTUNA_DRAW, {})
+    return dict(trial.user_attrs.get(schema.OPTUNA_DRAW, {}))
 
 
 def only(study: optuna.Study, method: str, parameters: list[str] | None = None) -> optuna.Study:
@@ -120,7 +120,8 @@ def only(study: optuna.Study, method: str, parameters: list[str] | None = None) 
     import optuna
 
     part = optuna.create_study(directions=study.directions)
-    part.set_metric_names(list(study.metric_names or []) or None)
+    if study.metric_names:
+        part.set_metric_names(list(study.metric_names))
     for trial in done(study):
         if method_of(trial) == method:
             part.add_trial(_with(trial, parameters or [p for p in trial.params if p != "method"]))

@@ -140,7 +140,8 @@ def _set_of(law: str, sizes_K: np.ndarray, mean_K: np.ndarray, most: float) -> L
     fit = -LAWS[law](grid, points_P[best], c_P[best])
     top = float((mean_K + LAWS[law](sizes_K, points_P[best], c_P[best])).mean())
     ends = (max(inside[0] - 1, 0), min(inside[-1] + 1, len(logs_P) - 1))  # the first that are refused
-    return LawSet(law, float(points_P[best]), *(float(points_P[i]) for i in ends), grid, top + fit)
+    low, high = (float(points_P[i]) for i in ends)
+    return LawSet(law, float(points_P[best]), low, high, grid, top + fit)
 
 
 def _steps() -> np.ndarray:

@@ -47,7 +47,8 @@ def banded(curve: Curve) -> np.ndarray:
     """
     if len(curve.members) < 2:
         return curve.n >= BAND_FROM
-    return np.isfinite([values for _, values in curve.members]).sum(axis=0) >= BAND_FROM
+    finite = np.isfinite([values for _, values in curve.members])
+    return np.asarray(finite.sum(axis=0) >= BAND_FROM)
 
 
 class Curves(NamedTuple):

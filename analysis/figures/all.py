@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from analysis.figures import fronts, offline, optuna, prototypes, search, space, training
+from analysis.figures import belief, fronts, offline, optuna, prototypes, search, space, training
 from analysis.figures.figure import Maker
 
 MAKERS: tuple[Maker, ...] = (
     fronts.front,
     fronts.search_front,
+    belief.believed_accuracy,
+    belief.believed_front,
+    belief.confirm_moved,
     offline.offline_accuracy,
     optuna.parameter_importance,
     optuna.parallel_coordinates,

@@ -8,13 +8,14 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from analysis.figure_data import prototypes_info as moving
 from analysis.figure_data import training_info as data
+from analysis.figure_data.common import NotEnough
 from analysis.figures import style as looks
 from analysis.figures.figure import Skipped
 from analysis.figures.panels import score_title
@@ -39,7 +40,7 @@ class Box(NamedTuple):
     x: tuple[float, float]
     y: tuple[float, float]
 
-    def place(self, x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
+    def place(self, x: np.ndarray | Sequence[float], y: np.ndarray | Sequence[float]) -> list[tuple[float, float]]:
         """Data to pixels."""
         across = self.left + (np.asarray(x, float) - self.x[0]) / (self.x[1] - self.x[0]) * (self.right - self.left)
         down = self.bottom - (np.asarray(y, float) - self.y[0]) / (self.y[1] - self.y[0]) * (self.bottom - self.top)
@@ -180,7 +181,7 @@ def _band(sheet: Image.Image, box: Box, curve: data.Curve, known: np.ndarray) ->
     sheet.paste(Image.new("RGB", sheet.size, looks.colour(curve.group)), (0, 0), mask)
 
 
-def _dot(pen: ImageDraw.ImageDraw, at: tuple[float, float], radius: float, **how: object) -> None:
+def _dot(pen: ImageDraw.ImageDraw, at: tuple[float, float], radius: float, **how: Any) -> None:
     x, y = at
     pen.ellipse([x - radius, y - radius, x + radius, y + radius], **how)
 
@@ -253,8 +254,8 @@ def write_gifs(results: Sequence[Results], folder: Path) -> tuple[list[Path], li
             try:
                 frames = frames_of(one)
                 if len(frames) < 2:
-                    raise data.NotEnough("one epoch; an animation needs two")
-            except data.NotEnough as error:
+                    raise NotEnough("one epoch; an animation needs two")
+            except NotEnough as error:
                 skipped.append(Skipped(f"{own}.gif", str(error)))
                 continue
             path = Path(folder) / f"{own}.gif"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -56,10 +57,10 @@ def _sampling(panel: Panel) -> str:
 
 
 def _words(found: Sequence[Bar]) -> str:
-    return seeds_in_words([(bar.acc5 or bar.acc1).n for bar in found])
+    return seeds_in_words([mean.n for bar in found if (mean := bar.acc5 or bar.acc1) is not None])
 
 
-def _rows(found: Sequence[Bar]) -> list[dict]:
+def _rows(found: Sequence[Bar]) -> list[dict[str, Any]]:
     return [
         {"point": bar.point, "label": bar.label, "method": bar.method}
         | bar.costs
@@ -145,7 +146,7 @@ def _top(found: Sequence[Bar], key: str) -> float:
 
 def _end(bar: Bar, key: str) -> float:
     mean = getattr(bar, key)
-    return max(mean.high if math.isfinite(mean.high) else mean.mean, bar.published.get(key, 0.0))
+    return max(float(mean.high if math.isfinite(mean.high) else mean.mean), bar.published.get(key, 0.0))
 
 
 def _text(mean: Interval) -> str:
@@ -153,7 +154,7 @@ def _text(mean: Interval) -> str:
     return text if mean.n >= FEW else f"{text} ({n_in_words(mean.n)})"
 
 
-def _add_values(fig: go.Figure, found: Sequence[Bar], key: str, style: Style, where: dict) -> None:
+def _add_values(fig: go.Figure, found: Sequence[Bar], key: str, style: Style, where: dict[str, Any]) -> None:
     """Mean and interval in words, right of the bar, its interval and its diamond."""
     rows = [(i, bar) for i, bar in enumerate(found) if getattr(bar, key) is not None]
     fig.add_scatter(
@@ -163,7 +164,7 @@ def _add_values(fig: go.Figure, found: Sequence[Bar], key: str, style: Style, wh
     )  # fmt: skip
 
 
-def _add_bars(fig: go.Figure, found: Sequence[Bar], key: str, style: Style, where: dict) -> None:
+def _add_bars(fig: go.Figure, found: Sequence[Bar], key: str, style: Style, where: dict[str, Any]) -> None:
     for method in looks.order([bar.method for bar in found]):
         rows = [(i, getattr(bar, key), bar.label) for i, bar in enumerate(found) if bar.method == method]
         rows = [row for row in rows if row[1] is not None]
@@ -178,7 +179,7 @@ def _add_bars(fig: go.Figure, found: Sequence[Bar], key: str, style: Style, wher
         )  # fmt: skip
 
 
-def _add_published(fig: go.Figure, found: Sequence[Bar], key: str, style: Style, where: dict) -> None:
+def _add_published(fig: go.Figure, found: Sequence[Bar], key: str, style: Style, where: dict[str, Any]) -> None:
     rows = [(i, bar.published[key]) for i, bar in enumerate(found) if key in bar.published]
     if rows:
         fig.add_scatter(

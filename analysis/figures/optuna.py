@@ -71,7 +71,7 @@ def _importances(results: Results) -> dict[str, Importances]:
     return found
 
 
-def _importance_rows(info: dict[str, Importances]) -> list[dict]:
+def _importance_rows(info: dict[str, Importances]) -> list[dict[str, Any]]:
     return [
         {"objective": objective, "group": group, "parameter": name, "importance": share, "n": found.n[group]}
         for objective, found in info.items()
@@ -98,7 +98,7 @@ def draw_importances(panels: Sequence[Panel], style: Style) -> go.Figure:
     return fig
 
 
-def _add_importances(fig: go.Figure, found: Importances, style: Style, named: set[str], where: dict) -> None:
+def _add_importances(fig: go.Figure, found: Importances, style: Style, named: set[str], where: dict[str, Any]) -> None:
     place, places, texts = 0.0, [], []
     for group, shares in found.shares.items():
         ordered = sorted(shares.items(), key=lambda item: -item[1])

@@ -136,7 +136,7 @@ def score_title(results: Results) -> str:
     return in_two_lines(score_metric(results))
 
 
-def bars(means: Sequence[Interval], style: Style, colour: str) -> dict:
+def bars(means: Sequence[Interval], style: Style, colour: str) -> dict[str, Any]:
     """Error bars; none where the interval is not known."""
     return {
         "type": "data", "symmetric": False, "color": colour, "thickness": max(1.0, 0.7 * style.line),

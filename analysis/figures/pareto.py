@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -40,7 +41,7 @@ def draw_pareto(panels: Sequence[ParetoInfo], style: looks.Style) -> go.Figure:
         for number, study in enumerate(studies):
             for method in [*looks.order(info.points["method"]), None]:
                 _add_points(fig, info, style, study, method, number if len(studies) > 1 else None, named, where)
-        _axes(fig, info, style, len(panels), where)
+        axes(fig, info, style, len(panels), where)
     return fig
 
 
@@ -56,7 +57,7 @@ def _symbol(method: str | None, number: int | None) -> str:
 
 def _add_points(
     fig: go.Figure, info: ParetoInfo, style: looks.Style, study: str, method: str | None, number: int | None,
-    named: set, where: dict,
+    named: set[str], where: dict[str, Any],
 ) -> None:  # fmt: skip
     table = info.points[info.points["study"] == study]
     mine = table[table["method"] == method] if method else table[~table["method"].isin(looks.LOOKS)]
@@ -94,7 +95,7 @@ def _add_points(
         )
 
 
-def _error_bars(rows: pd.DataFrame, method: str | None, style: looks.Style) -> dict | None:
+def _error_bars(rows: pd.DataFrame, method: str | None, style: looks.Style) -> dict[str, Any] | None:
     if rows["low"].isna().all():
         return None
     up, down = (rows["high"] - rows["y"]).fillna(0), (rows["y"] - rows["low"]).fillna(0)
@@ -109,14 +110,15 @@ def _error_bars(rows: pd.DataFrame, method: str | None, style: looks.Style) -> d
     }
 
 
-def _hover(row: object, axis: Metric, kind: str) -> str:
+def _hover(row: Any, axis: Metric, kind: str) -> str:
     interval = f" [{row.low:.2f}, {row.high:.2f}], {n_in_words(row.n)}" if math.isfinite(row.low) else ""
     study = f"{row.study}<br>" if row.study else ""
     cost = wording.value_in_words(row.x, axis)
     return f"{study}<b>{row.label}</b><br>{row.y:.2f} %{interval}<br>{cost}<br>{kind}"
 
 
-def _axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, where: dict) -> None:
+def axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, where: dict[str, Any]) -> None:
+    """Titles and ticks of a panel's axes, `count` panels side by side."""
     low, high = info.x_range
     if where["col"] == 1:
         fig.update_yaxes(title_text=info.y_title, **where)
@@ -127,13 +129,13 @@ def _axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, wher
     if not info.axis.log:
         fig.update_xaxes(title_text=title, range=[low, high], **where)
         return
-    values, texts = byte_ticks(low if info.zero_at is None else _slot_edge(info), high)
+    values, texts = byte_ticks(low if info.zero_at is None else slot_edge(info), high)
     every = math.ceil(5 * 0.6 * style.font * (len(values) + 1) / panel_width(style, count))
     values, texts = values[(len(values) - 1) % every :: every], texts[(len(values) - 1) % every :: every]
     if info.zero_at is not None:
         values, texts = [info.zero_at, *values], ["0<br>(none)", *texts]
         fig.add_vrect(
-            x0=low, x1=_slot_edge(info), fillcolor=looks.GRID, opacity=0.55, line_width=0, layer="below", **where
+            x0=low, x1=slot_edge(info), fillcolor=looks.GRID, opacity=0.55, line_width=0, layer="below", **where
         )  # fmt: skip
     fig.update_xaxes(
         title_text=title, type="log", range=[math.log10(low), math.log10(high)], tickvals=values, ticktext=texts,
@@ -141,6 +143,7 @@ def _axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, wher
     )  # fmt: skip
 
 
-def _slot_edge(info: ParetoInfo) -> float:
+def slot_edge(info: ParetoInfo) -> float:
     """Right edge of the shaded strip that sets cost 0 apart, so that nobody reads it as a position on the scale."""
+    assert info.zero_at is not None
     return info.zero_at**2 / info.x_range[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -29,12 +30,12 @@ def class_colours(labels: np.ndarray) -> list[str]:
     return [CLASS_COLOURS[int(label) % len(CLASS_COLOURS)] for label in labels]
 
 
-def _chosen(results: Sequence[Results], name: str) -> tuple[Panel | None, Skipped | None]:
+def _chosen(results: Sequence[Results], name: str) -> Panel | Skipped:
     panels, skipped = collect(name, results, lambda r: data.movement(r.folder, r.trials))
-    return (None, skipped) if skipped else (max(panels, key=lambda p: len(p.info.pictures)), None)
+    return skipped or max(panels, key=lambda p: len(p.info.pictures))
 
 
-def _rows(info: data.Movement) -> list[dict]:
+def _rows(info: data.Movement) -> list[dict[str, Any]]:
     return [
         {
             "trial_id": info.trial_id,
@@ -70,9 +71,9 @@ def _caption(panel: Panel, several: bool) -> str:
 def prototype_stills(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """A few epochs side by side, with the way of some prototypes."""
     name, title = "prototypes", "Prototypes in the embedding"
-    panel, skipped = _chosen(results, name)
-    if panel is None:
-        return skipped
+    panel = _chosen(results, name)
+    if isinstance(panel, Skipped):
+        return panel
     fig = draw_stills(panel.info, style)
     fig.update_layout(title_text=title)
     caption = f"{_caption(panel, len(results) > 1)} Lines: the way of {TRAIL} prototypes since the picture to the left."
@@ -109,7 +110,7 @@ def draw_stills(info: data.Movement, style: Style) -> go.Figure:
     return fig
 
 
-def _dots(picture: data.Picture, style: Style) -> dict:
+def _dots(picture: data.Picture, style: Style) -> dict[str, Any]:
     keep = slice(None, MAX_SAMPLE)
     return {
         "x": picture.sample[keep, 0], "y": picture.sample[keep, 1], "mode": "markers", "name": "embeddings",
@@ -118,7 +119,7 @@ def _dots(picture: data.Picture, style: Style) -> dict:
     }  # fmt: skip
 
 
-def _rings(picture: data.Picture, method: str, style: Style) -> dict:
+def _rings(picture: data.Picture, method: str, style: Style) -> dict[str, Any]:
     return {
         "x": picture.vectors[:, 0], "y": picture.vectors[:, 1], "mode": "markers", "name": "prototypes",
         "marker": {"size": 0.85 * style.marker, "color": "rgba(255,255,255,0.55)",
@@ -143,9 +144,9 @@ def _ways(info: data.Movement, first: int, last: int) -> list[np.ndarray]:
 def prototype_animation(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """All pictures one after the other, with a slider."""
     name, title = "prototypes_animated", "Prototypes moving through the embedding"
-    panel, skipped = _chosen(results, name)
-    if panel is None:
-        return skipped
+    panel = _chosen(results, name)
+    if isinstance(panel, Skipped):
+        return panel
     fig = draw_animation(panel.info, style)
     fig.update_layout(title_text=title)
     finish(fig, style, [panel.results])
@@ -178,7 +179,7 @@ def draw_animation(info: data.Movement, style: Style) -> go.Figure:
     return fig
 
 
-def _epoch_note(epoch: int, style: Style) -> dict:
+def _epoch_note(epoch: int, style: Style) -> dict[str, Any]:
     return {
         "text": f"epoch {epoch}", "x": 0.02, "xref": "x domain", "y": 0.98, "yref": "y domain", "xanchor": "left",
         "yanchor": "top", "showarrow": False, "font": {"size": style.font, "color": looks.INK}, "name": "epoch",
@@ -194,7 +195,7 @@ def _keep_notes(fig: go.Figure) -> None:
         frame_.layout = {"annotations": own}
 
 
-def _controls(pictures: Sequence[data.Picture], style: Style) -> dict:
+def _controls(pictures: Sequence[data.Picture], style: Style) -> dict[str, Any]:
     """Slider and play button below the drawing."""
     how = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}, "transition": {"duration": 0}}
     play = {"fromcurrent": True, "frame": {"duration": 250, "redraw": False}, "transition": {"duration": 200}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -35,7 +36,7 @@ def _rung_caption(panels: Sequence[Panel]) -> str:
     )
 
 
-def _rung_rows(info: data.RungCounts) -> list[dict]:
+def _rung_rows(info: data.RungCounts) -> list[dict[str, Any]]:
     return [
         {"method": m, "epoch": end, "trials": info.trials[m], "reached": info.reached[m][i], "spent": info.spent[m][i]}
         for m in info.methods
@@ -133,7 +134,7 @@ def _two_groups(panels: Sequence[Panel]) -> bool:
     return len(_groups(panels)) > 1
 
 
-def _volume_rows(groups: dict[str, data.HypervolumeOverTime]) -> list[dict]:
+def _volume_rows(groups: dict[str, data.HypervolumeOverTime]) -> list[dict[str, Any]]:
     return [
         {"group": group, "epochs_spent": e, "hypervolume": v, "front_size": f, "completed": label}
         for group, info in groups.items()
@@ -200,7 +201,7 @@ def agreement_words(info: data.RankAgreement) -> str:
     return f"{who}; Kendall's tau {rungs or 'without rungs'}."
 
 
-def _agreement_rows(info: data.RankAgreement) -> list[dict]:
+def _agreement_rows(info: data.RankAgreement) -> list[dict[str, Any]]:
     groups = {"all": info.overall, **info.by_method}
     return [
         {"group": group, "epoch": epoch, **found._asdict()}
@@ -236,7 +237,7 @@ def draw_agreement(panels: Sequence[Panel], style: Style) -> go.Figure:
 
 def _add_correlation(
     fig: go.Figure, epochs: Sequence[int], found: Sequence[data.Agreement], what: str, name: str, colour: str,
-    dash: str, style: Style, where: dict, legend: bool,
+    dash: str, style: Style, where: dict[str, Any], legend: bool,
 ) -> None:  # fmt: skip
     low, high = ([getattr(a, f"{what}_{end}") for a in found] for end in ("low", "high"))
     for bound, fill in ((high, None), (low, "tonexty")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -98,7 +99,7 @@ def by_k_words(info: data.AccuracyByK) -> str:
     return f"{start} {saturation_words(info.saturation)}{rest}"
 
 
-def _by_k_rows(info: data.AccuracyByK) -> list[dict]:
+def _by_k_rows(info: data.AccuracyByK) -> list[dict[str, Any]]:
     trials = [{"what": "trial", "k": k, "accuracy": a} for k, a in zip(info.k, info.accuracy, strict=True)]
     means = [
         {"what": "mean", "k": k, "accuracy": m.mean, "low": m.low, "high": m.high, "n": m.n}
@@ -146,7 +147,7 @@ def _log10(value: float) -> float:
     return float(np.log10(value))
 
 
-def _draw_trials(fig: go.Figure, info: data.AccuracyByK, style: Style, where: dict) -> None:
+def _draw_trials(fig: go.Figure, info: data.AccuracyByK, style: Style, where: dict[str, Any]) -> None:
     legend = where.pop("legend")
     colour = looks.colour("kmclr")
     repeated = [(k, mean) for k, mean in zip(info.sizes, info.means, strict=True) if mean.n > 1]
@@ -175,7 +176,7 @@ def _draw_trials(fig: go.Figure, info: data.AccuracyByK, style: Style, where: di
 LAWS = {"power": ("a − b k<sup>−c</sup>", "solid"), "exponential": ("a − b e<sup>−ck</sup>", "dash")}
 
 
-def _draw_saturation(fig: go.Figure, info: data.AccuracyByK, style: Style, where: dict) -> None:
+def _draw_saturation(fig: go.Figure, info: data.AccuracyByK, style: Style, where: dict[str, Any]) -> None:
     """The laws that fit, and what they allow together where that is within the sizes tried."""
     found = info.saturation
     for law in found.laws:
@@ -192,7 +193,7 @@ def _draw_saturation(fig: go.Figure, info: data.AccuracyByK, style: Style, where
     _note(fig, _short(found), style, where)
 
 
-def _note(fig: go.Figure, text: str, style: Style, where: dict) -> None:
+def _note(fig: go.Figure, text: str, style: Style, where: dict[str, Any]) -> None:
     """Above the panel, right: nothing of the drawing is there."""
     fig.add_annotation(
         text=text, x=1, xref="x domain", y=1, yref="y domain", xanchor="right", yanchor="bottom", showarrow=False,
@@ -242,7 +243,7 @@ def _maps(results: Results) -> list[data.SpaceMap]:
     return found
 
 
-def _map_rows(maps: Sequence[data.SpaceMap]) -> list[dict]:
+def _map_rows(maps: Sequence[data.SpaceMap]) -> list[dict[str, Any]]:
     return [{"method": found.method, **row} for found in maps for row in found.points.to_dict("records")]
 
 
@@ -276,7 +277,7 @@ def draw_maps(panels: Sequence[Panel], style: Style) -> go.Figure:
     return fig
 
 
-def _draw_map(fig: go.Figure, found: data.SpaceMap, style: Style, where: dict) -> None:
+def _draw_map(fig: go.Figure, found: data.SpaceMap, style: Style, where: dict[str, Any]) -> None:
     if found.grid_accuracy is not None:
         fig.add_heatmap(
             x=found.grid_size, y=found.grid_temperature, z=found.grid_accuracy, coloraxis="coloraxis", opacity=0.55,
@@ -297,7 +298,7 @@ def _draw_map(fig: go.Figure, found: data.SpaceMap, style: Style, where: dict) -
     _log_axis(fig.update_xaxes, found.points["size"], {"title_text": _size_title(data.SIZES[found.method]), **where})
 
 
-def _log_axis(update: Callable, values: Sequence[float], more: dict) -> None:
+def _log_axis(update: Callable[..., Any], values: Sequence[float], more: dict[str, Any]) -> None:
     low, high = min(values) / 1.2, max(values) * 1.2
     ticks, texts = log_ticks(low, high)
     update(type="log", range=[_log10(low), _log10(high)], tickvals=ticks, ticktext=texts, **more)

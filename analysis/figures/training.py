@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -25,7 +26,7 @@ def _add_curve(
     fig: go.Figure,
     curve: data.Curve,
     style: Style,
-    where: dict,
+    where: dict[str, Any],
     *,
     colour: str,
     dash: str,
@@ -65,7 +66,7 @@ def value_range(curves: data.Curves, most: float = 100.0) -> list[float]:
     return [max(low - pad, -0.02 * most), min(high + pad, 1.02 * most)]
 
 
-def _curve_rows(curves: data.Curves) -> list[dict]:
+def _curve_rows(curves: data.Curves) -> list[dict[str, Any]]:
     return [
         {"metric": curves.metric, "group": c.group, "epoch": e, "mean": m, "low": lo, "high": hi, "n": n}
         for c in curves.curves
@@ -157,7 +158,7 @@ def _forgetting_words(info: data.Forgetting) -> str:
     return f"Completed kmclr trials of the {info.curves.stage} stage by interval f in epochs ({pairs})."
 
 
-def _forgetting_rows(info: data.Forgetting) -> list[dict]:
+def _forgetting_rows(info: data.Forgetting) -> list[dict[str, Any]]:
     last = [
         {"metric": "last accuracy", "group": f, "mean": i.mean, "low": i.low, "high": i.high, "n": i.n}
         for f, i in zip(info.values, info.last, strict=True)
@@ -194,7 +195,7 @@ def draw_forgetting(panels: Sequence[Panel], style: Style) -> go.Figure:
 
 
 def _add_mean(
-    fig: go.Figure, x: str, mean: Interval, dots: Sequence[float], colour: str, style: Style, where: dict
+    fig: go.Figure, x: str, mean: Interval, dots: Sequence[float], colour: str, style: Style, where: dict[str, Any]
 ) -> None:
     fig.add_scatter(
         x=[x] * len(dots), y=dots, mode="markers", opacity=0.35, showlegend=False,
@@ -234,7 +235,7 @@ def _diagnostics_caption(panels: Sequence[Panel]) -> str:
     )
 
 
-def _diagnostics_rows(info: Mapping[str, data.Curves]) -> list[dict]:
+def _diagnostics_rows(info: Mapping[str, data.Curves]) -> list[dict[str, Any]]:
     return [row for curves in info.values() for row in _curve_rows(curves)]
 
 

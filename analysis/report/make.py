@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -17,7 +17,7 @@ from analysis.figures.figure import Figure, Skipped
 from analysis.figures.gifs import write_gifs
 from analysis.figures.style import Style, get_style, rehearsal_label
 from analysis.report import answer as words
-from analysis.report import history, page, table_formats, tables
+from analysis.report import believed, history, page, table_formats, tables
 from analysis.report.page import esc
 from analysis.results import notes
 from analysis.results.front import against
@@ -29,6 +29,8 @@ MAIN = ("pareto", "accuracy_per_epoch")
 """Figures that always become images; the others do with images='all'."""
 IMAGES = ("main", "all", "none")
 FORMATS = (".svg", ".png", ".pdf")
+BELIEF = ("believed_accuracy", "believed_front", "confirm_moved")
+"""Figures that stand in a section of their own."""
 MOST_NAMES = 6
 """Named places on an axis that a phone has room for; more, as parallel coordinates have, are scrolled."""
 
@@ -106,7 +108,7 @@ def draw_all(
     results: Sequence[Results], style: Style, progress: Callable[[str], None]
 ) -> tuple[list[Figure], list[Skipped]]:
     """All figures that these results allow. An error in one is told and costs that figure alone."""
-    made, skipped = [], []
+    made, skipped = list[Figure](), list[Skipped]()
     for maker in all_figures.MAKERS:
         try:
             drawn = maker(results, style)
@@ -114,7 +116,10 @@ def draw_all(
             reason = f"{type(error).__name__}: {error}"[:300]
             progress(f"figure {maker.__name__}: not drawn ({reason})")
             drawn = Skipped(maker.__name__, f"an error: {reason}")
-        (made if isinstance(drawn, Figure) else skipped).append(drawn)
+        if isinstance(drawn, Figure):
+            made.append(drawn)
+        else:
+            skipped.append(drawn)
     return made, skipped
 
 
@@ -126,7 +131,7 @@ def is_wide(live: go.Figure) -> bool:
 
 def _tables(results: Results) -> list[tables.Table]:
     found = (tables.front_table(results), tables.offline_table(results), tables.paired_table(results),
-             tables.failed_table(results))  # fmt: skip
+             believed.moved_table(results), tables.failed_table(results))  # fmt: skip
     return [t for t in found if t is not None]
 
 
@@ -191,8 +196,9 @@ def _page(
     if any(t.name in ("offline", "paired") for _, t in found):
         body.append('<h2 id="tables">Tables</h2>')
         body += _shown(results, found, ("offline", "paired"))
+    body += _belief(results, figures, found)
     body.append('<h2 id="figures">Figures</h2>')
-    body += [code for name, code in figures.items() if name != "pareto"]
+    body += [code for name, code in figures.items() if name not in ("pareto", *BELIEF)]
     if skipped:
         items = "".join(f"<li>{esc(s.name)}: {esc(s.reason)}</li>" for s in skipped)
         body.append(f'<p class="note">Figures that these results do not allow:</p><ul class="note">{items}</ul>')
@@ -205,8 +211,8 @@ def _page(
 def _head(results: Sequence[Results]) -> str:
     label = rehearsal_label(results)
     banner = f'<p class="banner">{esc(label)}.</p>' if label else ""
-    links = (("answer", "Answer"), ("front", "Front"), ("figures", "Figures"), ("methods", "Methods and settings"),
-             ("reproduce", "Reproduce"), ("failed", "Failed trials"))  # fmt: skip
+    links = (("answer", "Answer"), ("front", "Front"), ("belief", "What the search believed"), ("figures", "Figures"),
+             ("methods", "Methods and settings"), ("reproduce", "Reproduce"), ("failed", "Failed trials"))  # fmt: skip
     nav = " ".join(f'<a href="#{target}">{text}</a>' for target, text in links)
     questions = dict.fromkeys(str(r.manifest["question"]) for r in results if r.manifest["question"])
     asked = "".join(f'<p class="question">{esc(q)}</p>' for q in questions)
@@ -224,6 +230,20 @@ def _answers(results: Sequence[Results]) -> list[str]:
         'this data, not how other data would. How they are made stands under <a href="#methods">Methods</a>.</p>'
     )
     return parts
+
+
+def _belief(
+    results: Sequence[Results], figures: Mapping[str, str], found: Sequence[tuple[Results, tables.Table]]
+) -> list[str]:
+    parts = ['<h2 id="belief">What the search believed</h2>']
+    for one in results:
+        said = " ".join(believed.sentences(one))
+        parts.append(f"<p>{esc(f'{one.name}: {said}' if len(results) > 1 else said)}</p>" if said else "")
+        if line := believed.command(one):
+            parts.append(f'<p class="note">To train that point alone:</p><pre>{esc(line)}</pre>')
+    parts += [figures[name] for name in BELIEF if name in figures]
+    parts += _shown(results, found, ("moved",))
+    return parts if any(parts[1:]) else []
 
 
 def _shown(

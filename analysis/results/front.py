@@ -45,7 +45,7 @@ def against(results: Results, x: str | None) -> Results:
         raise UserError(
             f"--x {x}: {results.folder} has no value of it ({why}); choose another of {', '.join(AXES)}"
         )  # fmt: skip
-    return dataclasses.replace(results, objectives={ACCURACY: "max", x: AXES[x].sense})
+    return dataclasses.replace(results, objectives={ACCURACY: "max", x: str(AXES[x].sense)})
 
 
 # --- words ---
@@ -67,7 +67,7 @@ def scale_of(metric: Metric) -> str:
     return f"log10(1 + {unit})" if metric.log else unit
 
 
-def reference_in_words(corner_M: Sequence[float], objectives: dominance.Objectives) -> str:
+def reference_in_words(corner_M: Sequence[float] | np.ndarray, objectives: dominance.Objectives) -> str:
     """The corner that bounds a hypervolume (scaled costs), and the scale of each objective: for captions."""
     ends, scales = [], []
     for value, (name, sense) in zip(corner_M, objectives.items(), strict=True):
@@ -86,7 +86,8 @@ def reference_in_words(corner_M: Sequence[float], objectives: dominance.Objectiv
 def _objective_rows(points: pd.DataFrame, objectives: dominance.Objectives) -> list[dict[str, float]]:
     """Of each point the values of the objectives."""
     named = points.assign(**{ACCURACY: points["y"]})[list(objectives)].astype(float)
-    return named.to_dict("records")
+    rows: list[dict[str, float]] = named.to_dict("records")
+    return rows
 
 
 def on_front(points: pd.DataFrame, objectives: dominance.Objectives) -> np.ndarray:
@@ -123,7 +124,7 @@ class FrontStatistics(NamedTuple):
 def front_statistics(
     samples: Mapping[str, Sequence[Values]],
     objectives: dominance.Objectives,
-    corner_M: Sequence[float],
+    corner_M: Sequence[float] | np.ndarray,
     draws: int = DRAWS,
 ) -> FrontStatistics:
     """Share of draws in which each point is on the front, and the hypervolume with its interval.

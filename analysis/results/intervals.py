@@ -80,7 +80,8 @@ def half_widths(
 
 
 def _t(confidence: float, freedom: np.ndarray | float) -> np.ndarray:
-    return stats.t.ppf((1 + confidence) / 2, np.maximum(freedom, 1))
+    quantiles: np.ndarray = stats.t.ppf((1 + confidence) / 2, np.maximum(freedom, 1))
+    return quantiles
 
 
 def _moments(samples: Sequence[Values]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -217,4 +218,5 @@ def drawn_costs(samples: Sequence[Values], draws: int = DRAWS, stream: int = 1) 
         return np.tile(means_N, (draws, 1))
     logs = [{s: math.log(v) for s, v in sample.items()} for sample in samples]
     _, centre_N, _ = _moments(logs)
-    return means_N * np.exp(drawn_means(logs, draws, stream) - centre_N)
+    drawn_RN: np.ndarray = means_N * np.exp(drawn_means(logs, draws, stream) - centre_N)
+    return drawn_RN

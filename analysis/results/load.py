@@ -46,6 +46,8 @@ class Results:
     objectives: dict[str, str]
     """What fronts are over, name -> max | min, accuracy first: the study's own objectives, unless a report is asked
     for another cost (`front.against`). A study with accuracy alone is drawn against the bytes of its support sets."""
+    belief: dict[str, Any] | None = None
+    """What a model makes of the search (`schema.BELIEF`); None where the folder has no such file."""
 
     @property
     def costs(self) -> tuple[str, ...]:
@@ -82,6 +84,7 @@ def load(folder: Path | str) -> Results:
         name=wording.printable(folder.resolve().name),
         running=manifest["status"] == "running",
         objectives=own if len(own) > 1 else {**own, SUPPORT_BYTES: "min"},
+        belief=wording.printable(schema.read_belief(folder)),
     )
 
 
@@ -112,7 +115,8 @@ def _check_objectives(end: Mapping[str, Any], objectives: Mapping[str, str], pla
 def _draw_lines(path: Path) -> list[dict[str, Any]]:
     rows = line_files.read_json_lines(path)  # none in a folder of the version before
     checked = [schema.checked_fields(line, schema.DRAWS_FILE, f"{path}:{number}") for number, line in rows]
-    return wording.printable(checked)
+    printable: list[dict[str, Any]] = wording.printable(checked)
+    return printable
 
 
 def _report_lines(path: Path) -> list[dict[str, Any]]:
@@ -170,7 +174,7 @@ def _join(reports: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     return reports.merge(trials[["trial_id", *wanted]], on="trial_id", how="left")
 
 
-def _gpu_hours(trials: pd.DataFrame, manifest: Mapping, study: Mapping) -> pd.Series:
+def _gpu_hours(trials: pd.DataFrame, manifest: Mapping[str, Any], study: Mapping[str, Any]) -> pd.Series:
     """Hours a trial held its process (`wall_s`: set-up, epochs, evaluation) times its share of a GPU; NaN on a CPU."""
     if str(manifest["device"]).startswith("cpu"):
         return pd.Series(float("nan"), index=trials.index, dtype=float)

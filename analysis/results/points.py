@@ -86,7 +86,7 @@ def confirmed(results: Results, column: str) -> pd.DataFrame:
 def _confirmed_point(
     study: str, point: str, group: pd.DataFrame, column: str, mean: Interval, costs: Mapping[str, Interval]
 ) -> dict[str, Any]:
-    first, more = group.iloc[0], {}
+    first, more = group.iloc[0], dict[str, Any]()
     for name, cost in costs.items():
         more |= {name: cost.mean, f"{name}_low": cost.low, f"{name}_high": cost.high}
         more[f"{name}_values"] = by_seed(group, name)

@@ -101,7 +101,7 @@ class Terminal:
         """A stage begins; `total` trials are planned."""
         self.stop()
         self.name, self.total, self.rows = name, total, {}
-        self.done = len(self._journal.final_ends(name))
+        self.done = len(self._journal.final_ends(name)) if self._journal else 0
         self._walls = []
         going_on = f", {self.done} already done" if self.done else ""
         self.say(f"Stage {name}: {total} trials{going_on}")

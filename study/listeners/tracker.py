@@ -107,6 +107,7 @@ class Tracker:
     def _send_events(self) -> None:
         """Thread: write events to the process until the queue gives None."""
         pipe = self.process.stdin
+        assert pipe is not None
         with contextlib.suppress(OSError, ValueError):
             while (text := self._events.get()) is not None:
                 pipe.write(text.encode())
@@ -116,8 +117,10 @@ class Tracker:
 
     def _read_notices(self) -> None:
         """Thread: collect the lines that the process prints for the user."""
-        with self.process.stdout, contextlib.suppress(OSError, ValueError):
-            for line in self.process.stdout:
+        pipe = self.process.stdout
+        assert pipe is not None
+        with pipe, contextlib.suppress(OSError, ValueError):
+            for line in pipe:
                 self._notices.put(line.decode(errors="replace").rstrip())
 
     def _put(self, event: str, **content: Any) -> None:

@@ -79,7 +79,7 @@ def is_local(fs: arrow.FileSystem) -> bool:
 
 def exists(fs: arrow.FileSystem, path: str) -> bool:
     """Whether there is a file or folder. Raises OSError if the storage does not answer."""
-    return fs.get_file_info(path).type != arrow.FileType.NotFound
+    return bool(fs.get_file_info(path).type != arrow.FileType.NotFound)
 
 
 def older(fs: arrow.FileSystem, path: str) -> list[str]:

@@ -12,6 +12,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -31,7 +32,7 @@ class FolderLock:
         self.stale: int | None = None
         """Pid of a dead owner whose lock was taken over, if there was one."""
 
-    def _owner(self) -> dict:
+    def _owner(self) -> dict[str, Any]:
         try:
             found = json.loads(self.path.read_text(encoding="utf-8") or "{}")
         except (OSError, ValueError, RecursionError):
@@ -39,15 +40,15 @@ class FolderLock:
         return found if isinstance(found, dict) else {}
 
     @staticmethod
-    def _alive(owner: dict) -> bool:
+    def _alive(owner: dict[str, Any]) -> bool:
         if owner.get("host") != socket.gethostname() or not isinstance(owner.get("pid"), int):
             return False
         try:
-            return abs(psutil.Process(owner["pid"]).create_time() - owner.get("born", 0)) < 2
+            return bool(abs(psutil.Process(owner["pid"]).create_time() - owner.get("born", 0)) < 2)
         except psutil.Error:
             return False
 
-    def _busy(self, owner: dict) -> FolderBusy:
+    def _busy(self, owner: dict[str, Any]) -> FolderBusy:
         return FolderBusy(
             f"{self.path.parent}: already in use by process {owner.get('pid', '?')} on {owner.get('host', '?')}; "
             f"wait for it, stop it, or choose another --out"

@@ -19,7 +19,9 @@ from trainables.settings import own_code
 from trainables.settings.changes import differences, refused_on_resume
 
 
-def new(study: StudyConfig, *, rehearsal: bool, command: str, data: Mapping[str, Any], rungs: list[int]) -> dict:
+def new(
+    study: StudyConfig, *, rehearsal: bool, command: str, data: Mapping[str, Any], rungs: list[int]
+) -> dict[str, Any]:
     """A manifest with every field of schema.MANIFEST_FIELDS, status `running`, no session yet."""
     hardware = machine.hardware()
     own = own_code.names_in(study.model_dump())

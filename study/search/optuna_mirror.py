@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from study import schema
 from study.search import optuna_storage
-from study.search.optuna_storage import NOTHING, make_sampler
+from study.search.optuna_storage import make_sampler
 from study.settings.config import StudyConfig
 
 Line = Mapping[str, Any]
@@ -60,7 +60,7 @@ class Mirror:
         point: Mapping[str, Any] | None,
         *,
         again: bool = False,
-        reports: Mapping[str, Sequence[Line]] = NOTHING,
+        reports: Mapping[str, Sequence[Line]] | None = None,
     ) -> tuple[optuna.Trial, dict[str, Any]]:
         """An Optuna trial and the parameters it suggests: those of `point` where given, else the sampler's, which may
         learn from the `reports` of each trial (lines, in the order of their epochs).
@@ -69,7 +69,7 @@ class Mirror:
         """
         if point is not None:
             self.study.enqueue_trial(dict(point))
-        told = {self._numbers[name]: lines for name, lines in reports.items() if name in self._numbers}
+        told = {self._numbers[name]: lines for name, lines in (reports or {}).items() if name in self._numbers}
         self.study.sampler = make_sampler(self._config, number, attempt, told)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*out of range for distribution.*")
@@ -165,8 +165,8 @@ class Mirror:
                 self.tell(end)
             told = draw["ended"]
             own = draw["point_index"] is None
-            trial, _ = self.ask(draw["number"], draw["attempt"], draw["params"], again=own)
-            self.add(trial, draw)
+            again, _ = self.ask(draw["number"], draw["attempt"], draw["params"], again=own)
+            self.add(again, draw)
         for end in ends:
             self.tell(end)
 

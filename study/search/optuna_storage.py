@@ -27,7 +27,7 @@ def healthy(path: Path) -> bool:
     try:
         connection = sqlite3.connect(path, timeout=30)
         try:
-            return connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+            return bool(connection.execute("PRAGMA quick_check").fetchone() == ("ok",))
         finally:
             connection.close()
     except sqlite3.DatabaseError:

@@ -53,7 +53,7 @@ def preference_order(costs_NM: np.ndarray) -> list[int]:
     """
     costs_NM = np.asarray(costs_NM, dtype=float)
     if costs_NM.shape[1] == 1:
-        return np.argsort(costs_NM[:, 0], kind="stable").tolist()
+        return list(map(int, np.argsort(costs_NM[:, 0], kind="stable")))
     rank_N = dominance.ranks(costs_NM)
     order: list[int] = []
     for level in range(int(rank_N.max(initial=-1)) + 1):

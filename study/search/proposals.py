@@ -114,4 +114,4 @@ class Proposals:
 
 
 def _of_search(line: Mapping[str, Any]) -> bool:
-    return line["stage"] == schema.SEARCH
+    return bool(line["stage"] == schema.SEARCH)

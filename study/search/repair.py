@@ -8,8 +8,9 @@ before it or from the start: the same seeds give the same values. What cannot be
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,9 +62,13 @@ def _gap(draws: Sequence[Any]) -> int | None:
     number, attempt = 0, 0
     for draw in draws:
         if _place(draw) != (number, attempt):
-            return draw["number"]
+            return int(draw["number"])
         number, attempt = (number, attempt + 1) if draw["duplicate_of"] is not None else (number + 1, 0)
     return None
+
+
+def _ended_before(number: int, end: Mapping[str, Any]) -> bool:
+    return int(end["number"]) < number
 
 
 def _drawn_elsewhere(study: StudyConfig, folder: Path, journal: Journal, ends: list[Any]) -> list[dict[str, Any]]:
@@ -77,7 +82,7 @@ def _drawn_elsewhere(study: StudyConfig, folder: Path, journal: Journal, ends: l
     numbers = [int(row["number"]) for row in rows]
     lines = []
     for index, (number, row) in enumerate(zip(numbers, rows, strict=True)):
-        before = itertools.takewhile(lambda end, number=number: end["number"] < number, final)
+        before = itertools.takewhile(functools.partial(_ended_before, number), final)
         lines.append(
             {
                 "number": number,
@@ -148,7 +153,7 @@ def to_repeat(tasks: Sequence[Task], journal: Journal, checkpoints: Checkpoints)
 def check_repeated(repeated: Sequence[Task], journal: Journal, errors: dict[str, str]) -> None:
     """DamagedFile if epochs that should have been trained again are not on record. errors: why, by trial."""
     for task in repeated:
-        left = [epoch for epoch in journal.lost.get(task.trial_id, ()) if epoch <= task.repeat_until]
+        left = [epoch for epoch in journal.lost.get(task.trial_id, ()) if epoch <= (task.repeat_until or 0)]
         if left:
             why = errors.get(task.trial_id, "its trial ended before them")
             raise DamagedFile(

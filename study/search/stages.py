@@ -64,6 +64,20 @@ def confirm_points(
     budget. begun: search trials that are being confirmed already; they stay, also where a trial that was tried again
     has since moved the front. expected: trial -> costs (`search.confirming`), of which the front then is.
     """
+    points = chosen(ends, objectives, max_points, expected)
+    taken = {e["trial_id"] for e in points}
+    points += [e for e in ends if e["baseline"] and e["trial_id"] not in taken]
+    taken = {e["trial_id"] for e in points}
+    return [*points, *(e for e in ends if e["trial_id"] in begun and e["trial_id"] not in taken)]
+
+
+def chosen(
+    ends: Sequence[Mapping[str, Any]],
+    objectives: Mapping[str, str],
+    max_points: int,
+    expected: Mapping[str, tuple[float, ...]] | None = None,
+) -> list[Mapping[str, Any]]:
+    """Those of `confirm_points` that are chosen for being on the front."""
     front: dict[tuple[float, ...], Mapping[str, Any]] = {}
     if expected is None:
         for end in dominance.front(ends, objectives):
@@ -74,11 +88,7 @@ def confirm_points(
         for i in np.flatnonzero(dominance.on_front(costs)):
             front.setdefault(expected[done[i]["trial_id"]], done[i])
     spread = pareto.preference_order(np.array(list(front)))[:max_points] if front else []
-    chosen = [list(front.values())[i] for i in sorted(spread)]
-    taken = {e["trial_id"] for e in chosen}
-    chosen += [e for e in ends if e["baseline"] and e["trial_id"] not in taken]
-    taken = {e["trial_id"] for e in chosen}
-    return [*chosen, *(e for e in ends if e["trial_id"] in begun and e["trial_id"] not in taken)]
+    return [list(front.values())[i] for i in sorted(spread)]
 
 
 def being_confirmed(lines: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from study import schema
 from study.record.checkpoints import Checkpoints
@@ -97,16 +97,17 @@ class Turns:
         if task.baseline:
             until = task.max_epochs  # they are what the study compares with
         before = self._last.get(task.trial_id)
+        turn = 0 if before is None else int(before["turn"]) + 1
         line = {
             "trial_id": task.trial_id,
             "number": task.number,
-            "turn": 0 if before is None else before["turn"] + 1,
+            "turn": turn,
             "until": until,
         }
         self._journal.append_turn(line)
         self._last[task.trial_id] = line
-        self._checkpoints.turns[task.trial_id] = line["turn"]
-        return replace(task, until=until, turn=line["turn"])
+        self._checkpoints.turns[task.trial_id] = turn
+        return replace(task, until=until, turn=turn)
 
     def _from_checkpoint(self, task: Task) -> Task:
         return task.resumed(self._checkpoints.of(task), self._journal.whole_until(task.trial_id))
@@ -131,14 +132,15 @@ class Turns:
         until = self._last[trial_id]["until"] if trial_id in self._last else 0
         failed = False
         if self._journal.ended(trial_id):
-            state, failed = "ended", self._journal.ends[trial_id]["status"] not in (schema.COMPLETED, schema.STOPPED)
+            state: Literal["running", "paused", "ended"] = "ended"
+            failed = self._journal.ends[trial_id]["status"] not in (schema.COMPLETED, schema.STOPPED)
         else:
             state = "paused" if trial_id in self._last and self._paused(trial_id) else "running"
         return Seen(draw["number"], draw["params"], known, dict(sorted(reports.items())), state, until, failed)
 
     def _paused(self, trial_id: str) -> bool:
         """Whether it has done its last turn."""
-        return self._journal.whole_until(trial_id) >= self._last[trial_id]["until"]
+        return bool(self._journal.whole_until(trial_id) >= self._last[trial_id]["until"])
 
     def _closing(self, seen: Sequence[Seen]) -> bool:
         """Whether the search is over, and a kill came while the paused trials were being stopped."""

@@ -120,4 +120,5 @@ def _build(
 
 def _changes(before: StudyConfig, after: StudyConfig) -> tuple[Change, ...]:
     """Settings that differ, sorted by name."""
-    return tuple(sorted(differences(*(s.model_dump(mode="json", exclude={"rehearsal"}) for s in (before, after)))))
+    old, new = (study.model_dump(mode="json", exclude={"rehearsal"}) for study in (before, after))
+    return tuple(sorted(differences(old, new)))

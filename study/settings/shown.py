@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from study.settings import reference
 from study.settings.config import StudyConfig
@@ -29,7 +33,7 @@ Every setting of a study's file and of a run's, as the models have them (`traina
 first line of the files in `configs/` show it while one types. This page is written by `{COMMAND}`.
 
 A file holds only what differs from the defaults; a preset's values come before the file's, `--set A.B=C` after them.
-*Acts with* names the other settings without which one has no effect; empty: it always acts. Units: a `share` is of 1,
+*Acts with* names the other settings without which one has no effect; else it always acts. Units: a `share` is of 1,
 a `ratio` is a number without a unit, and bytes are in powers of 1000 everywhere. The settings of `space`,
 `objectives` and of the sections `search` to `tracking` are a study's alone; all others are a run's too.
 """
@@ -65,7 +69,7 @@ def _paragraph(setting: Setting) -> str:
 
 def page() -> str:
     """docs/configuration.md."""
-    parts, rows = [INTRODUCTION, "## At the top of a file\n"], []
+    parts, rows = [INTRODUCTION, "## At the top of a file\n"], list[Setting]()
     for setting in reference.settings():
         if setting.section:
             parts += _table(rows)
@@ -84,9 +88,11 @@ def _table(rows: Iterable[Setting]) -> list[str]:
         last = row.name.rpartition(".")[2]
         default = f"`{row.default}`" if row.default else "must be given"
         meaning = " ".join(row.facts["description"].split())
-        cells = (f"`{last}`", row.values, row.unit, default, row.acts, meaning)
+        values = f"{row.values}; unit: {row.unit}" if row.unit else row.values
+        acts = f" *Acts with {row.acts}.*" if row.acts else ""
+        cells = (f"`{last}`", default, values, meaning + acts)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    header = ["| Setting | Values | Unit | Default | Acts with | What it is |", "|---|---|---|---|---|---|"]
+    header = ["| Setting | Default | Values | What it is, and where it acts |", "|---|---|---|---|"]
     return ["\n".join([*header, *lines]) + "\n"] if lines else []
 
 
@@ -112,7 +118,7 @@ def _resume() -> list[str]:
 
 def made_files() -> dict[str, str]:
     """Path in the project -> content of each file that is made of the models."""
-    schemas = {"study": StudyConfig, "run": RunConfig}
+    schemas: dict[str, type[BaseModel]] = {"study": StudyConfig, "run": RunConfig}
     made = {
         f"configs/schema/{name}.json": json.dumps(reference.json_schema(model), indent=1) + "\n"
         for name, model in schemas.items()
@@ -120,13 +126,24 @@ def made_files() -> dict[str, str]:
     return made | {"docs/configuration.md": page()}
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write them; with --check only name those that are not current, and exit with 1 if there is one."""
+    parser = argparse.ArgumentParser(f"{COMMAND}", description=main.__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    check = parser.parse_args(argv).check
+    stale = 0
     for name, content in made_files().items():
         path = ROOT / name
+        if check:
+            if not path.exists() or path.read_text(encoding="utf-8") != content:
+                stale = 1
+                print(f"{name} is stale: run `{COMMAND}`")
+            continue
         path.parent.mkdir(exist_ok=True)
         path.write_text(content, encoding="utf-8")
         print(name)
+    return stale
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

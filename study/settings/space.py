@@ -7,6 +7,7 @@ prototype_update: ema) is not part of that trial's point.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ def _type(path: str) -> Any:
     if path in (own := _own_options()):
         return own[path]
     *sections, name = path.split(".")
-    model = RunConfig
+    model: Any = RunConfig
     for section in sections:
         model = model.model_fields[section].annotation
     return model.model_fields[name].annotation
@@ -97,7 +98,8 @@ def _parameter(name: str, path: str) -> Parameter:
     """Where a parameter applies is what `trainables.settings.needs` says of its setting."""
     names = {setting: other for other, setting in _settings().items()}
     needs = tuple({names[setting]: values for setting, values in row.items()} for row in NEEDS.get(path, ({},)))
-    kind: Kind = {int: "int", float: "float"}.get(_type(path), "choice")  # what is no number is a choice
+    kinds: dict[Any, Kind] = {int: "int", float: "float"}
+    kind = kinds.get(_type(path), "choice")  # what is no number is a choice
     words = get_args(_type(path)) if get_origin(_type(path)) is Literal else ()
     words = tuple(schema.METHODS) if name == "method" else words
     return Parameter(name, path, kind, words, tuple(m for m in schema.METHODS if _acts(path, m)), needs)
@@ -216,7 +218,7 @@ def _typed(name: str, spec: RangeSpec, value: float) -> Any:
 def largest_points(study: StudyConfig) -> list[dict[str, Any]]:
     """Of each method the point with all numbers at their largest; other choices are the study's own, else the first."""
 
-    def largest(name: str, method: str) -> Any:
+    def largest(method: str, name: str) -> Any:
         spec = study.space[name]
         if name == "method":
             return method
@@ -225,7 +227,7 @@ def largest_points(study: StudyConfig) -> list[dict[str, Any]]:
         own = base_value(study, name)
         return max(spec) if PARAMETERS[name].kind != "choice" else own if own in spec else spec[0]
 
-    return [fill(study, lambda name, method=method: largest(name, method)) for method in methods_of(study)]
+    return [fill(study, functools.partial(largest, method)) for method in methods_of(study)]
 
 
 def levels(name: str, spec: RangeSpec | tuple[Any, ...]) -> list[Any]:

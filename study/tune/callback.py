@@ -44,7 +44,7 @@ class StudyCallback(tune.Callback):
         recorder: Recorder,
         checkpoints: Checkpoints,
         stop: Callable[[], str | None],
-        turn: contextlib.AbstractContextManager,
+        turn: contextlib.AbstractContextManager[Any],
         lives: Lives,
     ) -> None:
         self.recorder = recorder
@@ -59,7 +59,7 @@ class StudyCallback(tune.Callback):
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
-    def __deepcopy__(self, memo: dict) -> StudyCallback:
+    def __deepcopy__(self, memo: dict[str, Any]) -> StudyCallback:
         return self
 
     def __copy__(self) -> StudyCallback:
@@ -77,11 +77,13 @@ class StudyCallback(tune.Callback):
         return self._stopping or self._error is not None
 
     @in_turn
-    def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.recorder.start(from_config(trial.config))
 
     @in_turn
-    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
         task = from_config(trial.config)
         if result.get("status") in ENDED_BY_ITSELF:  # it repeats what was known; its test numbers, if any, are missing
             return
@@ -92,11 +94,11 @@ class StudyCallback(tune.Callback):
         result.pop("projection", None)  # Tune keeps every trial's last result, in memory and in each of its snapshots
 
     @in_turn
-    def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.recorder.lost(from_config(trial.config))
 
     @in_turn
-    def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         if self._over:
             return
         task, result = from_config(trial.config), dict(trial.last_result or {})
@@ -106,7 +108,7 @@ class StudyCallback(tune.Callback):
         ray_internals.forget_details(trial)
 
     @in_turn
-    def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         if self._over:
             return
         with self._errors_kept():
@@ -128,7 +130,7 @@ class StudyCallback(tune.Callback):
         self.recorder.end(task, status, error=error, checkpoint=kept)
 
     @in_turn
-    def on_step_end(self, iteration: int, trials: list, **info: Any) -> None:
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self.recorder.tick()
         reason = self.stop()
         if self._stopping or (self._error is None and reason is None):
@@ -137,4 +139,4 @@ class StudyCallback(tune.Callback):
         self.lives.close()
         for trial in trials:
             ray_internals.kill_process(trial)  # an epoch may take minutes, and the last checkpoint is what counts
-        raise self._error or StudyStopped(reason)
+        raise self._error or StudyStopped(str(reason))

@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 from ray.exceptions import OutOfMemoryError, RayActorError
@@ -20,6 +20,11 @@ from study import disk_and_storage, schema
 from study.record import checkpoints
 from study.tune import ray_internals
 from trainables.failures import Diverged, TimedOut, is_out_of_memory
+
+if TYPE_CHECKING:
+    from ray.tune import Trainable
+else:
+    Trainable = object  # the class that it is mixed into brings Tune's
 
 Candidate = tuple[str, "str | tune.Checkpoint"]
 """A checkpoint's name for people, and where to load it from: a path, a URI, or Tune's own handle."""
@@ -62,7 +67,7 @@ def forget_frames(error: BaseException) -> None:
         traceback.clear_frames(link.__traceback__)
 
 
-class Durable:
+class Durable(Trainable):
     """Mixed in before a class Trainable; see the module's docstring.
 
     A trainable may keep what is known of it in `last_report`: the metrics of its last epoch, or what it knows before.
@@ -74,7 +79,7 @@ class Durable:
     _failure: tuple[str, str] | None = None
     """Status and error of a trial that cannot go on; its next result says so."""
     _building = False
-    _origin: tune.Checkpoint | None = None
+    _origin: Any = None
 
     def setup(self, config: dict[str, Any]) -> None:
         if self._building:  # a trainable whose reset_config calls setup
@@ -126,6 +131,7 @@ class Durable:
 
     def _failed_result(self) -> dict[str, Any]:
         """Of a trial that failed: the last metrics known, every objective among them where it can be, and why."""
+        assert self._failure is not None
         status, error = self._failure
         known = {schema.ACCURACY: float("nan"), "epoch": 0, **self.last_report}
         if status == schema.DIVERGED:

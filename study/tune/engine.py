@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 from ray import tune
 
@@ -34,7 +35,7 @@ def run_stage(
     checkpoints: Checkpoints,
     connect: Callable[[], Session],
     stop: Callable[[], str | None],
-    turn: AbstractContextManager,
+    turn: AbstractContextManager[Any],
     study: StudyConfig,
 ) -> None:
     """Run a stage's remaining trials. `name`: folder of this session below the storage. Raises StudyStopped.

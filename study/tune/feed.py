@@ -25,7 +25,7 @@ class Feed(Searcher):
         self,
         waiting: Sequence[Task],
         draw: Callable[[], Task | None] | None = None,
-        turn: contextlib.AbstractContextManager | None = None,
+        turn: contextlib.AbstractContextManager[Any] | None = None,
         at_once: int | None = None,
     ) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Feed(Searcher):
         self._out.add(trial_id)
         return task.config()
 
-    def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing to learn but that it has left its process."""
         self._out.discard(trial_id)
 

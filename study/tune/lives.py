@@ -68,7 +68,7 @@ def by_memory(error: BaseException | None) -> bool:
     return isinstance(cause, OutOfMemoryError) or KILLED_BY_MEMORY.search(str(error)) is not None
 
 
-def share_of_memory(error: BaseException) -> float:
+def share_of_memory(error: BaseException | None) -> float:
     """Of the memory in use on the node the part that the ended process held, as far as Ray says; else 0."""
     used, held = IN_USE.search(str(error)), HELD.search(str(error))
     return float(held["held"]) / max(float(used["used"]), 1e-9) if used and held else 0.0
@@ -99,7 +99,7 @@ class Lives:
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
-    def __deepcopy__(self, memo: dict) -> Lives:
+    def __deepcopy__(self, memo: dict[str, Any]) -> Lives:
         return self
 
     def close(self) -> None:

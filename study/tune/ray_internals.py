@@ -173,7 +173,7 @@ def gcs_address() -> str:
     return worker._global_node.gcs_address
 
 
-def node_of(error: BaseException) -> str | None:
+def node_of(error: BaseException | None) -> str | None:
     """Id of the node that ran the actor of an error; None if Ray does not know."""
     actor_id = getattr(error, "actor_id", None)
     found = state.actors(actor_id) if actor_id else {}

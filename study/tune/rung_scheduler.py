@@ -41,7 +41,7 @@ class RungScheduler(FIFOScheduler):
         """The objectives are the rungs' own: a metric in TuneConfig is refused."""
         return not (metric or mode)
 
-    def on_trial_result(self, tune_controller: object, trial: object, result: dict) -> str:
+    def on_trial_result(self, tune_controller: object, trial: Any, result: dict[str, Any]) -> str:
         if not dominance.finite(result, self.objectives):
             return TrialScheduler.STOP
         config = trial.config

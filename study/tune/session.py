@@ -66,7 +66,7 @@ def share(wanted: ResourcesConfig, *, cores: float, gpus: float, on_gpu: bool) -
     at_once = min(limits, default=None)
     cpu = wanted.cpu
     if cpu is None:
-        cpu = max(1.0, cores // at_once) if gpu else 1.0
+        cpu = max(1.0, cores // at_once) if gpu and at_once else 1.0
         if at_once is not None and cpu * at_once > cores:
             cpu = max(0.1, math.floor(10 * cores / at_once) / 10)
     if cpu > cores:
@@ -241,13 +241,13 @@ def _connected(
     if address:
         return _join(address, wanted, on_gpu)
     cores, cards = machine.cores(), len(machine.gpus()) if on_gpu else 0
-    resolved = share(wanted, cores=cores, gpus=cards, on_gpu=on_gpu)
+    resolved = share(wanted, cores=cores, gpus=cards, on_gpu=bool(on_gpu))
     auth_token.provide()
     files = places.private_folder(LONGEST_FOLDER) / "ray"
     ray_internals.silence()
     if not metrics:
         os.environ.update(NO_METRICS_PORTS)
-    options = {
+    options: dict[str, Any] = {
         "address": "local",
         "num_cpus": max(1, cores),
         "num_gpus": cards,

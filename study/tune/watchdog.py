@@ -76,7 +76,7 @@ class Health:
 
     def _silent(self) -> str | None:
         try:
-            ports.check_answers(self.gcs, timeout_s=2.0)
+            ports.check_answers(str(self.gcs), timeout_s=2.0)
             self._answered = time.monotonic()
         except OSError as error:
             if time.monotonic() - self._answered > SILENT_S:

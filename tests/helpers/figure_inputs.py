@@ -14,7 +14,7 @@ from analysis.figures.figure import Figure, Skipped
 from analysis.figures.style import get_style
 from analysis.results.load import Results, load
 from study import schema
-from tests.helpers.synthetic_results import write_results
+from tests.helpers.synthetic_results import final_accuracy, support_bytes, write_results
 
 STATES = {schema.COMPLETED: optuna.trial.TrialState.COMPLETE, schema.STOPPED: optuna.trial.TrialState.PRUNED}
 SPACE = {
@@ -106,9 +106,10 @@ def write_pictures(folder: Path, trial_id: str, *, epochs: int = 12, k: int = 40
 
 
 def full_results(folder: Path, trials: int = 60, **more: object) -> Results:
-    """Everything there is: search and confirm stage, storage, pictures of the best prototypes."""
+    """Everything there is: search and confirm stage, storage, belief, pictures of the best prototypes."""
     write_results(folder, trials=trials, **more)
     write_optuna(folder)
+    write_belief(folder)
     results = load(folder)
     done = results.trials[(results.trials["method"] == "kmclr") & (results.trials["status"] == schema.COMPLETED)]
     if len(done):
@@ -116,7 +117,7 @@ def full_results(folder: Path, trials: int = 60, **more: object) -> Results:
     return results
 
 
-MODULES = ("training", "offline", "space", "search", "optuna", "prototypes")
+MODULES = ("belief", "training", "offline", "space", "search", "optuna", "prototypes")
 
 
 def make_all(
@@ -127,3 +128,55 @@ def make_all(
     drawn = [maker(results, get_style(style)) for maker in makers]
     figures = {f.name: f for f in drawn if isinstance(f, Figure)}
     return figures, {s.name: s for s in drawn if isinstance(s, Skipped)}
+
+
+OTHERS = ("peak_memory_bytes", "epoch_s")
+SIZES = {"kmclr": [6e4, 4e5, 3e6], "nnclr": [3e5, 9e7], "none": [0.0]}
+
+
+def write_belief(folder: Path, *, without: str | None = None) -> dict:
+    """A belief.json of the trials of a results folder: each is expected half a point below what it showed, the band is
+    half a point (68 %) and one (95 %); `observed` takes the three most accurate, `model` the three after the first.
+    Returns what was written."""
+    rows = [json.loads(row) for row in (folder / schema.TRIALS_FILE).read_text().splitlines()]
+    ends = [row for row in rows if row["stage"] == "search"]
+    states = {schema.COMPLETED: "finished", schema.STOPPED: "stopped"}
+
+    def band(middle: float) -> dict[str, float]:
+        return dict(zip(schema.BAND, (middle + step for step in (0, -0.5, 0.5, -1, 1)), strict=True))
+
+    def costs(end: dict) -> dict[str, float]:
+        seen = {name: end["metrics"][name] for name in OTHERS if name in end["metrics"]}
+        return {"support_bytes": float(support_bytes(end["params"])), **seen}
+
+    def trial(end: dict) -> dict:
+        seen = end["metrics"].get("accuracy")
+        row = {name: end[name] for name in ("trial_id", "method", "label", "epochs")}
+        row |= {"state": states.get(end["status"], "failed"), "observed": seen, "costs": costs(end)}
+        if without or seen is None:
+            return row
+        return row | {"believed": band(final_accuracy(end["params"]) - 0.5)}
+
+    def sized(size: float) -> dict[str, float]:
+        return {"support_bytes": size, "peak_memory_bytes": 2e9 + size, "epoch_s": 14 + size / 1e8}
+
+    def curve(method: str, sizes: list[float]) -> dict:
+        rows = [{"label": f"{method} {s}", "method": method, "costs": sized(s)} for s in sizes]
+        return {"method": method, "sizes": [row | {"believed": band(50 + i)} for i, row in enumerate(rows)]}
+
+    done = sorted((e for e in ends if e["status"] == schema.COMPLETED), key=lambda e: -e["metrics"]["accuracy"])
+    names = [end["trial_id"] for end in done]
+    point = {"label": "kmclr k=77 t=0.2 f=3", "method": "kmclr", "costs": sized(158000.0), "believed": band(55)}
+    content = {
+        "schema": schema.SCHEMA_VERSION,
+        "time": "2025-03-02T08:00:00+00:00",
+        "without": without,
+        "trials": [trial(end) for end in ends],
+        "curves": [] if without else [*map(curve, SIZES, SIZES.values())],
+        "choices": {"observed": names[:3]} | ({} if without else {"model": names[1:4]}),
+    }
+    if not without:
+        content["next"] = point | {"params": {"method": "kmclr", "k": 77}, "gain": 1.25, "share": 0.02}
+        (folder / schema.NEXT_FILE).write_text("method: kmclr\nsupport: {k: 77}\n")
+    (folder / schema.BELIEF_FILE).write_text(json.dumps(content))
+    return content

@@ -192,6 +192,7 @@ IN_ITS_PLACE = {
     "device": lambda path: path.symlink_to("/dev/full"),
 }
 ENTRIES = (*FILES, schema.STUDY_FILE, schema.MANIFEST_FILE, schema.LINES_FILE, schema.OPTUNA_FILE, schema.LOCK_FILE)
+ENTRIES += (schema.BELIEF_FILE, schema.NEXT_FILE)
 
 
 @pytest.mark.parametrize("name", [*ENTRIES, f"{schema.OPTUNA_FILE}-journal", schema.RAY_DIR, schema.PROJECTIONS_DIR])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import yaml
 from study import schema
 from study.record.journal import Journal
 from study.schema import files
+from tests.helpers.figure_inputs import write_belief
 from tests.helpers.synthetic_results import write_results
 from trainables.lines import COUNTS_FILE
 
@@ -83,6 +85,29 @@ def test_a_manifest_of_another_shape_is_named(tmp_path: Path) -> None:
         schema.read_manifest(tmp_path)
 
 
+def test_a_belief_of_another_shape_is_named(tmp_path: Path) -> None:
+    folder = write_results(tmp_path, trials=4, epochs=2, confirm_seeds=())
+    assert schema.read_belief(folder) is None
+    good = write_belief(folder)
+    assert schema.read_belief(folder) == good
+    inner = {"trials": good["trials"][0], "curves": good["curves"][0]["sizes"][0]}
+    changed = list(variants(good, schema.BELIEF))
+    changed += [
+        (f"next.{field}", {**good, "next": {**good["next"], field: []}}) for field in ("gain", "label", "share")
+    ]
+    changed += [("trials.0.state", {**good, "trials": [{**inner["trials"], "state": "lost"}]})]
+    changed += [("curves.0.sizes.0.believed.low_95", {**good, "curves": [_curve_without(inner["curves"], "low_95")]})]
+    for field, content in changed:
+        (folder / schema.BELIEF_FILE).write_text(json.dumps(content), "utf-8")
+        with pytest.raises(files.DamagedFile, match=rf"{schema.BELIEF_FILE}: .*{re.escape(field)}"):
+            schema.read_belief(folder)
+
+
+def _curve_without(size: dict[str, Any], field: str) -> dict[str, Any]:
+    band = {name: value for name, value in size["believed"].items() if name != field}
+    return {"method": size["method"], "sizes": [{**size, "believed": band}]}
+
+
 @pytest.mark.parametrize("change", [{"resources": []}, {"resources": {"gpu": "all"}}, {"device": 3}, {"name": None}])
 def test_a_study_of_another_shape_is_named(tmp_path: Path, change: dict) -> None:
     path = write_results(tmp_path, trials=4, epochs=2, confirm_seeds=()) / schema.STUDY_FILE
@@ -93,7 +118,8 @@ def test_a_study_of_another_shape_is_named(tmp_path: Path, change: dict) -> None
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\0", b"\0" * 100, b"", b"[1, 2]", b"null", b"[" * 100_000])
 def test_files_that_are_no_text_or_no_object_are_named(tmp_path: Path, content: bytes) -> None:
-    for name, read in ((schema.MANIFEST_FILE, schema.read_manifest), (schema.STUDY_FILE, schema.read_study)):
+    readers = {schema.MANIFEST_FILE: schema.read_manifest, schema.STUDY_FILE: schema.read_study}
+    for name, read in (readers | {schema.BELIEF_FILE: schema.read_belief}).items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(files.DamagedFile, match=name) as caught:
             read(tmp_path)

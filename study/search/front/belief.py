@@ -188,7 +188,7 @@ class Belief:
     def gains(self, believed: Believed) -> np.ndarray:
         """Expected gain of hypervolume [C] of training candidates to the end."""
         gain_C = expected_gain(believed.mean_CM, believed.deviation_CM, self.front_NM, self.reference_M, self.bounded)
-        return gain_C * believed.chance_C
+        return np.asarray(gain_C * believed.chance_C)
 
     def rates(self, believed: Believed, epoch: int, rungs: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Gain per epoch [C] of candidates that have been trained for `epoch` epochs (0: not begun), and the epoch [C]

@@ -50,12 +50,12 @@ class _Suggesting:
         return self._suggest(name, _choices(tuple(choices)))
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        return self._suggest(name, _whole(low, high, step, log))
+        return int(self._suggest(name, _whole(low, high, step, log)))
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        return self._suggest(name, _number(low, high, step, log))
+        return float(self._suggest(name, _number(low, high, step, log)))
 
 
 @functools.lru_cache(maxsize=1000)
@@ -96,7 +96,7 @@ def share_of(distribution: Any, value: float) -> float:
         return 0.5
     if distribution.log:
         return math.log(value / low) / math.log(high / low)
-    return (value - low) / (high - low)
+    return float((value - low) / (high - low))
 
 
 def _random(generator: np.random.Generator, distribution: BaseDistribution) -> Any:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtr
 from scipy.stats import qmc
 
@@ -26,28 +27,28 @@ class Bounded(NamedTuple):
     place: int
     bound: float
 
-    def warped(self, cost):
-        return np.log(np.maximum(np.asarray(cost) - self.bound, TINY))
+    def warped(self, cost: ArrayLike) -> np.ndarray:
+        return np.asarray(np.log(np.maximum(np.asarray(cost) - self.bound, TINY)))
 
-    def cost(self, warped):
-        return np.exp(warped) + self.bound
+    def cost(self, warped: ArrayLike) -> np.ndarray:
+        return np.asarray(np.exp(warped) + self.bound)
 
 
-def improvement(mean, deviation, best):
+def improvement(mean: ArrayLike, deviation: ArrayLike, best: ArrayLike) -> np.ndarray:
     """E[max(best - cost, 0)] of a normal cost; `max(best - mean, 0)` where the deviation is 0. Broadcasts."""
-    gap = np.asarray(best) - mean
+    gap = np.asarray(best) - np.asarray(mean)
     deviation = np.maximum(deviation, TINY)
     z = gap / deviation
-    return gap * ndtr(z) + deviation * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+    return np.asarray(gap * ndtr(z) + deviation * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi))
 
 
-def bounded_improvement(mean, deviation, best, bounded: Bounded):
+def bounded_improvement(mean: ArrayLike, deviation: ArrayLike, best: ArrayLike, bounded: Bounded) -> np.ndarray:
     """The same of a cost whose distance from its bound is log-normal."""
-    deviation = np.maximum(deviation, 1e-6)
+    mean, deviation = np.asarray(mean), np.maximum(deviation, 1e-6)
     distance = np.maximum(np.asarray(best) - bounded.bound, TINY)
     z = (np.log(distance) - mean) / deviation
     found = distance * ndtr(z) - np.exp(mean + 0.5 * deviation**2) * ndtr(z - deviation)
-    return np.maximum(found, 0.0)
+    return np.asarray(np.maximum(found, 0.0))
 
 
 def expected_gain(
@@ -66,13 +67,13 @@ def expected_gain(
     mean_CM, deviation_CM = np.atleast_2d(mean_CM).astype(float), np.atleast_2d(deviation_CM).astype(float)
     reference_M = np.asarray(reference_M, dtype=float)
     front_NM = np.asarray(front_NM, dtype=float).reshape(-1, len(reference_M))
-    uncertain_M = (deviation_CM > 0).any(0)
+    uncertain_M = np.asarray((deviation_CM > 0).any(0))
     if bounded is not None:
         uncertain_M[bounded.place] = True
     if not len(mean_CM):
         return np.zeros(0)
 
-    def improve(m: int, mean, deviation, best):
+    def improve(m: int, mean: ArrayLike, deviation: ArrayLike, best: ArrayLike) -> np.ndarray:
         if bounded is not None and m == bounded.place:
             return bounded_improvement(mean, deviation, best, bounded)
         return improvement(mean, deviation, best)
@@ -84,7 +85,8 @@ def expected_gain(
         unsure = 1 if uncertain_M[1] else 0
         starts_S, ends_S, best_S = _steps(front_NM[:, [unsure, 1 - unsure]], reference_M[[unsure, 1 - unsure]])
         widths_CS = np.clip(ends_S - np.maximum(starts_S, mean_CM[:, [1 - unsure]]), 0, None)
-        return (widths_CS * improve(unsure, mean_CM[:, [unsure]], deviation_CM[:, [unsure]], best_S)).sum(1)
+        gains_CS = improve(unsure, mean_CM[:, [unsure]], deviation_CM[:, [unsure]], best_S)
+        return np.asarray((widths_CS * gains_CS).sum(1))
     return _over_samples(mean_CM, deviation_CM, front_NM, reference_M, bounded)
 
 
@@ -121,4 +123,4 @@ def _over_samples(
         gap_CP = here_P - mean_CM[:, m : m + 1]
         known = deviation_CM[:, m : m + 1] <= 0
         chance_CP *= np.where(known, gap_CP >= 0, ndtr(gap_CP / np.where(known, 1, deviation_CM[:, m : m + 1])))
-    return chance_CP.sum(1) * float(np.prod(reference_M - lowest_M)) / SAMPLES
+    return np.asarray(chance_CP.sum(1) * float(np.prod(reference_M - lowest_M)) / SAMPLES)

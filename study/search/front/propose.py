@@ -49,13 +49,25 @@ def propose(question: Question, seen: Sequence[Seen], seed: int, rungs: Sequence
     generator = np.random.default_rng(seed)
     pool = random_candidates(question.space, generator, RANDOM)
     belief = Belief(question, seen, pool)
-    tried = [c for one in seen if (c := again(question.space, one.params)) is not None]
+    return best_of(belief, seen, pool, generator, rungs), belief
+
+
+def best_of(
+    belief: Belief,
+    seen: Sequence[Seen],
+    pool: Sequence[Candidate],
+    generator: np.random.Generator,
+    rungs: Sequence[int] = (),
+) -> Proposal:
+    """The same of a belief that is there, from the candidates of its pool and those near the best of them."""
+    space = belief.question.space
+    tried = [c for one in seen if (c := again(space, one.params)) is not None]
     taken = {repr(c.point) for c in tried}
-    rated, gain_C = pool, _gains(belief, pool, taken)
+    rated, gain_C = [*pool], _gains(belief, pool, taken)
     parents = [c for c in tried for _ in range(max(1, PARENTS * CHILDREN // len(tried)))]
     step = 0.2
     for _ in range(ROUNDS):
-        children = [mutated(question.space, generator, parent, step) for parent in parents]
+        children = [mutated(space, generator, parent, step) for parent in parents]
         rated, gain_C = [*rated, *children], np.r_[gain_C, _gains(belief, children, taken)]
         best = np.argsort(-gain_C, kind="stable")[:PARENTS]
         parents, step = [rated[i] for i in best for _ in range(CHILDREN)], step / 2
@@ -65,7 +77,7 @@ def propose(question: Question, seen: Sequence[Seen], seed: int, rungs: Sequence
         raise ValueError("no point is expected to gain anything")
     rate_C, until_C = belief.rates(belief.of(chosen), 0, rungs)
     winner = int(np.argmax(rate_C))
-    return Proposal(chosen[winner], float(rate_C[winner]), int(until_C[winner])), belief
+    return Proposal(chosen[winner], float(rate_C[winner]), int(until_C[winner]))
 
 
 def _gains(belief: Belief, candidates: Sequence[Candidate], taken: set[str]) -> np.ndarray:

@@ -17,6 +17,7 @@ ALL = {
     "accuracy_per_epoch", "acc5_per_epoch", "forgetting_interval", "support_diagnostics", "offline_accuracy",
     "accuracy_vs_k", "temperature_map", "rung_survival", "hypervolume_over_time", "rank_agreement",
     "parameter_importance", "parallel_coordinates", "prototypes", "prototypes_animated",
+    "believed_accuracy", "believed_front", "confirm_moved",
 }  # fmt: skip
 
 
@@ -36,7 +37,7 @@ def test_a_figure_names_its_axes_states_n_and_carries_its_numbers(drawn: dict[st
     axes = list(figure.figure.select_xaxes())
     assert all(axis.title.text for axis in axes)
     titles = [axis.title.text for axis in figure.figure.select_yaxes() if axis.title.text]
-    assert titles or name in ("offline_accuracy", "parameter_importance")  # bars with names for ticks
+    assert titles or name in ("offline_accuracy", "parameter_importance", "confirm_moved")  # bars with names for ticks
 
 
 def test_one_colour_per_method_in_every_figure(drawn: dict[str, Figure]) -> None:

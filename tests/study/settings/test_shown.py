@@ -56,8 +56,10 @@ def test_the_page_has_each_setting_with_default_unit_and_text():
     page = shown.page()
     for setting in reference.settings():
         if not setting.section:
-            row = f"| `{setting.name.rpartition('.')[2]}` | {setting.values} | {setting.unit} |"
-            assert row.replace("|g|", "\\|g\\|") in page, setting.name
+            default = f"`{setting.default}`" if setting.default else "must be given"
+            unit = f"; unit: {setting.unit}" if setting.unit else ""
+            assert f"| `{setting.name.rpartition('.')[2]}` | {default} | {setting.values}{unit} |" in page, setting.name
+            assert not setting.acts or f"*Acts with {setting.acts}.*" in page
             assert setting.facts["description"].split("\n")[0].replace("|", "\\|") in page, setting.name
     assert "| `queue_size` | `support.queue_size` | nnclr |" in page
     assert all(f"- `{name}`" in page for name in ("strong", "seed", "train.checkpoint_every"))
