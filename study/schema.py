@@ -178,7 +178,7 @@ BAND = ("accuracy", "low_1sd", "high_1sd", "low_95", "high_95")
 """Predicted accuracy (%) of a point, a single run's noise left out: median, and where it lies with 68 % and 95 %."""
 TRIAL_STATES = ("finished", "stopped", "paused", "running", "failed")
 _BAND = shapes.shape(dict.fromkeys(BAND, NUMBER))
-_POINT = {"label": TEXT, "method": shapes.one_of(tuple(METHODS)), "costs": shapes.mapping(NUMBER)}
+_POINT = {"label": TEXT, "method": shapes.one_of(METHODS), "costs": shapes.mapping(NUMBER)}
 """costs: support_bytes, and the objectives beside accuracy as expected at full budget, where there is a model."""
 BELIEF = {
     "schema": WHOLE,

@@ -78,9 +78,8 @@ class TrialActor(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         self.label = str(config.get("label", "trial"))
-        self.run_config = RunConfig(
-            **own_code.resolved(config["run"], self.label, allow_code=True)
-        )  # as the driver was
+        own_code.load_named(config["run"], allow_code=True)  # what the driver could load, which was allowed to
+        self.run_config = RunConfig(**config["run"])
         self.max_epochs = min(int(config.get("max_epochs", self.run_config.train.epochs)), self.run_config.train.epochs)
         self.confirm = config.get("stage") == "confirm"
         self.linear_epochs = int(config.get("linear_epochs", 90))

@@ -100,7 +100,8 @@ def get_style(name: str) -> Style:
 
 def look(method: object) -> Look:
     """Look of a method; grey where it is not known."""
-    return LOOKS.get(str(method), Look(UNKNOWN, "circle", "solid"))
+    found: Look = LOOKS.get(str(method), Look(UNKNOWN, "circle", "solid"))
+    return found
 
 
 def colour(method: object) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trainables.vocabulary.methods_and_support_sets import METHODS, SUPPORT_KINDS, Method
+from trainables.vocabulary.methods_and_support_sets import LOSSES, METHODS, SUPPORT_KINDS, Method
 from trainables.vocabulary.registry import Live
 
 Needs = dict[str, tuple[Any, ...]]
@@ -32,6 +32,16 @@ def _of_support_sets() -> dict[str, tuple[Needs, ...]]:
     return rows
 
 
+def _of_own_methods() -> dict[str, tuple[Needs, ...]]:
+    """Rows of the options of methods of one's own."""
+    rows: dict[str, tuple[Needs, ...]] = {}
+    for name in LOSSES.loaded:
+        for option in getattr(LOSSES.options_of(name), "model_fields", {}):
+            needs = _methods(lambda method, name=name: method.loss == name)
+            rows[f"loss.options.{option}"] = (*rows.get(f"loss.options.{option}", ()), needs)
+    return rows
+
+
 _CIFAR: Needs = {"data.name": ("cifar10", "cifar100")}
 _PARQUET: Needs = {"data.name": ("parquet",)}
 
@@ -44,6 +54,7 @@ def _of_runs() -> dict[str, tuple[Needs, ...]]:
         "data.image_column": (_PARQUET,),
         "data.label_column": (_PARQUET,),
         **_of_support_sets(),
+        **_of_own_methods(),
         "positives.kind": (draws,),
         "positives.mix": (draws,),
         "positives.momentum_encoder": (moving_average,),

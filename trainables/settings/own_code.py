@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -35,19 +36,27 @@ def resolved(settings: Mapping[str, Any], source: str, *, allow_code: bool) -> d
     """
     try:
         settings = _with_own_method(settings, allow_code)
-        for place in PLACES:
-            section = settings.get(place.section)
-            name = section.get(place.name) if isinstance(section, Mapping) else None
-            if isinstance(name, str):
-                load(place.registry, name, place.setting, allow_code=allow_code)
+        load_named(settings, allow_code=allow_code)
         return _with_own_support_set(settings)
     except UserError as error:
         raise ConfigError(f"{source}: {error}") from None
 
 
+def load_named(settings: Mapping[str, Any], *, allow_code: bool) -> None:
+    """Load every part of one's own that settings name. Raises UserError as `load` does."""
+    for place in PLACES:
+        section = settings.get(place.section)
+        name = section.get(place.name) if isinstance(section, Mapping) else None
+        if isinstance(name, str):
+            load(place.registry, name, place.setting, allow_code=allow_code)
+
+
 def look_in(*folders: Path) -> None:
-    """Modules are looked for in these folders too, after all others."""
-    sys.path += [text for folder in folders if (text := str(folder)) not in sys.path]
+    """Modules are looked for in these folders too, after all others: by this process and by those it starts."""
+    new = [text for text in dict.fromkeys(map(str, folders)) if text not in sys.path]
+    sys.path += new
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([*([before] if before else []), *map(str, folders)])
 
 
 def load(registry: Registry, name: str, setting: str, *, allow_code: bool) -> Any:
