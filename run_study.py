@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if args.settings is not None:
         from study.settings import shown
 
-        print(shown.on_terminal(args.settings))
+        shown.show(args.settings)
         return 0
     from study import disk_and_storage, launch
 

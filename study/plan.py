@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from study.cost import Need, Plan, make_plan
+from study.search.scheduling import PAUSING
 from study.settings import space
 from study.settings.config import RangeSpec, StudyConfig
 from study.settings.loading import Loaded
@@ -60,6 +61,8 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     yield "objectives", ", ".join(f"{name} {mode}" for name, mode in study.objectives.items())
     yield "search", f"{study.search.trials} trials ({study.search.sampler}), {len(study.baselines)} of them baselines"
     yield "rungs", f"{shown} of {study.train.epochs} epochs ({study.scheduler.name})"
+    if study.scheduler.name == PAUSING:
+        yield "paused", _paused_text(study.scheduler.max_paused, plan.concurrent)
     yield "confirm", _confirm_text(plan)
     yield (
         "seeds",
@@ -81,6 +84,12 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
         yield "does not fit", f"{line}; such a trial ends out_of_memory"
     yield "disk", f"about {bytes_in_words(plan.disk_bytes)} at most"
     yield "results", str(plan.folder)
+
+
+def _paused_text(most: int, concurrent: int) -> str:
+    """How many trials wait at most: those that are trained when the bound is reached may pause too."""
+    text = f"at most {most} trials wait at a rung, each with a checkpoint (scheduler.max_paused)"
+    return text if concurrent == 1 else f"{text}, and up to {concurrent - 1} more with {concurrent} at a time"
 
 
 def _amount(name: str, value: float) -> str:

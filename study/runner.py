@@ -262,7 +262,7 @@ class StudyRun:
             recorder=self.recorder,
             screen=self.screen,
             rungs=self.rungs,
-            places=checkpoints.Checkpoints(self.folder, own, self.journal.last_turns),
+            places=checkpoints.Checkpoints(self.folder, own),
             session=len(self.record["sessions"]),
             part=self.options.stage is not None,
             trainable=self.options.trainable,

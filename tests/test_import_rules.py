@@ -50,6 +50,7 @@ ORDER = {
         "model",
         "evaluation",
         "trial",
+        "progress",
         "estimate",
         "tune_adapter",
         "pretrain",

@@ -1,4 +1,4 @@
-"""Paused trials survive kill -9 like all others, in real processes under Ray."""
+"""Paused trials survive kill -9 in real processes under Ray; trials that pause are trained as if they did not."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from study import schema
+from study.record.journal import plain
+from study.runner import default_trainable, describe_data
+from study.settings import space
 from tests.helpers.engine_helpers import lines, make_study, outcome, run_fake
+from tests.helpers.trial_helpers import MEASURED, TINY
 from tests.helpers.without_ray import study_in_this_process
 from tests.test_resume import finish, start
+from trainables.pretrain import pretrain
 
 PAUSING = {
     "search": {"trials": 10, "startup_trials": 4},
@@ -45,3 +50,30 @@ def test_paused_trials_survive_kill_9(tmp_path) -> None:
     assert lines(tmp_path / "fake" / schema.TURNS_FILE) == turns
     assert outcome(tmp_path / "fake") == outcome(tmp_path / "alone" / "fake")
     assert json.loads((tmp_path / "fake" / schema.MANIFEST_FILE).read_text())["rungs"] == [1, 3]
+
+
+def test_a_promoted_trials_epochs_are_those_of_one_that_never_paused(tmp_path, monkeypatch) -> None:
+    """With real training, bit for bit, as far as it was trained."""
+    monkeypatch.setenv("KMCLR_CACHE", str(tmp_path / "cache"))
+    study_in_this_process(monkeypatch)
+    sections = {name: TINY[name] for name in ("device", "data", "encoder", "heads", "support", "probe", "optimizer")}
+    study = make_study(
+        **sections,
+        **PAUSING,
+        space={"method": ("kmclr", "nnclr"), "temperature": {"low": 0.05, "high": 0.5, "log": True}},
+        baselines=({"method": "nnclr"},),
+        train={"epochs": 3, "batch_size": 32, "checkpoint_every": 1},
+    )
+    assert run_fake(study, tmp_path, quiet=True, trainable=default_trainable, describe=describe_data) == 0
+    folder = tmp_path / "fake"
+    promoted = {line["trial_id"] for line in lines(folder / schema.TURNS_FILE) if line["turn"]}
+    draws = {line["trial_id"]: line["params"] for line in lines(folder / schema.DRAWS_FILE)}
+    reports = lines(folder / schema.REPORTS_FILE)
+    assert promoted
+    for name in sorted(promoted):
+        own = [line for line in reports if line["trial_id"] == name]
+        alone = list(pretrain(space.to_run(study, draws[name], seed=study.seed)))[: len(own)]
+        assert len(own) > 1
+        for paused, undisturbed in zip(own, alone, strict=True):
+            told = {key: value for key, value in undisturbed.items() if key in schema.METRICS and key not in MEASURED}
+            assert {key: paused[key] for key in told} == plain(told)

@@ -32,7 +32,7 @@ TINY = {
 TINY_STUDY = {
     "search": {"trials": 4},
     "scheduler": {"grace_period": 1},
-    "confirm": {"seeds": [1, 2, 3], "max_points": 1, "linear_epochs": 1},
+    "confirm": {"seeds": [1, 2], "max_points": 1, "linear_epochs": 1},
     "tracking": {"wandb": "disabled"},
 }
 

@@ -27,6 +27,8 @@ from trainables.wording import shorten
 VERSION = 1
 MAGIC = "KMCLR-CHECKPOINT"
 SUFFIX = ".ckpt"
+TRIAL_FILE = "trial.ckpt"
+"""In a checkpoint's folder of a trial in Tune."""
 SAVING_SHARE = 0.01
 
 
@@ -158,6 +160,15 @@ def check_like(found: Any, own: Any, name: str = "", free: Container[str] = ()) 
             or (isinstance(found, bool) != isinstance(own, bool))
         ):
             raise ValueError(f"{name} is {type(found).__name__}, expected {type(own).__name__}")
+
+
+def kept(state: Any) -> Any:
+    """A copy of a state in the computer's memory, which no later step changes."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().to("cpu", copy=True)
+    if isinstance(state, dict):
+        return {name: kept(value) for name, value in state.items()}
+    return [kept(value) for value in state] if isinstance(state, list | tuple) else state
 
 
 def save_rolling(folder: str | Path, epoch: int, state: dict[str, Any]) -> Path:

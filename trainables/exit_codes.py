@@ -5,11 +5,14 @@ Standard library only.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 from trainables.vocabulary.errors import UserError
 
@@ -21,6 +24,28 @@ USER_ERROR = 2
 ENDED_EARLY = 3
 """A run that diverged or ran out of time."""
 INTERRUPTED = 130
+TERMINATED = 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as a cluster sends it before it takes a machine back."""
+
+
+@contextlib.contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Within this context SIGTERM raises Terminated, as Ctrl-C raises KeyboardInterrupt. In the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 PATHS_AND_HOSTS = (

@@ -22,6 +22,10 @@ PARTIAL = ".partial"
 
 SCHEMA_VERSION = 1
 """Of every JSON object and YAML file that a run or a study writes."""
+STUDY_FILE = "study.yaml"
+"""In a results folder: the fully resolved study."""
+RAY_DIR = "ray"
+"""In a results folder: Tune's own state and checkpoints."""
 TOO_MUCH = (RecursionError, ValueError)
 """What Python's readers of JSON and YAML raise for well-formed text that no program of ours has written."""
 TOO_MUCH_WORDS = "nested too deeply, or a number with too many digits"

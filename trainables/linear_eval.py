@@ -1,22 +1,26 @@
 """Evaluate a frozen encoder on a test split: `python -m trainables.linear_eval CHECKPOINT [--data NAME] [--root DIR]`.
 
+Of a trial that a study has confirmed it gives the study's own numbers: with the trial's seed, epochs and threads.
+
 Exit codes: 0 done, 2 an error of the user (one line on stderr, no traceback), 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
+import torch
 from rich.console import Console
 
 from trainables import command_line, devices, exit_codes, files, places
-from trainables.evaluation import offline
+from trainables.evaluation import named, offline
 from trainables.evaluation.classifier import RATES
 from trainables.settings import edge
 from trainables.settings.config import DataConfig, RunConfig
@@ -28,6 +32,7 @@ SET_HELP = (
 )
 EXAMPLES = """examples:
   python -m trainables.linear_eval runs/kmclr_400
+  python -m trainables.linear_eval results/k_sweep --trial confirm-00003
   python -m trainables.linear_eval runs/kmclr_400 --data cifar10
   python -m trainables.linear_eval runs/kmclr_400 --data parquet --root ../shared/data/cifar100 --views 8
   python -m trainables.linear_eval runs/kmclr_400 --data image_folder --root FOLDER --set data.validation_per_class=5"""
@@ -42,7 +47,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "Evaluate a frozen encoder on a test split: linear classifier, kNN, few labels.",
         EXAMPLES,
     )
-    parser.add_argument("checkpoint", help="checkpoint file, or a run's folder (its newest checkpoint)")
+    parser.add_argument("checkpoint", help="checkpoint file, or a run's or trial's folder (its newest checkpoint)")
+    parser.add_argument("--trial", metavar="ID", help="a trial of the study whose results folder CHECKPOINT is")
     parser.add_argument(
         "--data",
         metavar="NAME",
@@ -51,9 +57,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--root", metavar="DIR", help="folder of the data (default: that of the run)")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="overrides", help=SET_HELP)
-    parser.add_argument("--epochs", type=int, default=90, help="epochs of the linear classifier (default 90)")
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        help=f"epochs of the linear classifier (default: those of its study, else {named.LINEAR_EPOCHS})",
+    )
+    parser.add_argument("--seed", type=int, help="of the classifier and the crops (default: the run's own)")
+    parser.add_argument("--threads", type=int, help="on a CPU (default: a study's trial's own, else all cores)")
     parser.add_argument("--views", type=int, default=1, help="cached crops and flips per image (default 1: none)")
-    parser.add_argument("--device", default="auto", help="auto (default: CUDA if present), cpu, cuda or cuda:N")
+    parser.add_argument("--device", help="auto (CUDA if present), cpu, cuda or cuda:N (default: the run's own)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result to this file too")
     return parser.parse_args(arguments)
 
@@ -71,26 +83,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     places.settle()
-    for name in ("epochs", "views"):
-        if getattr(options, name) < 1:
-            raise UserError(f"--{name} must be at least 1, got {getattr(options, name)}")
-    device = devices.pick_device(options.device)
+    for name, least in (("epochs", 1), ("views", 1), ("threads", 1), ("seed", 0)):
+        if (given := getattr(options, name)) is not None and given < least:
+            raise UserError(f"--{name} must be at least {least}, got {given}")
     console = Console(stderr=True, markup=False, emoji=False, soft_wrap=True)
-    frozen = offline.load_frozen(files.user_path(options.checkpoint, "CHECKPOINT"), device, console.print)
+    path = files.user_path(options.checkpoint, "CHECKPOINT")
+    frozen = offline.load_frozen(path, say=console.print, trial=options.trial)
+    device = devices.pick_device(options.device or ("cpu" if frozen.cfg.device == "cpu" else "auto"))
+    frozen.encoder.to(device)
+    usual = named.as_in_study(frozen.file)
     frozen = dataclasses.replace(frozen, cfg=_evaluation_settings(frozen, options))
-    result = offline.evaluate(
-        frozen,
-        epochs=options.epochs,
-        views=options.views,
-        device=device,
-        progress=lambda message: console.print(message),
-    )
+    with _threads(options.threads or (usual.threads if usual else None)):
+        result = offline.evaluate(
+            frozen,
+            epochs=options.epochs or (usual.epochs if usual else named.LINEAR_EPOCHS),
+            views=options.views,
+            device=device,
+            seed=frozen.cfg.seed if options.seed is None else options.seed,
+            progress=lambda message: console.print(message),
+        )
     _print(result, frozen)
     if options.json:
         files.user_path(options.json, "--json").write_text(
             json.dumps(result._asdict(), indent=2) + "\n", encoding="utf-8"
         )
     return exit_codes.DONE
+
+
+@contextlib.contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    """So many threads of torch within this context; None: as it is."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _print(result: offline.Evaluation, frozen: offline.Frozen) -> None:

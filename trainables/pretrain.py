@@ -2,7 +2,7 @@
 
 As a library: `pretrain`, an iterator of a run's epoch reports with checkpoints on disk.
 Exit codes: 0 done, 2 an error of the user (one line on stderr, no traceback), 3 the run diverged or ran out of time,
-130 interrupted.
+130 and 143 stopped by Ctrl-C and SIGTERM, with the last finished epoch on disk.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainables import checkpoint, command_line, exit_codes, files, places, shapes
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.failures import Diverged, TimedOut, is_out_of_memory
 from trainables.files import SCHEMA_VERSION, write_atomically
 from trainables.lines import LineFiles
+from trainables.progress import RunProgress
 from trainables.reported import epochs_in_words, lost_epochs, name_lost
 from trainables.settings.config import RunConfig
 from trainables.settings.run_file import load_run, without_effect
@@ -84,16 +84,26 @@ def epochs(
 
     With a `folder` epochs are kept there as `train.checkpoint_every` says, and the last (the newest two files).
     `record` takes a report before its checkpoint is written: one without its checkpoint is made again, one behind its
-    checkpoint would be missing.
+    checkpoint would be missing. Stopped on the way (Ctrl-C, or nobody asks for more reports), the last finished epoch
+    is kept.
     """
     cadence = checkpoint.Cadence(trial.cfg.train.checkpoint_every)
-    while not trial.done:
-        report = trial.run_epoch()
-        record(report)
-        if folder is not None and (trial.done or cadence.due(trial.epoch)):
-            with cadence.saving():
-                checkpoint.save_rolling(folder, trial.epoch, trial.state_dict())
-        yield report
+    unsaved: tuple[int, dict[str, Any]] | None = None
+    try:
+        while not trial.done:
+            report = trial.run_epoch()
+            record(report)
+            if folder is not None:
+                unsaved = trial.epoch, checkpoint.kept(trial.state_dict())
+                if trial.done or cadence.due(trial.epoch):
+                    with cadence.saving():
+                        checkpoint.save_rolling(folder, *unsaved)
+                    unsaved = None
+            yield report
+    except (KeyboardInterrupt, GeneratorExit):
+        if unsaved is not None:
+            checkpoint.save_rolling(folder, *unsaved)
+        raise
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -118,13 +128,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     exit_codes.show_any_text()
     options = parse(arguments)
     try:
-        return exit_codes.exit_code(lambda: _train_file(options))
+        with exit_codes.sigterm_as_interrupt():
+            return exit_codes.exit_code(lambda: _train_file(options))
     except (Diverged, TimedOut) as error:
         print(error, file=sys.stderr)
         return exit_codes.ENDED_EARLY
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print(f"\ninterrupted; continue with: {_continuation(options)}", file=sys.stderr)
-        return exit_codes.INTERRUPTED
+        return exit_codes.TERMINATED if isinstance(error, exit_codes.Terminated) else exit_codes.INTERRUPTED
 
 
 def _train_file(options: argparse.Namespace) -> int:
@@ -228,27 +239,18 @@ def _resume(trial: Trial, kept: Path, console: Console) -> None:
 def _train_to_the_end(trial: Trial, folder: Path, files_of_lines: LineFiles, console: Console) -> None:
     """Each report goes to reports.jsonl, and in a line to the console."""
     cfg = trial.cfg
-    with _progress(console) as bar:
 
-        def record(report: dict[str, Any]) -> None:
-            files_of_lines.append(REPORTS, report_line(report, cfg, folder.name))
+    def record(report: dict[str, Any]) -> None:
+        files_of_lines.append(REPORTS, report_line(report, cfg, folder.name))
 
-        task = bar.add_task(cfg.method, total=cfg.train.epochs, completed=trial.epoch)
-        for report in epochs(trial, folder / "checkpoints", record):
-            bar.update(task, completed=trial.epoch, description=summary(cfg, report))
-            if not console.is_terminal:
-                console.print(f"epoch {trial.epoch}/{cfg.train.epochs} {summary(cfg, report)}")
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total} epochs, left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-        console=console,
-        disable=not console.is_terminal,
-    )
+    steps = {"epochs": cfg.train.epochs, "steps_per_epoch": trial.steps_per_epoch, "finished": trial.epoch}
+    with (
+        RunProgress(console, method=cfg.method, **steps) as shown,
+        contextlib.closing(epochs(trial, folder / "checkpoints", record)) as reports,
+    ):
+        trial.stepped = lambda done: shown.step(trial.epoch + 1, done)
+        for report in reports:
+            shown.epoch_ended(trial.epoch, summary(cfg, report))
 
 
 def summary(cfg: RunConfig, report: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ class Trial:
         self._build()
         self.epoch = 0
         self.step = 0
+        self.stepped: Callable[[int], None] = lambda steps: None
+        """Told after each step how many this epoch has."""
         self._started = time.monotonic()
         self._earlier_s = 0.0
 
@@ -134,6 +136,7 @@ class Trial:
         for index_B, params in zip(batches, self.views.draw_steps(counts, self.generator), strict=True):
             self._check_time()
             losses.append(self.train_step(index_B, params))
+            self.stepped(len(losses))
         return losses
 
     def train_step(self, index_B: Tensor, params: ViewParams | None = None) -> Tensor:

@@ -33,8 +33,6 @@ from trainables.settings import own_code
 from trainables.settings.config import DataConfig, RunConfig
 from trainables.trial import Trial
 
-CHECKPOINT_FILE = "trial.ckpt"
-
 ALARM_GRACE_S = 0.5
 """What the trial's own check between two steps, which names the epoch, has before the alarm."""
 
@@ -137,11 +135,11 @@ class TrialActor(tune.Trainable):
         """Write the trial's state into the folder; a trial that never began leaves none."""
         if self.trial is not None:
             state = self.trial.state_dict() | {"last_report": _plain(self.last_report)}
-            checkpoint.write(Path(checkpoint_dir) / CHECKPOINT_FILE, state)
+            checkpoint.write(Path(checkpoint_dir) / checkpoint.TRIAL_FILE, state)
 
     def load_checkpoint(self, checkpoint_dir: str) -> None:
         """Continue from a checkpoint. Raises CheckpointError if it is missing, damaged or of another run."""
-        state = checkpoint.read(Path(checkpoint_dir) / CHECKPOINT_FILE)
+        state = checkpoint.read(Path(checkpoint_dir) / checkpoint.TRIAL_FILE)
         with checkpoint.foreign_content():
             last_report = _checked(state.pop("last_report"))
         self._built().load_state_dict(state)

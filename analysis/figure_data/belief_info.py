@@ -41,7 +41,7 @@ def belief_of(results: Results) -> dict[str, Any]:
     found = results.belief
     if found is None:
         why = f"no {schema.BELIEF_FILE} in the results folder"
-        raise NotEnough(f"{why} (the study was run by an earlier version; --resume writes it)")
+        raise NotEnough(f"{why}: the search has hardly begun, or an earlier version ran it (--resume writes it)")
     if found["without"] is not None:
         raise NotEnough(f"no model of the search: {found['without']}")
     return found

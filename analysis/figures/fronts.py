@@ -144,8 +144,8 @@ def search_front(results: Sequence[Results], style: Style) -> Figure | Skipped:
     hollow = data["hollow"].astype(bool)
     caption = (
         f"Every trial of the search on validation, one seed each: {(~hollow).sum()} ran their full budget, "
-        f"{hollow.sum()} were stopped early or are still running (hollow: their accuracy is of a smaller budget, so "
-        f"they are never on the front).{notes.momentum_note([r for r, _ in drawn])}"
+        f"{hollow.sum()} were stopped early, are paused at a rung or still running (hollow: their accuracy is of a "
+        f"smaller budget, so they are never on the front).{notes.momentum_note([r for r, _ in drawn])}"
     )
     return Figure("pareto_search", title, caption, drawing, data)
 

@@ -64,7 +64,7 @@ def _add_points(
     kinds = (
         ("on the front", mine[mine["on_front"]], 1.0, ""),
         ("dominated", mine[~mine["on_front"] & ~mine["hollow"].astype(bool)], 0.38, ""),
-        ("stopped early", mine[mine["hollow"].astype(bool)], 0.4, "-open"),
+        ("not trained to the end", mine[mine["hollow"].astype(bool)], 0.4, "-open"),
     )
     label = str(method or "unknown method")
     if len(mine) and label not in named:  # a legend in full colour, also of a method that has dominated points only

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from analysis.report.history import paused
 from analysis.report.tables import is_given, reference_point
 from analysis.report.verdict import verdict
 from analysis.results import notes, points
@@ -47,8 +48,10 @@ def _standing(results: Results) -> list[str]:
     if results.running:
         ended = len(results.trials)
         last = f"; last report {results.reports['time'].max()}" if len(results.reports) else ""
+        waiting = paused(results, ", ")
         sentences.append(
-            f"The study is still running ({ended} trial{'s' * (ended != 1)} ended{last}); this is where it stands."
+            f"The study is still running ({ended} trial{'s' * (ended != 1)} ended{waiting}{last}); "
+            "this is where it stands."
         )
     elif results.manifest["status"] in ("interrupted", "failed"):
         sentences.append(f"The study was {results.manifest['status']} before its end; this is where it stood.")

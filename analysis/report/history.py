@@ -25,7 +25,13 @@ def history(results: Results) -> str:
         reasons = [str(session["reason"]) for session in sessions[1 : 1 - MOST_TOLD]]
         counts = ", ".join(f"{reasons.count(reason)} {_ended(reason)}" for reason in dict.fromkeys(reasons))
         told[1 : 1 - MOST_TOLD] = [f"{len(reasons)} more sessions: {counts}."]
-    return " ".join(told)
+    return " ".join(told) + (f" So far{paused(results, ' ')}." if results.paused else "")
+
+
+def paused(results: Results, before: str = "; ") -> str:
+    """How many trials wait at a rung; empty if none does."""
+    count = len(results.paused)
+    return f"{before}{count} trial{'s' * (count != 1)} paused at a rung" if count else ""
 
 
 def _sessions(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from analysis.report import history
 from analysis.results.load import Results
 from study.schema import wording
 
@@ -129,12 +130,12 @@ def _hardware(found: Mapping[str, Any] | None) -> str:
 def stages(results: Results) -> str:
     """Trials by stage and status, in a sentence."""
     if not len(results.trials):
-        return "no trial has ended"
+        return f"no trial has ended{history.paused(results)}"
     parts = []
     for stage, group in results.trials.groupby("stage", sort=False):
         counts = group["status"].value_counts()
         parts.append(f"{stage}: " + ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.items()))
-    return "; ".join(parts)
+    return "; ".join(parts) + history.paused(results)
 
 
 def settings(results: Results) -> str:

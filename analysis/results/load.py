@@ -48,6 +48,8 @@ class Results:
     for another cost (`front.against`). A study with accuracy alone is drawn against the bytes of its support sets."""
     belief: dict[str, Any] | None = None
     """What a model makes of the search (`schema.BELIEF`); None where the folder has no such file."""
+    paused: frozenset[str] = frozenset()
+    """Trials that wait at a rung and have not ended."""
 
     @property
     def costs(self) -> tuple[str, ...]:
@@ -85,6 +87,7 @@ def load(folder: Path | str) -> Results:
         running=manifest["status"] == "running",
         objectives=own if len(own) > 1 else {**own, SUPPORT_BYTES: "min"},
         belief=wording.printable(schema.read_belief(folder)),
+        paused=_paused(folder / schema.TURNS_FILE, ends, lines),
     )
 
 
@@ -117,6 +120,19 @@ def _draw_lines(path: Path) -> list[dict[str, Any]]:
     checked = [schema.checked_fields(line, schema.DRAWS_FILE, f"{path}:{number}") for number, line in rows]
     printable: list[dict[str, Any]] = wording.printable(checked)
     return printable
+
+
+def _paused(path: Path, ends: Iterable[Mapping[str, Any]], reports: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Those that have reported the epoch of their last turn and have not ended."""
+    until: dict[str, int] = {}
+    reached: dict[str, int] = {}
+    for number, line in line_files.read_json_lines(path):  # none where trials do not pause
+        turn = schema.checked_fields(line, schema.TURNS_FILE, f"{path}:{number}")
+        until[turn["trial_id"]] = turn["until"]
+    for report in reports:
+        reached[report["trial_id"]] = max(report["epoch"], reached.get(report["trial_id"], 0))
+    ended = {end["trial_id"] for end in ends}
+    return frozenset(name for name, epoch in until.items() if name not in ended and reached.get(name, 0) >= epoch)
 
 
 def _report_lines(path: Path) -> list[dict[str, Any]]:

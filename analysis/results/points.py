@@ -148,18 +148,20 @@ def searched(results: Results) -> pd.DataFrame:
 
 
 def running(results: Results) -> pd.DataFrame:
-    """Last reports of search trials that have not ended, as rows like those of `searched` (hollow)."""
+    """Last reports of search trials that have not ended, as rows like those of `searched` (hollow), either `running` or
+    `paused` at a rung."""
     rest = results.reports[~results.reports["trial_id"].isin(results.trials["trial_id"])]
     rest = rest[rest[ACCURACY].notna() & (rest["stage"] == SEARCH)]
     last = rest.loc[rest.groupby("trial_id")["epoch"].idxmax()] if len(rest) else rest
     costs = {name: last.get(name, math.nan) for name in results.costs}
+    status = last["trial_id"].map(lambda name: "paused" if name in results.paused else "running").astype(object)
     return pd.DataFrame(
         {
             "study": results.name,
             "trial_id": last["trial_id"],
             "method": last["method"],
-            "label": last["trial_id"] + " (running)",
-            "status": "running",
+            "label": last["trial_id"] + " (" + status + ")",
+            "status": status,
             "epochs": last["epoch"],
             "baseline": False,
             **costs,

@@ -16,7 +16,7 @@ from study.record.task import Task
 from study.settings.config import StudyConfig
 
 GROWTH = 1.3
-FIRST = 10
+FIRST = 6
 """Trials begun before it is written for the first time while the search goes on."""
 
 

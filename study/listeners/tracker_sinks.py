@@ -1,9 +1,10 @@
 """The writer process behind `study.listeners.tracker`: events from stdin, one JSON object a line, feed the sinks.
 
-W&B: one run per trial, named by the trial, grouped by study and stage; at the end one run with the front and the table
-of trials. A server that cannot be reached, does not answer or rejects the key costs nothing but the live page: the runs
-go on offline, and `wandb sync` sends them later. TensorBoard: one log folder per trial below `tensorboard/`. An error
-in a sink ends that sink only.
+W&B: one run per trial, named by its label and id, tagged with its method and stage, its parameters in the config,
+grouped by study and stage; at the end one run with the front and the table of trials. A server that cannot be reached,
+does not answer or rejects the key costs nothing but the live page: the runs go on offline, and `wandb sync` sends them
+later. TensorBoard: one log folder per trial below `tensorboard/`, named by id and label, with the parameters for the
+HParams page. An error in a sink ends that sink only.
 
 Standard output is for what the study is to tell its user, one line each; the rest goes to the log.
 """
@@ -25,6 +26,8 @@ from study import schema
 from trainables import dominance
 
 COLUMNS = ("trial_id", "stage", "status", "label", "seed", "epochs", "baseline")
+MOST_LABEL = 80
+"""Characters of a label in the name of a run or folder."""
 INIT_S = 30
 FINISH_S = 20
 """Seconds that the rest of a run's data may take to be sent before the server counts as gone."""
@@ -33,6 +36,17 @@ FINISH_S = 20
 def numbers(line: Mapping[str, Any]) -> dict[str, float]:
     """The metrics of a line that are numbers."""
     return {name: line[name] for name in schema.METRICS if isinstance(line.get(name), (int, float))}
+
+
+def title(task: Mapping[str, Any]) -> str:
+    """What a person reads in a list of runs: `kmclr k=400 t=0.2 (search-0003)`."""
+    return f"{task['label'][:MOST_LABEL]} ({task['trial_id']})"
+
+
+def hyperparameters(task: Mapping[str, Any]) -> dict[str, Any]:
+    """What TensorBoard's HParams page compares trials by."""
+    fixed = {name: task[name] for name in ("method", "seed", "stage", "baseline")}
+    return {**fixed, **{k: v for k, v in task["params"].items() if isinstance(v, bool | int | float | str)}}
 
 
 class WandbSink:
@@ -70,7 +84,9 @@ class WandbSink:
             f"wandb sync {shlex.quote(self.options['folder'])}/wandb/{unsent}-*"
         )
 
-    def _init(self, name: str, group: str, job: str, config: Mapping[str, Any]) -> Any:
+    def _init(
+        self, name: str, group: str, job: str, config: Mapping[str, Any], title: str = "", tags: Iterable[str] = ()
+    ) -> Any:
         online = self.mode == "online"
         try:
             run = self.wandb.init(
@@ -78,8 +94,9 @@ class WandbSink:
                 mode=self.mode,
                 dir=self.options["folder"],
                 id=f"{self.options['run_id']}-{name}",
-                name=name,
+                name=title or name,
                 group=group,
+                tags=list(tags),
                 job_type=job,
                 config=dict(config),
                 resume="allow" if online else None,
@@ -99,7 +116,7 @@ class WandbSink:
             self._go_offline(error)
             for empty in Path(self.options["folder"], "wandb").glob(f"run-*-{self.options['run_id']}-{name}"):
                 shutil.rmtree(empty, ignore_errors=True)
-            return self._init(name, group, job, config)
+            return self._init(name, group, job, config, title, tags)
         self.online_runs |= online
         return run
 
@@ -112,9 +129,11 @@ class WandbSink:
     def start(self, task: Mapping[str, Any]) -> None:
         if task["trial_id"] in self.runs:
             return
-        config = {k: task[k] for k in ("method", "label", "seed", "params", "point", "baseline", "run")}
+        names = ("method", "label", "seed", "stage", "params", "point", "baseline", "run")
+        config = {**task["params"], **{name: task[name] for name in names}}
         group = f"{self.options['study']}/{task['stage']}"
-        self.runs[task["trial_id"]] = self._init(task["trial_id"], group, task["stage"], config)
+        tags = [task["method"], task["stage"], *(["baseline"] if task["baseline"] else [])]
+        self.runs[task["trial_id"]] = self._init(task["trial_id"], group, task["stage"], config, title(task), tags)
 
     def report(self, trial_id: str, line: Mapping[str, Any]) -> None:
         self.runs[trial_id].log({**numbers(line), "epoch": line["epoch"]}, step=line["epoch"])
@@ -127,6 +146,9 @@ class WandbSink:
 
     def end(self, trial_id: str, line: Mapping[str, Any]) -> None:
         run = self.runs.pop(trial_id, None)
+        if run is None and line["status"] == schema.STOPPED:  # its run was finished when it paused, and says so
+            config = {k: line[k] for k in ("method", "label", "seed", "params", "point", "baseline")}
+            run = self._init(trial_id, f"{self.options['study']}/{line['stage']}", line["stage"], config)
         if run is not None:
             run.summary.update({"status": line["status"], **numbers(line["metrics"])})
             self._finish(run, exit_code=0 if line["status"] in (schema.COMPLETED, schema.STOPPED) else 1)
@@ -158,14 +180,25 @@ class TensorBoardSink:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         from tensorboardX import SummaryWriter
+        from tensorboardX.summary import hparams
 
         self.make = SummaryWriter
+        self.hparams = hparams
+        self.objectives = list(settings["objectives"])
         self.root = Path(settings["folder"]) / "tensorboard"
         self.writers: dict[str, Any] = {}
 
     def start(self, task: Mapping[str, Any]) -> None:
-        if task["trial_id"] not in self.writers:
-            self.writers[task["trial_id"]] = self.make(str(self.root / task["trial_id"]))
+        """Begin, or go on with, a trial's events; first its parameters."""
+        name = task["trial_id"]
+        if name in self.writers:
+            return
+        begun = self.root / name  # by an earlier version
+        folder = begun if begun.is_dir() else self.root / f"{name} {task['label'][:MOST_LABEL].replace('/', '_')}"
+        writer = self.writers[name] = self.make(str(folder))
+        experiment, start, _ = self.hparams(hyperparameters(task), dict.fromkeys(self.objectives, 0.0))
+        writer.file_writer.add_summary(experiment)
+        writer.file_writer.add_summary(start)
 
     def report(self, trial_id: str, line: Mapping[str, Any]) -> None:
         for name, value in numbers(line).items():

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -101,10 +100,9 @@ def folder_of(trial_id: str, turn: int) -> str:
 
 
 class Checkpoints:
-    """Finds and removes checkpoints below a storage root (path or URI). turns: number of each trial's last turn."""
+    """Finds and removes checkpoints below a storage root (path or URI), whatever turns are on record."""
 
-    def __init__(self, folder: Path, storage: str | None, turns: Mapping[str, int] | None = None) -> None:
-        self.turns = dict(turns or {})
+    def __init__(self, folder: Path, storage: str | None) -> None:
         self.folder = Path(folder).resolve()
         self.uri = joined(storage) if storage else str(self.folder / schema.RAY_DIR)
         self._fs, self._root = arrow.FileSystem.from_uri(self.uri)
@@ -121,12 +119,15 @@ class Checkpoints:
             match = SESSION.match(session)
             if match is None or match["stage"] != task.stage:
                 continue
-            for turn in range(self.turns.get(task.trial_id, 0) + 1):
-                folder = folder_of(task.trial_id, turn)
+            for folder in self._folders(session):
+                trial_id, _, turn = folder.partition(".")
+                if trial_id != task.trial_id or not (turn == "" or turn.isdecimal()):
+                    continue
                 for name in self._folders(session, folder):
                     index = CHECKPOINT.match(name)
                     if index is not None:
-                        rows.append((int(match["session"]), turn, int(index["index"]), (session, folder, name)))
+                        order = int(match["session"]), int(turn or 0), int(index["index"])
+                        rows.append((*order, (session, folder, name)))
         return [names for *_, names in sorted(rows, reverse=True)]
 
     def of(self, task: Task) -> list[str]:

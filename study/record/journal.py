@@ -250,11 +250,6 @@ class Journal:
                 warnings.warn(f"pictures are lost: {'; '.join(map(str, damage))}", stacklevel=2)
         self._write(name, _stamped({"trial_id": trial_id, **line}), self._pictures)
 
-    @property
-    def last_turns(self) -> dict[str, int]:
-        """Number of each trial's last turn, where trials pause."""
-        return {line["trial_id"]: line["turn"] for line in self.turns}
-
     def ended(self, trial_id: str) -> bool:
         """True once the trial has a final end."""
         return trial_id in self.ends and self.ends[trial_id]["status"] != schema.INTERRUPTED

@@ -52,6 +52,8 @@ class Recorder:
         self.listeners: list[Listener] = []
         self.tell: Any = None
         """Set by a searcher that wants to learn of ends: called with (task, line) after the line is on disk."""
+        self.rest: Callable[[], None] = lambda: None
+        """Set by a searcher that wants to know when the study stops."""
         self.running: dict[str, Task] = {}
         self.without_room: dict[str, str] = {}
         """Trials that a full disk interrupted in this session, and what the system said."""
@@ -173,7 +175,8 @@ class Recorder:
         self._emit("tick")
 
     def finish(self, hurry: bool) -> None:
-        """Let the listeners end; in a hurry (a signal) within seconds."""
+        """Let searcher and listeners end; in a hurry (a signal) within seconds."""
+        self.rest()
         self._emit("close", hurry)
 
     @property

@@ -2,11 +2,13 @@
 
 What it is told (tried on Optuna 5.0): an early-stopped trial is PRUNED with its values as user attributes, since a
 value of a smaller budget would mislead the sampler; failed and diverged ones FAIL; one that ran out of memory is PRUNED
-with a violated constraint; a duplicate gets its original's values, or PRUNED if there are none yet.
+with a violated constraint; a duplicate gets its original's values, or PRUNED if there are none yet. What has no end
+when the study stops is WAITING until it goes on; after a kill it stays RUNNING until then: nobody was left to say so.
 """
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -67,6 +69,7 @@ class Mirror:
 
         again: the point was the sampler's own; it is asked, for the notes that it keeps, and not listened to.
         """
+        self._revive()
         if point is not None:
             self.study.enqueue_trial(dict(point))
         told = {self._numbers[name]: lines for name, lines in (reports or {}).items() if name in self._numbers}
@@ -92,6 +95,7 @@ class Mirror:
         """How a trial ended; nothing if Optuna knows already, or was never asked for it."""
         if end["trial_id"] in self._told or end["trial_id"] not in self._numbers:
             return
+        self._revive()
         state, values = _outcome(end, self._config.objectives)
         trial = self._handle(self._numbers[end["trial_id"]])
         trial.set_user_attr("status", end["status"])
@@ -104,6 +108,23 @@ class Mirror:
         complete = values if state == TrialState.COMPLETE else None
         self.study.tell(trial, complete, state=state)
         self._told[end["trial_id"]] = complete
+
+    def rest(self) -> None:
+        """The study stops: trials without an end are shown as waiting, not running, until it goes on.
+
+        Never fails: what is shown is worth less than a clean stop.
+        """
+        with contextlib.suppress(Exception):
+            for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+        self._resting = True
+
+    def _revive(self) -> None:
+        """Take back `rest`: Optuna would hand waiting trials out as new ones."""
+        if self._resting:
+            for trial in self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                self.storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+        self._resting = False
 
     def _handle(self, number: int) -> optuna.Trial:
         storage = self.storage
@@ -140,6 +161,8 @@ class Mirror:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self.study.set_metric_names(list(self._config.objectives))
+        self._resting = True
+        self._revive()
 
     def _matching(self, draws: Sequence[Line], ends: Sequence[Line]) -> int | None:
         """How many of the draws Optuna holds, in their order and with no end unknown to the journal; else None."""

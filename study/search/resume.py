@@ -21,8 +21,9 @@ def make_search(study: StudyConfig, folder: Path, journal: Journal, recorder: Re
     """The search of a results folder, new or to go on with, and its unfinished trials."""
     restore_draws(study, folder, journal)
     ends = journal.ends_in_order(schema.SEARCH)
-    proposals = Proposals(study, journal, Mirror(study, space.define(study), folder, journal.draws, ends))
-    recorder.tell = proposals.learn
+    mirror = Mirror(study, space.define(study), folder, journal.draws, ends)
+    proposals = Proposals(study, journal, mirror)
+    recorder.tell, recorder.rest = proposals.learn, mirror.rest
     return proposals, proposals.unfinished()
 
 

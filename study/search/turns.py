@@ -106,7 +106,6 @@ class Turns:
         }
         self._journal.append_turn(line)
         self._last[task.trial_id] = line
-        self._checkpoints.turns[task.trial_id] = turn
         return replace(task, until=until, turn=turn)
 
     def _from_checkpoint(self, task: Task) -> Task:

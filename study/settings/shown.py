@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -51,6 +52,14 @@ def on_terminal(prefix: str = "") -> str:
     sections = {setting.name.split(".")[0] for setting in known}
     close = did_you_mean(prefix, sections | {setting.name for setting in known}).partition(" Known: ")[0]
     raise ConfigError(f"--settings {shorten(prefix)}: no setting begins so{close} Known: {', '.join(sorted(sections))}")
+
+
+def show(prefix: str) -> None:
+    """Print them; who reads may stop early, as `| head` does."""
+    try:
+        print(on_terminal(prefix), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush at the end
 
 
 def _paragraph(setting: Setting) -> str:

@@ -221,3 +221,16 @@ def test_the_load_is_said_beside_the_time(planned) -> None:
     made = planned("k_sweep", rehearse=True)
     busy = dataclasses.replace(made, cost=dataclasses.replace(made.cost, load=3.52))
     assert "timed now on this machine, load 3.5 on " in text_of(busy, width=250)
+
+
+def test_the_plan_says_how_many_trials_may_wait(planned) -> None:
+    def waiting(concurrent: int) -> list[str]:
+        made = planned("k_sweep", overrides=["scheduler.name=promote", "scheduler.max_paused=7"])
+        made = dataclasses.replace(made, concurrent=concurrent)
+        return [line for line in text_of(made, 200).splitlines() if line.strip().startswith("paused")]
+
+    bound = "at most 7 trials wait at a rung, each with a checkpoint (scheduler.max_paused)"
+    one, many = waiting(1), waiting(4)
+    assert [line.split(None, 1)[1].strip() for line in one] == [bound]
+    assert [line.split(None, 1)[1].strip() for line in many] == [f"{bound}, and up to 3 more with 4 at a time"]
+    assert "paused" not in text_of(planned("k_sweep"), 200)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from study.runner import describe_data
+from tests.helpers.engine_helpers import lines, make_study
 from tests.helpers.foreign_states import FOREIGN, archive, sealed
+from tests.helpers.trial_helpers import tiny
+from tests.helpers.without_ray import study_in_this_process
 from trainables import checkpoint, linear_eval
 from trainables.data.source import DataError
 from trainables.evaluation import offline
 from trainables.settings.config import DataConfig
+from trainables.tune_adapter import TrialActor
 
 
 def test_transfer_data_keeps_or_replaces_the_settings():
@@ -124,6 +131,61 @@ def test_command_line(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         error = capsys.readouterr().err
         assert message in error
         assert len(error.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The results folder of a study that has confirmed one point with two seeds."""
+    monkeypatch.setenv("KMCLR_CACHE", str(tmp_path / "cache"))
+    sections = tiny().model_dump(mode="json", include={"data", "encoder", "heads", "probe", "device"})
+    study = make_study(
+        **sections,
+        space={"method": ("kmclr",), "k": (10, 20)},
+        baselines=({"method": "kmclr", "k": 10},),
+        search={"trials": 1, "startup_trials": 1},
+        scheduler={"name": "none"},
+        train={"epochs": 2, "batch_size": 32, "checkpoint_every": 1},
+        confirm={"seeds": (3, 4), "linear_epochs": 7},
+    )
+    run_here = study_in_this_process(monkeypatch)
+    assert run_here(study, tmp_path, trainable=lambda: TrialActor, describe=describe_data) == 0
+    return tmp_path / "fake"
+
+
+def test_a_studys_trial_gives_exactly_its_numbers(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    ends = [end for end in lines(results / "trials.jsonl") if end["stage"] == "confirm"]
+    assert len(ends) == 2
+    file = tmp_path / "result.json"
+    for end in ends:
+        trial = end["trial_id"]
+        ways = [str(results), "--trial", trial], [str(results / trial)], [str(results / end["checkpoint"])]
+        for way in (*ways, [str((results / end["checkpoint"]).parent)]):
+            assert linear_eval.main([*way, "--json", str(file)]) == 0
+            found = json.loads(file.read_text())["metrics"]
+            assert found == {name: end["metrics"][name] for name in found}
+    moved = [*ways[0], "--seed", "99", "--views", "2", "--epochs", "1", "--json", str(file)]
+    assert linear_eval.main(moved) == 0
+    assert json.loads(file.read_text())["metrics"] != found
+    capsys.readouterr()
+    for arguments, message in (
+        ([str(results)], "name a trial by --trial: confirm-0000-3, confirm-0000-4, search-0000"),
+        ([str(results / "confirm-000-3")], "did you mean 'confirm-0000-3'?"),
+        ([str(tmp_path), "--trial", "x"], "is not the results folder of a study"),
+        ([*ways[0], "--threads", "0"], "--threads must be at least 1"),
+    ):
+        assert linear_eval.main(arguments) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert len(error.splitlines()) == 1
+
+
+def test_the_readmes_line_reads_a_checkpoint(run: Path):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (line,) = [line for line in readme.splitlines() if line.startswith("state = torch.load(")]
+    scope = {"io": io, "Path": Path, "torch": torch, "path": run}
+    exec(line, scope)
+    assert scope["state"]["epoch"] == 1
+    assert any(name.startswith("networks.encoder.") for name in scope["state"]["method"])
 
 
 @pytest.mark.parametrize(("rate", "word"), [(0.01, "smallest"), (0.1, None), (1.0, "largest")])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from tests.helpers.trial_helpers import digits, timeless, tiny
 from trainables import checkpoint, pretrain
 from trainables.data.dataset import Dataset
 from trainables.lines import read_json_lines
+from trainables.trial import Trial
 
 
 def test_pretrain_yields_reports_and_continues_where_it_was_left(tmp_path: Path):
@@ -78,6 +81,35 @@ def test_an_interrupt_at_any_moment_leaves_no_gap_in_the_reports(
     assert pretrain.main(shlex.split(advice)[3:]) == 0
     assert "continuing after epoch 2" in capsys.readouterr().out
     assert [json.loads(line)["epoch"] for line in (out / "reports.jsonl").read_text().splitlines()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_within_an_epoch_keeps_the_last_finished_one(
+    run_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], signum: int, code: int
+):
+    cfg = tiny("kmclr")
+    whole = [timeless(report) for report in pretrain.pretrain(cfg, digits())]
+    step = Trial.train_step
+
+    def hit(self: Trial, *arguments: Any) -> Any:
+        if self.epoch == 2:
+            os.kill(os.getpid(), signum)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Trial, "train_step", hit)
+    before = signal.getsignal(signal.SIGTERM)
+    out = run_file.parent / "out"
+    arguments = [str(run_file), "--set", "train.checkpoint_every=100", "--out", str(out)]
+    assert pretrain.main(arguments) == code
+    assert signal.getsignal(signal.SIGTERM) == before
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("interrupted; continue with: python -m trainables.pretrain ")
+    assert len(error.splitlines()) == 1
+    assert [path.name for path in checkpoint.in_folder(out / "checkpoints")] == ["epoch_000002.ckpt"]
+    monkeypatch.setattr(Trial, "train_step", step)
+    assert pretrain.main(shlex.split(error.split("continue with: ")[1])[3:]) == 0
+    lines = [json.loads(line) for line in (out / "reports.jsonl").read_text().splitlines()]
+    assert [line["loss"] for line in lines] == [report["loss"] for report in whole]
 
 
 def test_resuming_without_a_checkpoint_says_so_and_starts(run_file: Path, capsys: pytest.CaptureFixture[str]):

@@ -12,11 +12,11 @@ import torch
 
 from tests.helpers.trial_helpers import digits, merged, same, tiny
 from trainables import tune_adapter
-from trainables.checkpoint import CheckpointError
+from trainables.checkpoint import TRIAL_FILE, CheckpointError
 from trainables.failures import Diverged, TimedOut, is_out_of_memory
 from trainables.settings.config import DataConfig
 from trainables.trial import Trial
-from trainables.tune_adapter import CHECKPOINT_FILE, TrialActor
+from trainables.tune_adapter import TrialActor
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +96,7 @@ def saved_twice(folder: Path) -> tuple[Path, Path]:
         actor.train()
         paths.append(folder / f"checkpoint_{number:06d}")
         actor.save(str(paths[-1]))
-    return paths[0] / CHECKPOINT_FILE, paths[1] / CHECKPOINT_FILE
+    return paths[0] / TRIAL_FILE, paths[1] / TRIAL_FILE
 
 
 @pytest.mark.parametrize(("damage", "match"), [("cut", "damaged: "), ("gone", "no such checkpoint file")])

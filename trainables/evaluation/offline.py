@@ -9,6 +9,7 @@ Shapes: V cached views, N images, F features.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from trainables import checkpoint, devices
 from trainables.augment.two_views import TwoViews
 from trainables.data.dataset import Dataset, load_dataset, load_test
-from trainables.evaluation import probe
+from trainables.evaluation import named, probe
 from trainables.evaluation.classifier import RATES, accuracies, fit_and_choose
 from trainables.maths import metrics
 from trainables.model.networks import build_encoder
@@ -44,6 +45,8 @@ class Frozen:
     channels: int
     image_size: int
     epoch: int
+    file: Path | None = None
+    """The checkpoint it was read from."""
 
 
 class Evaluation(NamedTuple):
@@ -57,29 +60,25 @@ class Evaluation(NamedTuple):
 
 
 def load_frozen(
-    path: str | Path, device: torch.device | str = "cpu", say: Callable[[str], None] = lambda message: None
+    path: str | Path,
+    device: torch.device | str = "cpu",
+    say: Callable[[str], None] = lambda message: None,
+    trial: str | None = None,
 ) -> Frozen:
     """The encoder of a checkpoint file, or of the newest usable checkpoint in a run's folder; `say`: which were not.
 
+    `trial`: id of a trial, `path` being its study's results folder.
     CheckpointError if anything of the encoder is missing, superfluous or of another shape: never a random encoder.
     """
-    path, found = Path(path), []
-    files = _checkpoints_in(path) if path.is_dir() else [path]
-    newest = checkpoint.read_newest(files, lambda state: found.append(_frozen(state, device)))
+    found: list[Frozen] = []
+    newest = checkpoint.read_newest(
+        named.candidates(Path(path), trial), lambda state: found.append(_frozen(state, device))
+    )
     if newest is None:
         raise checkpoint.CheckpointError(f"{path}: no checkpoint in this folder; name the file itself")
     for message in newest.skipped:
         say(f"skipped: {message}")
-    return found[-1]
-
-
-def _checkpoints_in(folder: Path) -> list[Path]:
-    """Newest first."""
-    return [
-        *checkpoint.in_folder(folder),
-        *checkpoint.in_folder(folder / "checkpoints"),
-        *folder.glob("trial.ckpt"),
-    ]
+    return dataclasses.replace(found[-1], file=newest.path)
 
 
 def _frozen(state: dict[str, Any], device: torch.device | str) -> Frozen:
@@ -115,7 +114,7 @@ def evaluate(
     source: str | Path | Frozen,
     data: DataConfig | None = None,
     *,
-    epochs: int = 90,
+    epochs: int = named.LINEAR_EPOCHS,
     views: int = 1,
     device: torch.device | str | None = None,
     seed: int = 0,

@@ -29,7 +29,7 @@ def test_trials_and_curves_are_those_of_the_file(full: Results) -> None:
 
 
 def test_without_a_file_or_a_model_the_reason_is_told(full: Results, tmp_path) -> None:
-    with pytest.raises(NotEnough, match=r"no belief\.json in the results folder \(the study was run by an earlier"):
+    with pytest.raises(NotEnough, match=r"no belief\.json in the results folder: .* or an earlier version"):
         data.belief_info(dataclasses.replace(full, belief=None))
     folder = write_results(tmp_path / "small", trials=4, epochs=2)
     write_belief(folder, without="1 trials have reported")

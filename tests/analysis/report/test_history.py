@@ -16,7 +16,7 @@ RUN = "python run_study.py a.yaml"
 def results(*sessions: dict[str, Any], folder: str = "elsewhere/a", **more: Any) -> Any:
     stamps = {"started": "2026-11-27T08:06:41.086+00:00", "ended": "2026-11-27T09:00:00.000+00:00"}
     record = {"sessions": [{**stamps, **one} for one in sessions], "command": "run_study.py a.yaml", "git": None}
-    fixed = {"folder": Path(folder), "running": False, "rehearsal": False}
+    fixed = {"folder": Path(folder), "running": False, "rehearsal": False, "paused": frozenset()}
     return SimpleNamespace(manifest=record, **{**fixed, **more})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from types import SimpleNamespace
@@ -96,12 +97,20 @@ def test_wandb_offline_and_tensorboard(tmp_path, monkeypatch) -> None:
     assert "switched off" not in log
     runs = sorted(p.name.split("-", 3)[3] for p in (tmp_path / "wandb").glob("offline-run-*"))
     assert runs == [f"{tmp_path.name}-{name}" for name in ("front", "search-0000", "search-0001")]
-    assert {p.name for p in (tmp_path / "tensorboard").iterdir()} == {"search-0000", "search-0001"}
+    assert {p.name for p in (tmp_path / "tensorboard").iterdir()} == {f"search-000{n} kmclr k=50" for n in (0, 1)}
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(tmp_path / "tensorboard" / "search-0000"))
+    events = EventAccumulator(str(tmp_path / "tensorboard" / "search-0000 kmclr k=50"))
     events.Reload()
     assert [(e.step, e.value) for e in events.Scalars("accuracy")] == [(1, 71.0), (2, 72.0)]
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    told = HParamsPluginData.FromString(events.PluginTagToContent("hparams")["_hparams_/session_start_info"])
+    named = {name: value.WhichOneof("kind") for name, value in told.session_start_info.hparams.items()}
+    assert named.items() >= {"method": "string_value", "k": "number_value", "seed": "number_value"}.items()
+    assert told.session_start_info.hparams["k"].number_value == 50
+    begun = b"".join(path.read_bytes() for path in (tmp_path / "wandb").glob("offline-run-*search-0000/run-*.wandb"))
+    assert b"kmclr k=50 (search-0000)" in begun
     everything = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
     assert KEY.encode() not in everything
 
@@ -197,9 +206,11 @@ def test_every_objective_of_a_report_is_tracked(kind) -> None:
 
 
 def test_the_writer_takes_events_from_its_input(tmp_path, monkeypatch) -> None:
-    settings = {"wandb": "disabled", "tensorboard": True, "folder": str(tmp_path)}
-    tracker_sinks.main(
-        settings,
-        ['{"event": "start", "task": {"trial_id": "a"}}\n', '{"event": "finish", "trials": [], "hurry": true}'],
-    )
-    assert list((tmp_path / "tensorboard" / "a").iterdir())
+    settings = {"wandb": "disabled", "tensorboard": True, "folder": str(tmp_path), "objectives": {"accuracy": "max"}}
+    for begun in ("by an earlier version", "now"):
+        begin = json.dumps({"event": "start", "task": {**task(0).config(), "trial_id": begun, "label": "a/b"}})
+        if begun != "now":
+            (tmp_path / "tensorboard" / begun).mkdir(parents=True)
+        tracker_sinks.main(settings, [f"{begin}\n", '{"event": "finish", "trials": [], "hurry": true}'])
+    assert {path.name for path in (tmp_path / "tensorboard").iterdir()} == {"by an earlier version", "now a_b"}
+    assert all(list(path.iterdir()) for path in (tmp_path / "tensorboard").iterdir())

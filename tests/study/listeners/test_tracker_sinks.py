@@ -168,8 +168,9 @@ class Server:
     def __init__(self, *answers: str) -> None:
         self.answers = list(answers)
         self.modes: list[str] = []
+        self.runs: list[tuple[str, SimpleNamespace]] = []
 
-    def init(self, *, mode: str, **_: object) -> SimpleNamespace:
+    def init(self, *, mode: str, id: str, **_: object) -> SimpleNamespace:
         self.modes.append(mode)
         answer = self.answers.pop(0)
         if answer == "refuse":
@@ -179,7 +180,9 @@ class Server:
             if answer == "unsent":
                 raise TimeoutError("unsent")
 
-        return SimpleNamespace(finish=finish, summary={})
+        run = SimpleNamespace(finish=finish, summary={})
+        self.runs.append((id, run))
+        return run
 
     def Settings(self, **_: object) -> None: ...
 
@@ -208,6 +211,22 @@ def test_a_server_lost_in_mid_study(tmp_path) -> None:
         sink.end(f"search-{number:04d}", end)
     assert server.modes == ["online", "online", "offline"]
     assert [t.endswith(f"wandb sync {tmp_path}/wandb/*run-*") for t in told] == [True]
+
+
+def test_a_run_that_paused_says_in_the_end_what_became_of_it(tmp_path) -> None:
+    server = Server("fine", "fine", "fine", "fine")
+    sink = sink_of(server, tmp_path, [])
+    one, line = task(0), {"status": schema.STOPPED, "stage": "search", "metrics": {"accuracy": 40.0}}
+    line |= {name: one.config()[name] for name in ("method", "label", "seed", "params", "point", "baseline")}
+    sink.start(one.config())
+    sink.pause(one.trial_id)
+    assert server.runs[-1][1].summary == {"status": "paused"}
+    sink.end(one.trial_id, line)
+    assert [name for name, _ in server.runs] == ["r-search-0000"] * 2  # the same run, resumed
+    assert server.runs[-1][1].summary == {"status": "stopped", "accuracy": 40.0}
+    sink.end(one.trial_id, {**line, "status": schema.COMPLETED})
+    assert len(server.runs) == 2
+    assert sink.runs == {}
 
 
 def test_a_server_that_refuses_a_run_leaves_no_empty_run(tmp_path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from study.record.checkpoints import Checkpoints, own_storage, storage_of, storage_uri
@@ -70,3 +72,19 @@ def test_a_storage_may_have_any_name(tmp_path, name) -> None:
     checkpoints = Checkpoints(tmp_path / "results", own_storage(shared, "pareto", started))
     assert checkpoints.of(task()) == [str(mine)]
     assert checkpoints.tidy(task(), keep=1) == str(mine)
+
+
+def test_checkpoints_of_turns_are_found_whatever_turns_are_on_record(tmp_path: Path) -> None:
+    """The last line of turns.jsonl may be lost, and with it the number of the turn's folder."""
+    checkpoints = Checkpoints(tmp_path, None)
+    one, other = task(0), task(1)
+    for name, index in ((one.trial_id, 1), (f"{one.trial_id}.1", 0), (f"{one.trial_id}.2", 4), (other.trial_id, 9)):
+        checkpoint(tmp_path, "search-1", name, index, {})
+    checkpoint(tmp_path, "search-1", f"{one.trial_id}.x", 5, {})
+    found = ["/".join(Path(path).parts[-2:]) for path in checkpoints.of(one)]
+    assert found == [
+        f"{one.trial_id}{turn}" for turn in (".2/checkpoint_000004", ".1/checkpoint_000000", "/checkpoint_000001")
+    ]
+    assert [Path(path).parent.name for path in checkpoints.of(other)] == [other.trial_id]
+    assert checkpoints.tidy(one, keep=0) is None
+    assert checkpoints.of(one) == []

@@ -45,6 +45,27 @@ def test_interrupted_trials_stay_running_in_optuna(bench) -> None:
     assert not bench.journal.ended(task.trial_id)
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_study_that_stops_leaves_no_trial_running_in_optuna(tmp_path, killed) -> None:
+    bench, undisturbed = Bench(tmp_path / "stopped"), Bench(tmp_path / "whole")
+    tasks = [bench.next() for _ in range(3)]
+    bench.run(tasks[0])
+    bench.run(tasks[1], epochs=2, status=schema.INTERRUPTED)
+    if not killed:
+        bench.recorder.finish(hurry=True)
+        states = [trial.state for trial in bench.optuna_trials()]
+        assert states == [TrialState.COMPLETE, TrialState.WAITING, TrialState.WAITING]
+    bench.close()
+    again = Bench(tmp_path / "stopped")
+    assert [trial.state for trial in again.optuna_trials()][1:] == [TrialState.RUNNING] * 2
+    assert [task.trial_id for task in again.unfinished] == ["search-0001", "search-0002"]
+    whole = [undisturbed.next() for _ in range(3)]
+    undisturbed.run(whole[0])
+    assert again.next().params == undisturbed.next().params
+    again.run(tasks[2])
+    assert again.optuna_trials()[2].state == TrialState.COMPLETE
+
+
 def test_killed_between_asking_and_starting_is_as_if_never_asked(tmp_path) -> None:
     bench = Bench(tmp_path)
     bench.next()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 import run_study
@@ -50,6 +53,16 @@ def test_the_command_needs_no_study(capsys):
     assert names(capsys.readouterr().out) == ["train.epochs"]
     assert run_study.main(["--settings", "x" * 1000]) == 2
     assert len(capsys.readouterr().err) < 800
+
+
+def test_a_reader_may_stop_early():
+    """The reader is gone before anything is written."""
+    code = "import sys; sys.stdin.read(); import run_study; sys.exit(run_study.main(['--settings']))"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=shown.ROOT, **pipes) as process:
+        process.stdout.close()
+        process.stdin.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 0)
 
 
 def test_the_page_has_each_setting_with_default_unit_and_text():

@@ -155,7 +155,7 @@ def saved(actor: Any, folder: Path, epochs: int) -> list[Path]:
 
 
 def cut(path: Path) -> None:
-    file = path / tune_adapter.CHECKPOINT_FILE
+    file = path / checkpoint.TRIAL_FILE
     file.write_bytes(file.read_bytes()[:-10])
 
 
@@ -263,7 +263,7 @@ def test_memory_is_freed_at_once_after_a_failure(make_actor, monkeypatch) -> Non
 def test_foreign_content_falls_back_or_starts_over(make_actor, tmp_path, capsys, what: str, all_of_them: bool) -> None:
     paths = saved(make_actor(), tmp_path, 2)
     for path in paths if all_of_them else paths[1:]:
-        file = path / tune_adapter.CHECKPOINT_FILE
+        file = path / checkpoint.TRIAL_FILE
         state = checkpoint.read(file)
         if what == "another run":
             state["config"]["seed"] = 7
