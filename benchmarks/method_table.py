@@ -1,10 +1,11 @@
 """Every method with every kind of support set, on the same budget: accuracies on test, bytes and speed.
 
-    uv run python -m benchmarks.method_table [--seeds 3] [--set a.b=c ...] [--name digits]
+    uv run python -m benchmarks.method_table [--seeds 3] [--first-seed 0] [--arms NAME ...] [--set a.b=c ...]
 
 The settings are those of configs/k_sweep.yaml's rehearsal (digits, small encoder); `--set` changes them, for example to
 a subset of CIFAR-100: --set data.name=parquet --set data.root=FOLDER --set data.train_limit=5000. One thread. `random`
-is the untrained encoder. Mean and half-width of the 95 % t interval over seeds, which give weights and batches.
+is the untrained encoder. Mean and half-width of the 95 % t interval over seeds, which give weights and batches; beside
+them the 5-shot accuracy minus that of `none`, paired by seed.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ ARMS = {
     "kmclr, k=50 soft": {"method": "kmclr", "support": {"k": 50}, "positives": {"kind": "soft"}},
     "kmclr, k=200 count": {"method": "kmclr", "support": {"k": 200}},
 }
-ACCURACIES = ("test_knn_acc1", "test_few_shot_acc1", "test_acc1")
+SCORE = "test_few_shot_acc1"
+ACCURACIES = ("test_knn_acc1", SCORE, "test_acc1")
 
 
 def run_config(study: StudyConfig, arm: dict, seed: int) -> RunConfig:
@@ -52,7 +54,7 @@ def run_config(study: StudyConfig, arm: dict, seed: int) -> RunConfig:
     return edge.validate(RunConfig, edge.merge(settings, arm), "arm")
 
 
-def measure(cfg: RunConfig, train: bool) -> dict[str, float]:
+def measure(cfg: RunConfig, train: bool, linear_epochs: int = 90) -> dict[str, float]:
     """Train one run (or not at all) and evaluate it offline."""
     dataset = load_dataset(cfg.data)
     trial = Trial(cfg, dataset)
@@ -63,7 +65,7 @@ def measure(cfg: RunConfig, train: bool) -> dict[str, float]:
     seconds = time.process_time() - started
     encoder = trial.method.networks.encoder.eval().requires_grad_(False)
     frozen = Frozen(encoder, cfg, dataset.mean, dataset.std, dataset.channels, dataset.image_size, trial.epoch)
-    found = dict(evaluate(frozen, seed=cfg.seed).metrics)
+    found = dict(evaluate(frozen, epochs=linear_epochs, seed=cfg.seed).metrics)
     found["support_bytes"] = trial.method.support.nbytes if train else 0
     if train:
         found["images_per_s"] = trial.images_per_epoch * len(reports) / seconds
@@ -80,8 +82,11 @@ def interval(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.1f} ± {half:.1f}"
 
 
-def row(name: str, runs: Sequence[dict[str, float]]) -> list[str]:
+def row(name: str, runs: Sequence[dict[str, float]], bare: Sequence[dict[str, float]] = ()) -> list[str]:
+    """A line of the table. bare: the runs of `none` at the same seeds; empty if there are none, or this is it."""
     cells = [interval([run[metric] for run in runs]) for metric in ACCURACIES]
+    gains = [one[SCORE] - other[SCORE] for one, other in zip(runs, bare, strict=bool(bare))]
+    cells.append(interval(gains) if gains else "-")
     trained = "images_per_s" in runs[0]
     speed = f"{statistics.median(run['images_per_s'] for run in runs):,.0f}" if trained else "-"
     spread = f"{min(run['embedding_std'] for run in runs):.2f}" if trained else "-"
@@ -91,24 +96,30 @@ def row(name: str, runs: Sequence[dict[str, float]]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C")
     parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--name", default="digits")
     args = parser.parse_args()
     torch.set_num_threads(1)
     study = load_study(ROOT / "configs" / "k_sweep.yaml", rehearse=True, overrides=args.set).study
-    rows = []
-    for name in args.arms:
-        runs = [measure(run_config(study, ARMS[name], seed), name != "random") for seed in range(args.seeds)]
-        rows.append(row(name, runs))
+    rows, epochs = [], study.confirm.linear_epochs
+    found: dict[str, list[dict[str, float]]] = {}
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    for name in sorted(args.arms, key=lambda arm: arm != "none"):  # which the others are compared with
+        found[name] = [measure(run_config(study, ARMS[name], seed), name != "random", epochs) for seed in seeds]
+        rows.append(row(name, found[name], found.get("none", []) if name != "none" else []))
         print(" | ".join(rows[-1]), flush=True)
-    head = ("arm", "kNN", "5-shot", "linear acc@1", "support bytes", "images per CPU s", "least embedding std")
-    facts = f"{study.train.epochs} epochs, batch {study.train.batch_size}, encoder {study.encoder.name}"
+    head = ("arm", "kNN", "5-shot", "linear acc@1", "5-shot minus none", "support bytes", "images per CPU s",
+            "least embedding std")  # fmt: skip
+    view = study.augment.view1
     text = (
         f"# Methods and support sets: {args.name}\n\n{environment(('torch', 'scikit-learn'))}\n- torch threads: 1\n"
-        f"- {facts}; overrides: {' '.join(args.set) or 'none'}\n"
-        f"- n = {args.seeds} seeds; test accuracies in %, mean ± half-width of the 95 % t interval;\n"
-        f"  images per CPU second: training images, evaluation of each epoch included, median\n\n"
+        f"- {study.train.epochs} epochs, batch {study.train.batch_size}, encoder {study.encoder.name}; linear "
+        f"classifier: {epochs} epochs; overrides: {' '.join(args.set) or 'none'}\n"
+        f"- views: crops from {view.crop_min:g}, jitter {view.jitter:g}, grey {view.grey:g}, flip {view.flip:g}\n"
+        f"- n = {args.seeds} seeds ({seeds[0]} to {seeds[-1]}); test accuracies in %, mean ± half-width of the 95 % t\n"
+        f"  interval; images per CPU second: training images, evaluation of each epoch included, median\n\n"
         f"{table(head, rows)}\n"
     )
     print("written:", write_result(f"method_table-{args.name}", text))

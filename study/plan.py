@@ -132,9 +132,14 @@ def _confirm_text(plan: Plan) -> str:
     confirm = plan.loaded.study.confirm
     if not confirm.enabled:
         return "no"
-    front = "front that a model expects" if confirm.choose == "model" else "observed front"
+    whose = "a model expects" if confirm.choose == "model" else "the search measured"
+    methods, front = space.methods_of(plan.loaded.study), f"the front that {whose}"
+    if space.confirms_per_method(plan.loaded.study):
+        front = f"each method's own front that {whose} (in turns: {', '.join(map(str, methods))}; all together)"
+        if confirm.max_points < len(methods):
+            front += f", not enough for all methods (confirm.max_points={len(methods)} would be)"
     return (
-        f"up to {plan.confirm_trials} trainings: at most {confirm.max_points} points of the {front} and the baselines, "
+        f"up to {plan.confirm_trials} trainings: at most {confirm.max_points} points of {front} and the baselines, "
         f"{len(confirm.seeds)} seeds each, then offline evaluation on test"
     )
 

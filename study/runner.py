@@ -271,6 +271,7 @@ class StudyRun:
             stop_at_once=self.signals.reason,
             again=self._resume_command,
             turn=self.turn,
+            per_method=self.record.get("per_method", False),
             believe=self.believer.write,
         )
 

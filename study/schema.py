@@ -264,14 +264,15 @@ MANIFEST_FIELDS = {
 
 OWN = "own"  # where the study has parts of its user's own
 _METHOD = {"support": TEXT, "predictor": TRUTH, "loss": TEXT, "momentum": TEXT, "colour": shapes.maybe(COLOUR)}
-MANIFEST_EXTRAS = {
+MANIFEST_MAY = {
+    "per_method": TRUTH,  # each method's front is confirmed; an earlier version's folder does not say: no
     OWN: shapes.shape(
         {
             "parts": shapes.mapping(TEXT),  # setting -> name: {"support.name": "mypkg.sets:RandomMemory"}
             "methods": shapes.mapping(shapes.shape(_METHOD)),  # by the name they show
             "support_sets": shapes.mapping(shapes.shape({"size": shapes.maybe(TEXT)})),  # by the name in the settings
         }
-    )
+    ),
 }
 """Fields that a manifest may have."""
 
@@ -280,7 +281,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The folder's manifest. Raises DamagedFile naming it, and the field, if it is none of this schema version."""
     path = folder / MANIFEST_FILE
     found = _read_json(path)
-    shapes.shape(MANIFEST_FIELDS, MANIFEST_EXTRAS).check(found, str(path))
+    shapes.shape(MANIFEST_FIELDS, MANIFEST_MAY).check(found, str(path))
     parts.learn(found.get(OWN, {}))
     objectives = found["objectives"]
     if next(iter(objectives.items()), None) != (ACCURACY, "max"):

@@ -51,6 +51,8 @@ class Training:
     """Held by whoever writes into the folder while Ray runs."""
     believe: Callable[[], Any]
     """Writes down what a model makes of the search (`study.listeners.believer`)."""
+    per_method: bool = False
+    """Whether each method's front is confirmed."""
 
     def stage(self, name: str) -> None:
         """Train what is left of a stage. Raises StudyStopped, DiskFull, StorageGone."""
@@ -160,7 +162,9 @@ class Training:
         numbers = stages.being_confirmed((*self.journal.reports, *self.journal.ends.values()))
         begun = set(map(stages.point_of, numbers))
         expected = self._expected() if self.study.confirm.choose == "model" else None
-        points = stages.confirm_points(ends, self.study.objectives, self.study.confirm.max_points, begun, expected)
+        points = stages.confirm_points(
+            ends, self.study.objectives, self.study.confirm.max_points, begun, expected, self.per_method
+        )
         if not points:
             raise schema.UserError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")
         if self.part and len(ends) < self.study.search.trials:

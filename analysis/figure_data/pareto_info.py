@@ -31,6 +31,9 @@ class ParetoInfo(NamedTuple):
     """Where cost 0 is drawn on a log axis; None if no point needs it."""
     x_range: tuple[float, float]
     """Drawn range of the cost axis, in data units."""
+    stored: pd.DataFrame
+    """As steps: the front among points whose cost is above 0, of studies whose front is at cost 0 alone. Their points
+    have on_stored."""
 
 
 def pareto_info(df: pd.DataFrame, x: str, *, sense: str = "min", y_title: str = "Accuracy (%)") -> ParetoInfo:
@@ -46,14 +49,18 @@ def pareto_info(df: pd.DataFrame, x: str, *, sense: str = "min", y_title: str = 
     points["on_front"] = df.get("on_front")
     points = points[np.isfinite(points["x"].astype(float)) & np.isfinite(points["y"].astype(float))]
     points = points.reset_index(drop=True)
-    points["in_two"] = False
+    points["in_two"] = points["on_stored"] = False
     for _, group in points[~points["hollow"].astype(bool)].groupby("study"):
         points.loc[group.index, "in_two"] = on_front_of(group, {ACCURACY: "max", "x": sense})
+        storing = group[group["x"] > 0]
+        if not points.loc[storing.index, "in_two"].any():
+            points.loc[storing.index, "on_stored"] = on_front_of(storing, {ACCURACY: "max", "x": sense})
     points["on_front"] = (points["on_front"] if "on_front" in df else points["in_two"]).astype(bool)
     zero_at, x_range = _place(points["x"].to_numpy(dtype=float), AXES[x].log)
     points["x_drawn"] = points["x"].where(points["x"] > 0, zero_at) if zero_at else points["x"]
-    in_two = points[points.pop("in_two")]
-    return ParetoInfo(points, _steps(in_two, sense, x_range), AXES[x], sense, y_title, zero_at, x_range)
+    in_two, stored = points[points.pop("in_two")], points[points["on_stored"]]
+    steps, stored_steps = (_steps(one, sense, x_range) for one in (in_two, stored))
+    return ParetoInfo(points, steps, AXES[x], sense, y_title, zero_at, x_range, stored_steps)
 
 
 def _place(x: np.ndarray, log: bool) -> tuple[float | None, tuple[float, float]]:

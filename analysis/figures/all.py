@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from analysis.figures import belief, fronts, offline, optuna, prototypes, search, space, training
+from analysis.figures import belief, by_method, fronts, offline, optuna, prototypes, search, space, training
 from analysis.figures.figure import Maker
 
 MAKERS: tuple[Maker, ...] = (
     fronts.front,
+    by_method.front_by_method,
     fronts.search_front,
     belief.believed_accuracy,
     belief.believed_front,

@@ -17,7 +17,7 @@ from analysis.results import front as fronts
 from analysis.results import notes, points
 from analysis.results.front import Front
 from analysis.results.load import Results
-from analysis.text import seeds_in_words
+from analysis.text import FEW, seeds_in_words
 from study import schema
 
 
@@ -26,19 +26,36 @@ def front(results: Sequence[Results], style: Style) -> Figure | Skipped:
     found = [(r, f) for r in results if (f := fronts.front_of(r)) is not None]
     if not found:
         return Skipped("pareto", "no trial has finished")
-    scores = {f.score.title for _, f in found}
-    y_title = scores.pop() if len(scores) == 1 else "Accuracy (%), see the caption for each study's score"
+    titles = {y_title(f) for _, f in found}
+    title_of_y = titles.pop() if len(titles) == 1 else "Accuracy (%), see the caption for each study's score"
     drawn = [(r, f.points) for r, f in found]
-    panels = _panels(drawn, y_title)
+    panels = _panels(drawn, title_of_y)
     title = f"Accuracy against {fronts.names_of(_costs(drawn))}"
     drawing = pareto.draw_pareto(panels, style).update_layout(title_text=title)
     for column, info in enumerate(panels, 1):
         name_points(drawing, info, style, column, len(panels))
     finish(drawing, style, results, wide=len(panels) > 1)
-    caption = " ".join(_front_caption(r, f, len(found) > 1) for r, f in found)
+    apart = {study for info in panels for study in info.stored["study"]}
+    several = len(found) > 1
+    caption = " ".join(_front_caption(r, f, several, (r.name if several else "") in apart) for r, f in found)
     caption += notes.momentum_note([r for r, _ in found])
     data = pd.concat([points.for_csv(f.points).assign(study=r.name) for r, f in found], ignore_index=True)
     return Figure("pareto", title, caption, drawing, data)
+
+
+def y_title(found: Front) -> str:
+    """The score, and how few seeds it is of if they are few: also a picture without its caption says so."""
+    counts = found.points["n"]
+    few = found.score.stage == schema.CONFIRM and counts.min() < FEW
+    return found.score.title + (f", {seeds_in_words(counts)}" if few else "")
+
+
+def repeats_words(found: Front) -> str:
+    """How often the points were run, and what their bars are: a sentence for a caption."""
+    if found.score.stage == schema.SEARCH:
+        return " Finished trials of the search, one seed each: nothing was repeated, so there are no intervals."
+    bars = f"; bars: {notes.interval_words(found.points['values'])}" if found.points["n"].max() > 1 else ""
+    return f" Mean over seeds ({seeds_in_words(found.points['n'])}){bars}."
 
 
 def _costs(tables: Sequence[tuple[Results, pd.DataFrame]]) -> list[str]:
@@ -57,18 +74,22 @@ def _panels(tables: Sequence[tuple[Results, pd.DataFrame]], y_title: str) -> lis
     return panels
 
 
-def _front_caption(results: Results, found: Front, named: bool) -> str:
+STORED_WORDS = "Nothing that stores something is on it, so the front among those that do is drawn too, dashed."
+
+
+def _front_caption(results: Results, found: Front, named: bool, stores_apart: bool) -> str:
     name = f"{results.name}: " if named else ""
     volume = f"{found.statistics.hypervolume:.2f}"
     words = fronts.reference_in_words(found.reference, found.objectives)
     many = len(results.costs) > 1
     everything = f"accuracy, {fronts.names_of(results.costs)}"
     line = f"front in the two objectives of a panel; solid: on the front of all ({everything})" if many else ""
+    stored = f" {STORED_WORDS}" if stores_apart else ""
     sampling = notes.sampling_note(results, found.score.column, found.points["y"])
     if found.score.stage == schema.SEARCH:
         return (
-            f"{name}{found.score.title}, finished trials of the search, one seed each (no intervals: nothing was "
-            f"repeated). Line: {line or 'Pareto front'}; faded: dominated. Hypervolume {volume} ({words}).{sampling}"
+            f"{name}{found.score.title}.{repeats_words(found)} Line: {line or 'Pareto front'}; faded: dominated."
+            f"{stored} Hypervolume {volume} ({words}).{sampling}"
         )
     interval = ""
     if math.isfinite(found.statistics.low):
@@ -76,8 +97,8 @@ def _front_caption(results: Results, found: Front, named: bool) -> str:
     elif found.points["n"].max() > 1:
         interval = " (no interval: a cost is measured, or too few seeds are shared by all points)"
     return (
-        f"{name}{found.score.title}: mean over seeds ({seeds_in_words(found.points['n'])}), bars are 95 % intervals. "
-        f"Line: {line or 'front of means'}; faded: dominated points. Hypervolume {volume}{interval} ({words})."
+        f"{name}{found.score.title}.{repeats_words(found)} "
+        f"Line: {line or 'front of means'}; faded: dominated points.{stored} Hypervolume {volume}{interval} ({words})."
         f"{sampling}"
     )
 
@@ -101,7 +122,7 @@ def front_names(info: ParetoInfo, style: Style, count: int = 1) -> list[tuple[fl
         return []
     low, high = (math.log10(v) if info.axis.log else v for v in info.x_range)
     names, free = [], 0.0
-    for row in info.points[info.points["on_front"]].sort_values("x_drawn").itertuples():
+    for row in info.points[info.points["on_front"] | info.points["on_stored"]].sort_values("x_drawn").itertuples():
         found = _size(str(row.label))
         if not found:
             continue

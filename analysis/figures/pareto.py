@@ -17,6 +17,8 @@ from study.schema import Metric, wording
 
 STUDY_MARKS = (("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up", "▲"), ("cross", "✚"))
 """Symbol of each study's points where several are drawn (one study: a symbol per method), and it in a legend."""
+STORED = "front of those that store something"
+"""In the legend, where a point of cost 0 dominates all."""
 GAP = 0.06
 """Between panels, in widths of the drawing."""
 
@@ -29,18 +31,22 @@ def draw_pareto(panels: Sequence[ParetoInfo], style: looks.Style) -> go.Figure:
     for column, info in enumerate(panels, 1):
         where = {"row": 1, "col": column}
         for number, study in enumerate(studies):
-            steps = info.steps[info.steps["study"] == study]
-            name = "front" if len(studies) == 1 else f"front: {study} ({STUDY_MARKS[number % 5][1]})"
-            if len(steps):
-                line = {"color": looks.INK, "width": style.line, "shape": "hv", "dash": looks.DASHES[number % 5]}
-                fig.add_scatter(
-                    x=steps["x_drawn"], y=steps["y"], mode="lines", line=line, name=name, legendgroup=name,
-                    showlegend=name not in named, hoverinfo="skip", **where,
-                )  # fmt: skip
-                named.add(name)
+            of = "" if len(studies) == 1 else f": {study} ({STUDY_MARKS[number % 5][1]})"
+            dash = looks.DASHES[number % 5]
+            soft = looks.rgba(looks.INK, 0.6)
+            drawn = {f"front{of}": (info.steps, looks.INK, dash), f"{STORED}{of}": (info.stored, soft, "dash")}
+            for name, (all_steps, colour, dash_of) in drawn.items():
+                steps = all_steps[all_steps["study"] == study]
+                if len(steps):
+                    line = {"color": colour, "width": style.line, "shape": "hv", "dash": dash_of}
+                    fig.add_scatter(
+                        x=steps["x_drawn"], y=steps["y"], mode="lines", line=line, name=name, legendgroup=name,
+                        showlegend=name not in named, hoverinfo="skip", **where,
+                    )  # fmt: skip
+                    named.add(name)
         for number, study in enumerate(studies):
             for method in [*looks.order(info.points["method"]), None]:
-                _add_points(fig, info, style, study, method, number if len(studies) > 1 else None, named, where)
+                add_points(fig, info, style, study, method, number if len(studies) > 1 else None, named, where)
         axes(fig, info, style, len(panels), where)
     return fig
 
@@ -55,15 +61,19 @@ def _symbol(method: str | None, number: int | None) -> str:
     return looks.look(method).symbol if number is None else STUDY_MARKS[number % 5][0]
 
 
-def _add_points(
+def add_points(
     fig: go.Figure, info: ParetoInfo, style: looks.Style, study: str, method: str | None, number: int | None,
     named: set[str], where: dict[str, Any],
 ) -> None:  # fmt: skip
+    """Markers with bars of a method (None: of those without a look) in a study. number: of the study, if several are
+    drawn; named: what stands in the legend already."""
     table = info.points[info.points["study"] == study]
     mine = table[table["method"] == method] if method else table[~table["method"].isin(looks.LOOKS)]
+    stored = mine["on_stored"] & ~mine["on_front"]
     kinds = (
         ("on the front", mine[mine["on_front"]], 1.0, ""),
-        ("dominated", mine[~mine["on_front"] & ~mine["hollow"].astype(bool)], 0.38, ""),
+        (f"on the {STORED}", mine[stored], 0.8, ""),
+        ("dominated", mine[~mine["on_front"] & ~stored & ~mine["hollow"].astype(bool)], 0.38, ""),
         ("not trained to the end", mine[mine["hollow"].astype(bool)], 0.4, "-open"),
     )
     label = str(method or "unknown method")
@@ -85,7 +95,7 @@ def _add_points(
             marker={
                 "color": looks.colour(method),
                 "symbol": _symbol(method, number) + suffix,
-                "size": style.marker * (1.25 if kind == "on the front" else 1.0),
+                "size": style.marker * (1.25 if kind.startswith("on the") else 1.0),
                 "line": {"width": max(1.0, style.line / 2), "color": looks.colour(method) if suffix else "white"},
             },
             error_y=_error_bars(rows, method, style),
@@ -118,7 +128,7 @@ def _hover(row: Any, axis: Metric, kind: str) -> str:
 
 
 def axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, where: dict[str, Any]) -> None:
-    """Titles and ticks of a panel's axes, `count` panels side by side."""
+    """Titles, ranges and ticks; a strip apart for cost 0. count: of panels in the drawing."""
     low, high = info.x_range
     if where["col"] == 1:
         fig.update_yaxes(title_text=info.y_title, **where)

@@ -3,48 +3,54 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
 from analysis.report.history import paused
+from analysis.report.kinds import among_kinds
+from analysis.report.naming import ON_PAR, chosen, name_of, percent, seeds, values_of
 from analysis.report.tables import is_given, reference_point
-from analysis.report.verdict import verdict
+from analysis.report.verdict import first_sentence
 from analysis.results import notes, points
 from analysis.results.front import AXES, Front, costs_in_words, front_of
-from analysis.results.intervals import CONFIDENCE, PERCENT, Interval, Values, compared, intervals
+from analysis.results.intervals import CONFIDENCE, PERCENT, Interval, compared, intervals
 from analysis.results.load import Results
 from analysis.results.points import with_support
-from analysis.text import in_sentence, joined, number, seeds_in_words, whole, with_interval
+from analysis.text import in_sentence, joined, number, with_interval
 from study import schema
-
-ON_PAR = 0.99
-"""Share of the reference's accuracy that counts as `on par` when the cheapest such point is named."""
 
 
 def answer(results: Results) -> list[str]:
-    """Sentences, the most important first. Says so where nothing can be said."""
-    sentences = [*_standing(results)]
+    """Sentences, the most important first: a verdict. Says so where nothing can be said."""
     front = front_of(results)
+    repeated = front is not None and front.score.stage == schema.CONFIRM
+    table = points.confirmed(results, front.score.column) if front is not None and repeated else pd.DataFrame()
+    sentences = [first_sentence(front, table, _where(results)), *_standing(results)]
     if front is None:
-        return [*sentences, "No trial has finished, so there is no answer yet."]
-    if front.score.stage == schema.SEARCH:
+        return sentences
+    if not repeated:
         first, last = _of_search(front)
         return [*sentences, first, last + notes.momentum_note([results])]
-    table = points.confirmed(results, front.score.column)
     return [
         *sentences,
-        *_verdict(table, results.objectives),
         *_against_queue(table, front.score, results.objectives),
         *_against_none(table),
+        *among_kinds(front, table),
         _front_words(front) + notes.momentum_note([results]),
     ]
+
+
+def _where(results: Results) -> str:
+    """What a verdict is limited to."""
+    so_far = " so far" * (results.running or results.manifest["status"] in ("interrupted", "failed"))
+    return " in this rehearsal" * results.rehearsal + so_far
 
 
 def _standing(results: Results) -> list[str]:
     sentences = []
     if results.rehearsal:
-        sentences.append("This is a rehearsal: its numbers show that the study runs and answer nothing.")
+        sentences.append("This is a rehearsal: its numbers are of small data and answer nothing about the study's own.")
     if results.running:
         ended = len(results.trials)
         last = f"; last report {results.reports['time'].max()}" if len(results.reports) else ""
@@ -58,68 +64,6 @@ def _standing(results: Results) -> list[str]:
     return sentences
 
 
-def name_of(row: pd.Series, costs: Sequence[str]) -> str:
-    """`400 prototypes (410 kB)`, `the 98,304-queue (time per epoch 19 s)`, `no support set`."""
-    vectors, cost = whole(row["vectors"]), _costs(row, costs)
-    kind = schema.METHODS[row["method"]].support
-    if not math.isfinite(row["vectors"]):
-        return f"{row['label']} ({cost})"
-    if kind == "prototypes":
-        return f"{vectors} prototypes ({cost})"
-    if kind == "queue":
-        return f"the {vectors}-queue ({cost})"
-    return "no support set" if kind == "none" else f"{row['label']} ({cost})"
-
-
-def _costs(row: pd.Series, costs: Sequence[str]) -> str:
-    """`410 kB`, `410 kB, time per epoch 19 s`: bytes of a support set stand alone, as its size."""
-    parts = []
-    for name in costs:
-        title = "" if name == schema.SUPPORT_BYTES else f"{in_sentence(AXES[name].title)} "
-        parts.append(title + costs_in_words(row, [name]))
-    return ", ".join(parts)
-
-
-def _percent(mean: float, low: float, high: float, digits: int, factor: float = 1.0) -> str:
-    """`98.9 % [97.9, 99.8]`, or `98.9 %` without an interval."""
-    text = with_interval(factor * mean, factor * low, factor * high, digits)
-    return text.replace(" [", " % [") if "[" in text else f"{text} %"
-
-
-def _chosen(group: pd.DataFrame) -> str:
-    """Says that a best point was picked among several, which flatters it."""
-    return f", the best of {len(group)} points," if len(group) > 1 else ""
-
-
-def _seeds(found: Interval, choices: int) -> str:
-    """`n = 3 seeds, paired, interval corrected for a choice among 6 (Bonferroni)`."""
-    words = f"{seeds_in_words([found.n])}, paired"
-    if not math.isfinite(found.low):
-        return f"{words}, no interval"
-    return words + (f", interval corrected for a choice among {choices} (Bonferroni)" if choices > 1 else "")
-
-
-def _values(group: pd.DataFrame) -> dict[str, Values]:
-    return dict(zip(group["point"], group["values"], strict=True))
-
-
-def _verdict(table: pd.DataFrame, objectives: Mapping[str, str]) -> list[str]:
-    """Whether prototypes reach the queue; without a queue, whether they add to no support set."""
-    prototypes, bare = with_support(table, "prototypes"), table[table["method"] == "none"]
-    queues = with_support(table, "queue")
-    if prototypes.empty or (queues.empty and bare.empty):
-        return []
-    if len(queues):
-        costs = [name for name in objectives if name != schema.ACCURACY]
-        reference, share, tried = reference_point(table), ON_PAR, 1 if is_given(table) else len(queues)
-        what = f"prototypes reach {100 * ON_PAR:g} % of the accuracy of {name_of(reference, costs)}"
-    else:
-        reference, share, tried = bare.loc[bare["y"].idxmax()], 1.0, len(bare)
-        what = "prototypes add to the accuracy without a support set"
-    said = verdict(_values(prototypes), reference["values"], share, len(prototypes) * tried, what)
-    return [said] if said else []
-
-
 def _against_queue(table: pd.DataFrame, score: points.Score, objectives: Mapping[str, str]) -> list[str]:
     """Prototypes against the largest queue: the best ones, then the cheapest that are on par."""
     prototypes = with_support(table, "prototypes")
@@ -128,18 +72,18 @@ def _against_queue(table: pd.DataFrame, score: points.Score, objectives: Mapping
     costs = [name for name in objectives if name != schema.ACCURACY]
     queue = reference_point(table)
     choices = len(prototypes) * (1 if is_given(table) else len(with_support(table, "queue")))
-    others = _values(table[table["point"] != queue["point"]])  # all say how much such ratios scatter
+    others = values_of(table[table["point"] != queue["point"]])  # all say how much such ratios scatter
     found = compared(others, queue["values"], choices=choices, ratio=True)
     ratios = {point: found[point] for point in prototypes["point"]}
     if all(r.n == 0 for r in ratios.values()):
         return []
     best = prototypes.loc[prototypes["y"].idxmax()]
     ratio = ratios[best["point"]]
-    share = _percent(*ratio[:3], 1, 100)
+    share = percent(*ratio[:3], 1, 100)
     values = f"{number(best['y'])} % against {number(queue['y'])} %"
     first = (
-        f"{name_of(best, costs)}{_chosen(prototypes)} reach {share} of the accuracy of {name_of(queue, costs)}: "
-        f"{values} ({score.title.removesuffix(' (%)')}; {_seeds(ratio, choices)})."
+        f"{name_of(best, costs)}{chosen(prototypes)} reach {share} of the accuracy of {name_of(queue, costs)}: "
+        f"{values} ({score.title.removesuffix(' (%)')}; {seeds(ratio, choices)})."
     )
     enough = prototypes[[ratios[p].n > 0 and ratios[p].mean >= ON_PAR for p in prototypes["point"]]]
     if not len(enough):
@@ -165,7 +109,7 @@ def _cheapest(
         what = f"The {'lowest' if less else 'highest'} {in_sentence(AXES[name].title)} with {share} is that of"
         if name == schema.SUPPORT_BYTES:
             what = f"The smallest set with {share} holds"
-        text = f"{what} {name_of(fewest, costs)}: {_percent(*ratio[:3], 1, 100)} ({_seeds(ratio, choices)})."
+        text = f"{what} {name_of(fewest, costs)}: {percent(*ratio[:3], 1, 100)} ({seeds(ratio, choices)})."
         sentences.append(text)
     return sentences
 
@@ -176,7 +120,7 @@ def _against_none(table: pd.DataFrame) -> list[str]:
     if without.empty:
         return []
     bare = without.loc[without["y"].idxmax()]
-    others, parts = _values(table[table["point"] != bare["point"]]), []
+    others, parts = values_of(table[table["point"] != bare["point"]]), []
     for kind in (name for name, facts in schema.SUPPORT_KINDS.items() if facts.size is not None):
         group = with_support(table, kind)
         if group.empty:
@@ -186,10 +130,10 @@ def _against_none(table: pd.DataFrame) -> list[str]:
         if gain.n:
             what = {"prototypes": "prototypes add", "queue": "a queue adds"}.get(kind, f"{kind} adds")
             added = f"{what} at best {with_interval(gain.mean, gain.low, gain.high)} percentage points"
-            parts.append(f"{added} ({_seeds(gain, choices)})")
+            parts.append(f"{added} ({seeds(gain, choices)})")
     confidence = 1 - (1 - CONFIDENCE) / len(without)
-    value = _percent(*intervals(_values(table), PERCENT, confidence=confidence)[bare["point"]][:3], 2)
-    text = f"Without a support set the same heads reach {value}{_chosen(without).removesuffix(',')}"
+    value = percent(*intervals(values_of(table), PERCENT, confidence=confidence)[bare["point"]][:3], 2)
+    text = f"Without a support set the same heads reach {value}{chosen(without).removesuffix(',')}"
     return [f"{text}; {'; '.join(parts)}." if parts else f"{text}."]
 
 

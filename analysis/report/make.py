@@ -27,6 +27,8 @@ from study.schema import UserError, files, wording
 
 MAIN = ("pareto", "accuracy_per_epoch")
 """Figures that always become images; the others do with images='all'."""
+FRONTS = ("pareto", "pareto_by_method")
+"""Figures that stand with the front, before the tables."""
 IMAGES = ("main", "all", "none")
 FORMATS = (".svg", ".png", ".pdf")
 BELIEF = ("believed_accuracy", "believed_front", "confirm_moved")
@@ -191,14 +193,14 @@ def _page(
     body = [_head(results), *_answers(results)]
     figures = {f.name: _embedded(f, i, stills) for i, f in enumerate(made)}
     body.append('<h2 id="front">The front</h2>')
-    body += [figures[n] for n in ("pareto",) if n in figures]
+    body += [figures[n] for n in FRONTS if n in figures]
     body += _shown(results, found, ("front",))
     if any(t.name in ("offline", "paired") for _, t in found):
         body.append('<h2 id="tables">Tables</h2>')
         body += _shown(results, found, ("offline", "paired"))
     body += _belief(results, figures, found)
     body.append('<h2 id="figures">Figures</h2>')
-    body += [code for name, code in figures.items() if name not in ("pareto", *BELIEF)]
+    body += [code for name, code in figures.items() if name not in (*FRONTS, *BELIEF)]
     if skipped:
         items = "".join(f"<li>{esc(s.name)}: {esc(s.reason)}</li>" for s in skipped)
         body.append(f'<p class="note">Figures that these results do not allow:</p><ul class="note">{items}</ul>')

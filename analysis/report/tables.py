@@ -54,14 +54,19 @@ def front_table(results: Results) -> Table | None:
         }
     )
     if confirmed:
-        rows["On front"] = ["yes" if on else "–" for on in shown["on_front"]]
+        own = "of its method" if shown["method"].nunique() > 1 else "–"
+        rows["On front"] = [
+            "yes" if on else own if on_own else "–"
+            for on, on_own in zip(shown["on_front"], shown["on_own_front"], strict=True)
+        ]
     if shown["p_front"].notna().any():
         rows["Probability"] = [number(p, 2) for p in shown["p_front"]]
     caption = f"{found.score.title} against {names_of(results.costs)}, {seeds_in_words(shown['n'])}."
     if shown["n"].max() > 1:
+        own = "; of its method: the same among its points alone" if found.points["method"].nunique() > 1 else ""
         caption += (
-            f" Brackets: 95 % interval of the mean over seeds. On front: {_on_front(results)}. Probability: share of "
-            "draws of the means in which the point is on the front."
+            f" Brackets: {notes.interval_words(shown['values'])}. On front: {_on_front(results)}{own}. Probability: "
+            "share of draws of the means in which the point is on the front."
         )
     else:
         caption += " Single runs: no intervals."
@@ -107,7 +112,9 @@ def offline_table(results: Results) -> Table | None:
             "n": [n_cell(n) for n in data["n"]],
         }
     )
-    caption = f"Offline linear evaluation on test: mean [95 % interval], {seeds_in_words(data['n'])}."
+    caption = f"Offline linear evaluation on test: mean over seeds, {seeds_in_words(data['n'])}."
+    if data["n"].max() > 1:
+        caption += f" Brackets: {notes.interval_words(first['values'])}."
     caption += notes.sampling_note(results, "test_acc1", [*data["acc1"], *data["acc5"].dropna()])
     if beside:
         rows["Published acc@1"] = [number(v) for v in data["published_acc1"]]
@@ -132,6 +139,7 @@ def paired_table(results: Results) -> Table | None:
     count = len(others)
     found = compared(dict(zip(others["point"], others["values"], strict=True)), reference["values"],
                      choices=count if is_given(table) else count * (count + 1) // 2)  # fmt: skip
+    paired = [dict.fromkeys(set(v) & set(reference["values"]), 0.0) for v in others["values"]]
     data = pd.DataFrame(
         [(r.method, r.label, *found[r.point][:4]) for r in others.itertuples()],
         columns=["method", "label", "difference", "low", "high", "n"],
@@ -148,9 +156,10 @@ def paired_table(results: Results) -> Table | None:
     )
     chosen = "" if is_given(table) else ", and that the best point was chosen to compare with"
     caption = (
-        f"{score.title} minus that of {reference['label']}, paired at equal seeds: mean [95 % interval of the paired "
-        f"difference]. Corrected for there being {count} comparison{'s' * (count != 1)}{chosen} (Bonferroni): together "
-        f"the intervals hold with 95 %.{few_note(data['n'])}"
+        f"{score.title} minus that of {reference['label']}, paired at equal seeds. Brackets, of the differences: "
+        f"{notes.interval_words(paired, 'intervals')}. Corrected for there being {count} "
+        f"comparison{'s' * (count != 1)}{chosen} (Bonferroni): together the intervals hold with 95 %."
+        f"{few_note(data['n'])}"
     )
     return Table("paired", "Paired comparisons", caption, shown, data, rehearsal_label([results]))
 

@@ -97,6 +97,14 @@ def on_front(points: pd.DataFrame, objectives: dominance.Objectives) -> np.ndarr
     return dominance.on_front(costs_NM)
 
 
+def on_own_front(points: pd.DataFrame, objectives: dominance.Objectives) -> np.ndarray:
+    """Which points [N] (bool) no point of the same method dominates."""
+    kept_N = np.zeros(len(points), dtype=bool)
+    for places in points.reset_index(drop=True).groupby("method").groups.values():
+        kept_N[places] = on_front(points.iloc[places], objectives)
+    return kept_N
+
+
 def reference_of(points: pd.DataFrame, objectives: dominance.Objectives) -> np.ndarray:
     """The corner [M] (scaled costs) that bounds the hypervolume of these points."""
     return dominance.reference(_objective_rows(points, objectives), objectives, OBJECTIVES)
@@ -208,8 +216,8 @@ class Front(NamedTuple):
     """A study's points with what the seeds say of them."""
 
     points: pd.DataFrame
-    """As `confirmed` (or `searched`), plus on_front (bool, over all objectives) and p_front (NaN where nothing is
-    repeated)."""
+    """As `confirmed` (or `searched`), plus on_front (bool, over all objectives), on_own_front (of its method's points)
+    and p_front (NaN where nothing is repeated)."""
     score: Score
     objectives: dict[str, str]
     reference: np.ndarray
@@ -232,5 +240,9 @@ def front_of(results: Results) -> Front | None:
         return None
     corner = reference_of(points, objectives)
     found = front_statistics(samples, objectives, corner)
-    points = points.assign(on_front=on_front(points, objectives), p_front=found.probability_N)
+    points = points.assign(
+        on_front=on_front(points, objectives),
+        on_own_front=on_own_front(points, objectives),
+        p_front=found.probability_N,
+    )
     return Front(points, score, objectives, corner, found)

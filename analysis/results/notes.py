@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 import pandas as pd
 
 from analysis.results import points
-from analysis.results.intervals import pooled_of
+from analysis.results.intervals import Values, pooled_of
 from analysis.results.load import PARAM_PREFIX, Results
 from analysis.text import FEW, number, whole
 from study import schema
@@ -63,6 +63,20 @@ def sampling_note(results: Results, column: str, accuracies: Iterable[float]) ->
     return (
         f" Not in the brackets: the sampling error of the {whole(images)} {kind} images, ±{span} percentage points "
         "(one standard error), the same images for all points."
+    )
+
+
+def interval_words(samples: Sequence[Values], what: str = "95 % intervals") -> str:
+    """What the brackets or bars of these means over seeds are, with their degrees of freedom, for a caption."""
+    counts = [len(sample) for sample in samples if len(sample) > 1]
+    if not counts:
+        return "no intervals, as nothing is repeated"
+    low, high = min(counts) - 1, max(counts) - 1
+    own = f"{low}" if low == high else f"{low} to {high}"
+    least = pooled_of(samples)
+    return (
+        f"{what}, Student's t ({own} degree{'s' * (high > 1)} of freedom), never narrower than with the "
+        f"deviation pooled over the points ({int(least.freedom)})"
     )
 
 

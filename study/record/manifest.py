@@ -13,6 +13,7 @@ from study import schema
 from study.record import machine
 from study.record.journal import now, plain
 from study.settings.config import StudyConfig
+from study.settings.space import confirms_per_method
 from trainables import files
 from trainables.lines import MOST_NAMED
 from trainables.settings import own_code
@@ -41,6 +42,7 @@ def new(
         "score": study.probe.score,
         "objectives": dict(study.objectives),
         "rungs": list(rungs),
+        "per_method": confirms_per_method(study),
         "started": now(),
         "ended": None,
         "sessions": [],

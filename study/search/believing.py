@@ -121,7 +121,7 @@ def write(study: StudyConfig, folder: Path, found: Believed) -> None:
         "without": found.without,
         "trials": _trials(found),
         "curves": _curves(study, found),
-        "choices": _choices(study, found),
+        "choices": _choices(study, found, _confirms_per_method(folder)),
         **({"next": ahead} if ahead else {}),
     }
     text = json.dumps(plain(content), indent=1) + "\n"
@@ -168,13 +168,18 @@ def _band(belief: Belief, mean_M: np.ndarray, deviation_M: np.ndarray) -> dict[s
     return dict(zip(schema.BAND, np.clip(accuracy, 0.0, 100.0).tolist(), strict=True))
 
 
-def _choices(study: StudyConfig, found: Believed) -> dict[str, list[str]]:
+def _confirms_per_method(folder: Path) -> bool:
+    """As the folder's manifest says."""
+    there = (folder / schema.MANIFEST_FILE).exists()
+    return bool(there and schema.read_manifest(folder).get("per_method", False))
+
+
+def _choices(study: StudyConfig, found: Believed, per_method: bool) -> dict[str, list[str]]:
     """What each setting of confirm.choose takes of the front; baselines are confirmed besides."""
     costs = {"observed": None} | ({} if (expected := found.expected) is None else {"model": expected})
-    return {
-        name: [end["trial_id"] for end in stages.chosen(found.ends, study.objectives, study.confirm.max_points, each)]
-        for name, each in costs.items()
-    }
+    most = study.confirm.max_points
+    taken = {name: stages.chosen(found.ends, study.objectives, most, each, per_method) for name, each in costs.items()}
+    return {name: [end["trial_id"] for end in ends] for name, ends in taken.items()}
 
 
 # --- accuracy over bytes ---

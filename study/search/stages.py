@@ -56,15 +56,17 @@ def confirm_points(
     max_points: int,
     begun: Collection[str] = (),
     expected: Mapping[str, tuple[float, ...]] | None = None,
+    per_method: bool = False,
 ) -> list[Mapping[str, Any]]:
     """Lines of search trials to confirm: the front of the completed ones, then the baselines that are not on it.
 
     Of equal points the earlier one stands for all; a front of more than `max_points` is thinned to the points that
     spread best (epsilon-net), ends included. Early-stopped trials are not on the front: their values are of another
     budget. begun: search trials that are being confirmed already; they stay, also where a trial that was tried again
-    has since moved the front. expected: trial -> costs (`search.confirming`), of which the front then is.
+    has since moved the front. expected: trial -> costs (`search.confirming`), of which the front then is. per_method:
+    the front of each method's trials in place of the one front; see `_in_turns`.
     """
-    points = chosen(ends, objectives, max_points, expected)
+    points = chosen(ends, objectives, max_points, expected, per_method)
     taken = {e["trial_id"] for e in points}
     points += [e for e in ends if e["baseline"] and e["trial_id"] not in taken]
     taken = {e["trial_id"] for e in points}
@@ -76,19 +78,46 @@ def chosen(
     objectives: Mapping[str, str],
     max_points: int,
     expected: Mapping[str, tuple[float, ...]] | None = None,
+    per_method: bool = False,
 ) -> list[Mapping[str, Any]]:
     """Those of `confirm_points` that are chosen for being on the front."""
-    front: dict[tuple[float, ...], Mapping[str, Any]] = {}
+    done = dominance.completed(ends, objectives)
+    values_of: Mapping[str, tuple[float, ...]]
     if expected is None:
-        for end in dominance.front(ends, objectives):
-            front.setdefault(tuple(dominance.to_costs(end["metrics"], objectives)), end)
+        values_of = {end["trial_id"]: tuple(dominance.to_costs(end["metrics"], objectives)) for end in done}
+        done = sorted(done, key=lambda end: values_of[end["trial_id"]])
     else:
-        done = [end for end in dominance.completed(ends, objectives) if end["trial_id"] in expected]
-        costs = np.array([expected[end["trial_id"]] for end in done]).reshape(len(done), len(objectives))
-        for i in np.flatnonzero(dominance.on_front(costs)):
-            front.setdefault(expected[done[i]["trial_id"]], done[i])
-    spread = pareto.preference_order(np.array(list(front)))[:max_points] if front else []
-    return [list(front.values())[i] for i in sorted(spread)]
+        values_of = expected
+        done = [end for end in done if end["trial_id"] in values_of]
+    costs = [values_of[end["trial_id"]] for end in done]
+    groups: dict[str, list[int]] = {}
+    for place, end in enumerate(done):
+        groups.setdefault(end["method"] if per_method else "", []).append(place)
+    fronts = [_front(costs, places) for places in groups.values()]
+    if per_method:
+        places = _in_turns([[i for i in front if not done[i]["baseline"]] for front in fronts], costs, max_points)
+    else:
+        places = [i for front in fronts for i in front][:max_points]
+    return [done[i] for i in sorted(places)]
+
+
+def _front(costs: Sequence[tuple[float, ...]], places: Sequence[int]) -> list[int]:
+    """Of these points those on their front, the ones that spread best first; of equal points the first."""
+    costs_NM = np.array([costs[i] for i in places])
+    first: dict[tuple[float, ...], int] = {}
+    for i in np.flatnonzero(dominance.on_front(costs_NM)).tolist():
+        first.setdefault(costs[places[i]], places[i])
+    kept = list(first.values())
+    return [kept[i] for i in pareto.preference_order(np.array([costs[i] for i in kept]))]
+
+
+def _in_turns(fronts: Sequence[Sequence[int]], costs: Sequence[tuple[float, ...]], most: int) -> list[int]:
+    """So many points: each front gives one in turn, in its own order, a round's best first.
+
+    Baselines are left out beforehand: they are confirmed in any case and take no place.
+    """
+    rounds = ([i for i in one if i is not None] for one in itertools.zip_longest(*fronts))
+    return [i for one in rounds for i in sorted(one, key=lambda i: (costs[i], i))][:most]
 
 
 def being_confirmed(lines: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -92,8 +92,12 @@ class ConfirmConfig(Section):
     """Full budget of the confirm stage (default: train.epochs)."""
     choose: Literal["observed", "model"] = "observed"
     """The front whose points are re-trained: of what the search measured, or of what a model expects of its trials."""
+    per_method: bool | None = None
+    """Confirm points of each method's own front, so that a question about one method is answered whichever wins; false:
+    of the one front over all. None: where the study has several methods."""
     max_points: Annotated[int, Unit("points")] = Field(8, ge=1, le=MOST)
-    """Most points of the search front that are re-trained; baselines come on top."""
+    """Most points of the search front that are re-trained, or of all methods' fronts together, which then take turns;
+    baselines come on top."""
     linear_epochs: Epochs = Field(90, ge=1, le=MOST)
     """Epochs of the offline linear evaluation on test."""
 

@@ -131,6 +131,12 @@ def methods_of(study: StudyConfig) -> tuple[str, ...]:
     return tuple(choices) if isinstance(choices, tuple) else (study.method,)
 
 
+def confirms_per_method(study: StudyConfig) -> bool:
+    """Whether a new study confirms each method's own front."""
+    asked = study.confirm.per_method
+    return len(methods_of(study)) > 1 if asked is None else asked
+
+
 def applies(study: StudyConfig, name: str, params: Mapping[str, Any]) -> bool:
     """Whether a parameter has an effect at a (possibly incomplete) point."""
     parameter = PARAMETERS[name]

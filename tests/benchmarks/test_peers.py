@@ -70,3 +70,5 @@ def test_an_arm_of_the_method_table_is_trained_and_evaluated(tmp_path: Path, mon
     untrained = method_table.measure(tiny("none", train={"epochs": 2}), train=False)
     assert untrained["support_bytes"] == 0
     assert method_table.row("random", [untrained])[-2:] == ["-", "-"]
+    better = {**found, method_table.SCORE: found[method_table.SCORE] + 2}
+    assert method_table.row("kmclr", [better, better], [found, found])[4] == "2.0 ± 0.0"

@@ -31,7 +31,7 @@ def test_the_front_of_the_model_is_confirmed_also_after_a_resume(tmp_path: Path)
     assert run_fake(study, tmp_path, quiet=True, resume=True) == 0
     ends = [end for end in lines(folder / schema.TRIALS_FILE) if end["stage"] == schema.SEARCH]
     expected = confirming.expected_costs(question_of(study), ends, lines(folder / schema.REPORTS_FILE))
-    points = stages.confirm_points(ends, study.objectives, 3, (), expected)
+    points = stages.confirm_points(ends, study.objectives, 3, (), expected, per_method=True)
     assert confirmed(folder) == {end["trial_id"] for end in points}
     assert run_fake(study, tmp_path, quiet=True, resume=True) == 0
     assert confirmed(folder) == {end["trial_id"] for end in points}

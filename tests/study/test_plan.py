@@ -51,6 +51,21 @@ def test_plan_says_everything_it_should(planned) -> None:
         assert word in text, word
 
 
+def test_plan_says_whose_points_are_confirmed_and_that_their_number_is_for_all_methods(planned) -> None:
+    def confirm(*overrides: str) -> str:
+        made = planned("k_sweep", rehearse=True, overrides=[f"confirm.{o}" for o in overrides])
+        points = made.loaded.study.confirm.max_points
+        assert made.confirm_trials == 2 * (points + 3)
+        return dict(plan._facts(made))["confirm"]
+
+    own = "points of each method's own front that the search measured (in turns: kmclr, nnclr, none; all together)"
+    assert own in confirm()
+    assert "not enough for all methods (confirm.max_points=3 would be)" in confirm("max_points=2")
+    assert "not enough" not in confirm("max_points=3")
+    assert "points of the front that the search measured and" in confirm("per_method=false")
+    assert "each method's own front that a model expects" in confirm("choose=model")
+
+
 def test_plan_shows_what_a_preset_and_an_override_change(planned) -> None:
     text = text_of(planned("k_sweep", overrides=["preset=seed", "data.root=here"]))
     assert "what preset 'seed' changes" in text

@@ -13,7 +13,9 @@ from scipy import stats
 
 from analysis.report import answer as words
 from analysis.report import tables
+from analysis.report.kinds import among_kinds
 from analysis.results import points
+from analysis.results.front import Front, FrontStatistics
 from analysis.results.load import load
 from tests.helpers.synthetic_results import write_results
 
@@ -45,19 +47,22 @@ def test_answer_names_the_gain_over_no_support_set_and_the_front(results):
     assert said[-1].startswith("Front of means, ")
 
 
-def test_answer_of_a_rehearsal_says_so_first(rehearsal):
-    assert words.answer(rehearsal)[0].startswith("This is a rehearsal")
+def test_answer_of_a_rehearsal_says_so_in_its_verdict_and_next(rehearsal):
+    verdict, said = words.answer(rehearsal)[:2]
+    assert re.match(r"(Yes, in this rehearsal: |No, in this rehearsal: |It cannot be told in this rehearsal )", verdict)
+    assert said.startswith("This is a rehearsal")
 
 
 def test_answer_of_a_search_warns(search_only):
     said = words.answer(search_only)
-    assert said[0].startswith("Search only, so one run per point and no intervals.")
-    assert "likely too high" in said[0]
+    assert said[0] == "It cannot be told: every point was run once (n = 1 only), and nothing was confirmed."
+    assert said[1].startswith("Search only, so one run per point and no intervals.")
+    assert "likely too high" in said[1]
 
 
 def test_answer_without_finished_trials(results):
     empty = dataclasses.replace(results, trials=results.trials.iloc[:0], reports=results.reports.iloc[:0])
-    assert words.answer(empty) == ["No trial has finished, so there is no answer yet."]
+    assert words.answer(empty) == ["It cannot be told: no trial has finished."]
 
 
 def test_answer_with_one_seed_gives_no_interval(tmp_path):
@@ -70,13 +75,17 @@ def test_answer_with_one_seed_gives_no_interval(tmp_path):
 
 def test_answer_with_prototypes_alone(tmp_path):
     alone = load(write_results(tmp_path / "alone", trials=6, epochs=3, confirm_seeds=(1, 2), methods=("kmclr",)))
-    assert words.answer(alone)[0].startswith("Front of means")
+    verdict, front = words.answer(alone)
+    assert "fewer prototypes reach 99 % of the accuracy of " in verdict
+    assert front.startswith("Front of means")
 
 
 def test_running_and_interrupted_studies_say_so(results):
-    assert words.answer(dataclasses.replace(results, running=True))[0].startswith("The study is still running (")
+    verdict, said = words.answer(dataclasses.replace(results, running=True))[:2]
+    assert " so far" in verdict
+    assert said.startswith("The study is still running (")
     stopped = dataclasses.replace(results, manifest={**results.manifest, "status": "interrupted"})
-    assert "interrupted before its end" in words.answer(stopped)[0]
+    assert "interrupted before its end" in words.answer(stopped)[1]
 
 
 def arms(values: dict[str, tuple[str, list[float]]]) -> pd.DataFrame:
@@ -94,6 +103,47 @@ def arms(values: dict[str, tuple[str, list[float]]]) -> pd.DataFrame:
         for i, (name, (method, v)) in enumerate(values.items())
     ]
     return pd.DataFrame(rows)
+
+
+def front_over(table: pd.DataFrame) -> Front:
+    return Front(table, SCORE, OBJECTIVES, np.zeros(2), FrontStatistics(np.zeros(0), 0.0, 0.0, 0.0))
+
+
+def test_how_few_is_answered_within_each_kind_with_no_support_set_as_the_line_to_beat():
+    """`none` beats all, so the study's own front says nothing of prototypes."""
+    table = arms(
+        {
+            "bare": ("none", [60.0, 60.4, 59.9]),
+            "k=10": ("kmclr", [50.2, 50.5, 50.3]),
+            "k=50": ("kmclr", [57.2, 57.3, 57.1]),
+            "k=100": ("kmclr", [57.3, 57.2, 57.5]),
+            "k=200": ("kmclr", [57.1, 57.0, 57.2]),
+            "queue": ("nnclr", [57.4, 57.9, 57.5]),
+        }
+    )
+    fewest, line = among_kinds(front_over(table), table)  # one queue has no front
+    assert fewest.startswith(
+        "Among prototypes alone the front of means is k=10 (50.33 % at 1 kB); k=50 (57.20 % at 2 kB)"
+    )
+    assert "k=200" not in fewest
+    assert (
+        "The smallest with at least 99 % of the best one's accuracy in the mean is 2 prototypes (2 kB): 99.8 % ["
+        in fewest
+    )
+    assert "corrected for a choice among 6 (Bonferroni)" in fewest
+    assert line.startswith("The line that prototypes have to beat is no support set, 60.10 %; below it: ")
+    assert "corrected for a choice among 4 (Bonferroni)" in line
+    better = arms(
+        {"bare": ("none", [50.0, 50.4, 49.9]), "k=10": ("kmclr", [60.0, 60.5, 59.9]), "k=50": ("kmclr", [50, 50.3, 50])}
+    )
+    fewest, line = among_kinds(front_over(better), better)
+    assert "above it: k=10; the others are not told apart from it (n = 3 seeds, paired" in line
+    assert (
+        "among prototypes alone"
+        not in " ".join(
+            among_kinds(front_over(better[better["method"] == "kmclr"]), better[better["method"] == "kmclr"])
+        ).lower()
+    )
 
 
 SCORE = points.Score("test_acc1", "Test acc@1 (%)", "confirm")

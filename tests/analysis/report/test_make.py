@@ -92,7 +92,7 @@ def test_rehearsal_is_on_every_figure_and_table(tmp_path):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"trials": 0, "confirm_seeds": ()}, "No trial has finished, so there is no answer yet."),
+        ({"trials": 0, "confirm_seeds": ()}, "It cannot be told: no trial has finished."),
         ({"trials": 1, "confirm_seeds": ()}, "The best of 1 finished trials"),
         ({"trials": 6, "confirm_seeds": (), "running": 2}, "The study is still running (6 trials ended; last report"),
         ({"trials": 5, "confirm_seeds": (1,)}, "n = 1 seed, fewer than 3, paired, no interval"),
@@ -114,7 +114,7 @@ def test_no_finished_trial_lists_what_failed(tmp_path):
     bad = [{**line, "status": schema.FAILED, "error": "OSError: <disk> full", "metrics": {}} for line in lines]
     (folder / schema.TRIALS_FILE).write_text("".join(json.dumps(line) + "\n" for line in bad))
     page, _ = make(folder)
-    assert "No trial has finished" in page
+    assert "no trial has finished." in page
     assert page.count("OSError: &lt;disk&gt; full") == 3
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_what_is_confirmed_is_what_the_file_says_the_choice_takes(folder: Path, 
     ends = [end for end in lines(folder / schema.TRIALS_FILE) if end["stage"] == schema.SEARCH]
     expected = expected_costs(question_of(STUDY), ends, lines(folder / schema.REPORTS_FILE))
     for name, costs in (("observed", None), ("model", expected)):
-        points = stages.chosen(ends, STUDY.objectives, STUDY.confirm.max_points, costs)
+        points = stages.chosen(ends, STUDY.objectives, STUDY.confirm.max_points, costs, per_method=True)
         assert belief["choices"][name] == [end["trial_id"] for end in points]
     confirmed = {end["point"] for end in lines(folder / schema.TRIALS_FILE) if end["stage"] == schema.CONFIRM}
     baselines = {end["trial_id"] for end in ends if end["baseline"]}
@@ -92,6 +93,7 @@ def test_the_next_point_is_new_and_its_file_is_its_run(folder: Path, belief: dic
 
 def test_the_same_journal_gives_the_same_belief(folder: Path, belief: dict, tmp_path: Path) -> None:
     journal = Journal(folder)
+    shutil.copy(folder / schema.MANIFEST_FILE, tmp_path)
     believing.write(STUDY, tmp_path, believing.look(STUDY, journal))
     journal.close()
     again = schema.read_belief(tmp_path)
