@@ -22,6 +22,7 @@ exit codes: 0 done, 1 failed (also: a confirm trial has), 2 something to put rig
 says what), 130/143 stopped (resume with --resume)
 """
 SETTINGS = "print what a file may say (those that begin with PREFIX: support, train.epochs, ...) and stop"
+ALLOW_CODE = "import code of your own that the file names as module:Class (docs/extending.md)"
 RETRY = (
     "resume, and train again the trials that failed (an error, diverged, out of memory, timed out), the interrupted "
     "ones (as --resume alone does), or all of these; from their last checkpoint"
@@ -42,6 +43,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="go on where the study was stopped")
     parser.add_argument("--retry", choices=["failed", "interrupted", "all"], help=RETRY)
     parser.add_argument("--stage", choices=["search", "confirm", "report"], help="only this stage (default: all)")
+    parser.add_argument("--allow-code", action="store_true", help=ALLOW_CODE)
     parser.add_argument("--quiet", action="store_true", help="print only warnings, errors and the result")
     cluster = os.environ.get("RAY_ADDRESS")
     parser.add_argument("--address", default=cluster, help="existing Ray cluster (default: $RAY_ADDRESS, else local)")

@@ -15,6 +15,7 @@ from study.record import results_folder
 from study.settings.loading import Loaded, load_study
 from study.tune import environment, ports
 from trainables import exit_codes, files
+from trainables.settings import own_code
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,16 @@ def load(asked: Namespace) -> Launch:
     if asked.address:
         ports.check_address(asked.address)
     environment.set_variables(local=asked.address is None)  # before the plan: it imports Ray
-    loaded = load_study(asked.config, rehearse=asked.rehearse, overrides=asked.set, device=asked.device)
+    if asked.allow_code:
+        own_code.look_in(Path.cwd(), Path(asked.config).resolve().parent)
+    how = {"overrides": asked.set, "allow_code": asked.allow_code}
+    loaded = load_study(asked.config, rehearse=asked.rehearse, device=asked.device, **how)
     chosen = Launch(asked, loaded)
     if asked.rehearse or loaded.study.device != "auto" or not loaded.study.rehearsal or asked.address:
         return chosen
     if (chosen.only_report and chosen.folder.exists()) or cost.has_gpu():
         return chosen
-    return Launch(asked, load_study(asked.config, rehearse=True, overrides=asked.set), loaded)
+    return Launch(asked, load_study(asked.config, rehearse=True, **how), loaded)
 
 
 def show_plan(launch: Launch) -> None:

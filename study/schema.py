@@ -24,13 +24,15 @@ from trainables.files import RAY_DIR as RAY_DIR
 from trainables.files import SCHEMA_VERSION as SCHEMA_VERSION
 from trainables.files import STUDY_FILE as STUDY_FILE
 from trainables.settings.yaml_text import ConfigError, parse
-from trainables.shapes import INSTANT, NUMBER, TEXT, TRUTH, VALUE, WHOLE
+from trainables.shapes import COLOUR, INSTANT, NUMBER, TEXT, TRUTH, VALUE, WHOLE
+from trainables.vocabulary import parts as parts
 from trainables.vocabulary.errors import *  # noqa: F403
 from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.methods_and_support_sets import *  # noqa: F403
 from trainables.vocabulary.methods_and_support_sets import METHODS
 from trainables.vocabulary.metrics_and_objectives import *  # noqa: F403
 from trainables.vocabulary.metrics_and_objectives import ACCURACY, METRICS, OBJECTIVES, REPORT_METRICS
+from trainables.vocabulary.registry import Live as Live
 from trainables.vocabulary.stages_and_statuses import *  # noqa: F403
 from trainables.vocabulary.stages_and_statuses import CONFIRM, STAGES, STATUSES
 
@@ -116,7 +118,7 @@ TRIAL_FIELDS = {
     "trial_id": TEXT,  # unique in the study, all stages
     "number": WHOLE,  # 0, 1, 2, ... in order of creation, per stage
     "status": shapes.one_of(STATUSES),
-    "method": shapes.one_of(tuple(METHODS)),
+    "method": shapes.one_of(METHODS),
     "label": TEXT,  # what a person reads: "kmclr k=400 t=0.2"
     "seed": WHOLE,
     "params": shapes.mapping(VALUE),  # flat: {"k": 400, "temperature": 0.2, ...}; only those that apply to the method
@@ -176,7 +178,7 @@ BAND = ("accuracy", "low_1sd", "high_1sd", "low_95", "high_95")
 """Predicted accuracy (%) of a point, a single run's noise left out: median, and where it lies with 68 % and 95 %."""
 TRIAL_STATES = ("finished", "stopped", "paused", "running", "failed")
 _BAND = shapes.shape(dict.fromkeys(BAND, NUMBER))
-_POINT = {"label": TEXT, "method": shapes.one_of(tuple(METHODS)), "costs": shapes.mapping(NUMBER)}
+_POINT = {"label": TEXT, "method": shapes.one_of(METHODS), "costs": shapes.mapping(NUMBER)}
 """costs: support_bytes, and the objectives beside accuracy as expected at full budget, where there is a model."""
 BELIEF = {
     "schema": WHOLE,
@@ -260,7 +262,19 @@ MANIFEST_FIELDS = {
     ),
 }
 
-MANIFEST_MAY = {"per_method": TRUTH}  # each method's front is confirmed; an earlier version's folder does not say: no
+OWN = "own"  # where the study has parts of its user's own
+_METHOD = {"support": TEXT, "predictor": TRUTH, "loss": TEXT, "momentum": TEXT, "colour": shapes.maybe(COLOUR)}
+MANIFEST_MAY = {
+    "per_method": TRUTH,  # each method's front is confirmed; an earlier version's folder does not say: no
+    OWN: shapes.shape(
+        {
+            "parts": shapes.mapping(TEXT),  # setting -> name: {"support.name": "mypkg.sets:RandomMemory"}
+            "methods": shapes.mapping(shapes.shape(_METHOD)),  # by the name they show
+            "support_sets": shapes.mapping(shapes.shape({"size": shapes.maybe(TEXT)})),  # by the name in the settings
+        }
+    ),
+}
+"""Fields that a manifest may have."""
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -268,6 +282,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST_FILE
     found = _read_json(path)
     shapes.shape(MANIFEST_FIELDS, MANIFEST_MAY).check(found, str(path))
+    parts.learn(found.get(OWN, {}))
     objectives = found["objectives"]
     if next(iter(objectives.items()), None) != (ACCURACY, "max"):
         raise files.DamagedFile(f"{path}: objectives must begin with accuracy: max, got {shapes.shown(objectives)}")

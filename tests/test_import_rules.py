@@ -33,6 +33,8 @@ GROUND = (
     "dominance",
 )
 """Words, failures, files, numbers and fronts, without torch; `study.schema` hands them on to `analysis`."""
+BY_NAME = ("trainables.settings.own_code",)
+"""Imports what settings name: code of the user's own, where that is allowed."""
 SHARED = (*GROUND, "settings.yaml_text")
 """What `study.schema` may import."""
 ORDER = {
@@ -147,7 +149,7 @@ def allowed(path: Path, module: str) -> bool:
     """Whether the file at `path` (relative to the root) may import the module."""
     here = name_of(path)
     if module == "?":
-        return False
+        return here in BY_NAME
     if within(module, "ray"):
         return within(here, *RAY)
     if within(module, "torch", "torchvision") and within(here, *WITHOUT_TORCH):

@@ -6,7 +6,8 @@ are declared are let through, since a later version may write more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -103,6 +104,7 @@ WHOLE = Kind("a whole number", _is_whole)
 NUMBER = Kind("a number", _is_number)
 """Finite: JSON has neither NaN nor infinities, though Python reads them."""
 INSTANT = Kind("a time as in ISO 8601, with its zone", _is_instant)
+COLOUR = Kind("a colour #rrggbb", lambda value: isinstance(value, str) and bool(re.fullmatch("#[0-9A-Fa-f]{6}", value)))
 VALUE = Kind("a single value", lambda value: isinstance(value, str | bool) or _is_number(value))
 
 
@@ -111,9 +113,21 @@ def maybe(kind: Kind) -> Kind:
     return Kind(f"{kind.words} or null", lambda value: value is None or kind.holds(value))
 
 
-def one_of(allowed: tuple[str, ...]) -> Kind:
+@dataclass(frozen=True)
+class OneOf:
+    """One of these words, which may grow in number."""
+
+    allowed: Collection[str]
+
+    def problem(self, value: Any, name: str) -> str | None:
+        if isinstance(value, str) and value in self.allowed:
+            return None
+        return f"{name} must be one of {', '.join(self.allowed)}, got {shown(value)}"
+
+
+def one_of(allowed: Collection[str]) -> OneOf:
     """One of these words."""
-    return Kind(f"one of {', '.join(allowed)}", lambda value: isinstance(value, str) and value in allowed)
+    return OneOf(allowed)
 
 
 def mapping(kind: Any) -> Each:

@@ -29,6 +29,7 @@ from trainables import checkpoint
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.evaluation import offline
 from trainables.failures import TimedOut
+from trainables.settings import own_code
 from trainables.settings.config import DataConfig, RunConfig
 from trainables.trial import Trial
 
@@ -75,6 +76,7 @@ class TrialActor(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         self.label = str(config.get("label", "trial"))
+        own_code.load_named(config["run"], allow_code=True)  # what the driver could load, which was allowed to
         self.run_config = RunConfig(**config["run"])
         self.max_epochs = min(int(config.get("max_epochs", self.run_config.train.epochs)), self.run_config.train.epochs)
         self.confirm = config.get("stage") == "confirm"

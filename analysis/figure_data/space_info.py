@@ -13,11 +13,13 @@ from analysis.figure_data.saturation import MIN_SIZES, Saturation, saturation
 from analysis.results.intervals import PERCENT, Interval, intervals
 from study import schema
 
-SIZES = {
-    name: f"p_{schema.SUPPORT_KINDS[method.support].size}"
-    for name, method in schema.METHODS.items()
-    if schema.SUPPORT_KINDS[method.support].size is not None
-}
+SIZES = schema.Live(
+    lambda: {
+        name: f"p_{schema.SUPPORT_KINDS[method.support].size}"
+        for name, method in schema.METHODS.items()
+        if schema.SUPPORT_KINDS[method.support].size is not None
+    }
+)
 
 
 class AccuracyByK(NamedTuple):

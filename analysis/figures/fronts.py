@@ -103,7 +103,10 @@ def _front_caption(results: Results, found: Front, named: bool, stores_apart: bo
     )
 
 
-SIZE = re.compile(rf"\b({'|'.join(kind.size for kind in schema.SUPPORT_KINDS.values() if kind.size)}|queue)=(\d+)")
+def _size(label: str) -> re.Match[str] | None:
+    """`k=400` of a point's label."""
+    sizes = {kind.size.rpartition(".")[2] for kind in schema.SUPPORT_KINDS.values() if kind.size}
+    return re.search(rf"\b({'|'.join(sorted(map(re.escape, sizes)))}|queue)=(\d+)", label)
 
 
 PLACES = {"min": ("bottom right", "top left"), "max": ("top right", "bottom left")}
@@ -120,7 +123,7 @@ def front_names(info: ParetoInfo, style: Style, count: int = 1) -> list[tuple[fl
     low, high = (math.log10(v) if info.axis.log else v for v in info.x_range)
     names, free = [], 0.0
     for row in info.points[info.points["on_front"] | info.points["on_stored"]].sort_values("x_drawn").itertuples():
-        found = SIZE.search(str(row.label))
+        found = _size(str(row.label))
         if not found:
             continue
         text = f"k = {found[2]}" if found[1] == "k" else f"{found[1].removesuffix('_size')} {found[2]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,13 +38,19 @@ FURTHER = (
 """Looks of methods without one of their own; from the fifth such method on they repeat."""
 
 
-def looks_of(methods: Iterable[str]) -> dict[str, Look]:
-    """A look for each method, in their order: its own or, for a new method, the next of FURTHER."""
+def looks_of(methods: Mapping[str, schema.Method]) -> dict[str, Look]:
+    """A look for each method, in their order: its own or, for a new method, the next of FURTHER, in the colour that it
+    asks for."""
     further = itertools.cycle(FURTHER)
-    return {method: OWN.get(method) or next(further) for method in methods}
+    looks = {}
+    for name, method in methods.items():
+        looks[name] = OWN.get(name) or next(further)
+        if method.colour is not None:
+            looks[name] = looks[name]._replace(colour=method.colour)
+    return looks
 
 
-LOOKS = looks_of(schema.METHODS)
+LOOKS = schema.Live(lambda: looks_of(schema.METHODS))
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 """Of what is told apart by number: studies, values of a parameter."""
 UNKNOWN = "#9AA5AB"
@@ -94,7 +100,8 @@ def get_style(name: str) -> Style:
 
 def look(method: object) -> Look:
     """Look of a method; grey where it is not known."""
-    return LOOKS.get(str(method), Look(UNKNOWN, "circle", "solid"))
+    found: Look = LOOKS.get(str(method), Look(UNKNOWN, "circle", "solid"))
+    return found
 
 
 def colour(method: object) -> str:

@@ -16,6 +16,7 @@ from study.settings.config import StudyConfig
 from study.settings.space import confirms_per_method
 from trainables import files
 from trainables.lines import MOST_NAMED
+from trainables.settings import own_code
 from trainables.settings.changes import differences, refused_on_resume
 
 
@@ -24,6 +25,7 @@ def new(
 ) -> dict[str, Any]:
     """A manifest with every field of schema.MANIFEST_FIELDS, status `running`, no session yet."""
     hardware = machine.hardware()
+    own = own_code.names_in(study.model_dump())
     return {
         "schema": schema.SCHEMA_VERSION,
         "study": study.name,
@@ -44,6 +46,7 @@ def new(
         "started": now(),
         "ended": None,
         "sessions": [],
+        **({schema.OWN: {"parts": own, **schema.parts.described(own.values())}} if own else {}),
     }
 
 

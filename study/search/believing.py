@@ -271,7 +271,7 @@ def _run_file(study: StudyConfig, ahead: Mapping[str, Any]) -> str:
     run = space.to_run(study, ahead["params"], seed=study.seed).model_dump(mode="json")
     default = edge.flatten(edge.validate(RunConfig, with_preset({"preset": run["preset"]}), "").model_dump(mode="json"))
     named = ("preset", "method")
-    own = {name: value for name, value in edge.flatten(run).items() if name in named or default[name] != value}
+    own = {name: value for name, value in edge.flatten(run).items() if name in named or default.get(name) != value}
     head = f"# The point of {study.name} that is most worth trying next: {ahead['label']}.\n"
     body: str = yaml.safe_dump(edge.unflatten(own.items()), sort_keys=False, allow_unicode=True)
     return head + body

@@ -10,7 +10,7 @@ from typing import Any
 from study import schema
 from study.settings import checks
 from study.settings.config import StudyConfig
-from trainables.settings import edge
+from trainables.settings import edge, own_code
 from trainables.settings.changes import Change, differences
 from trainables.settings.config import RunConfig
 from trainables.settings.edge import ConfigError
@@ -37,12 +37,18 @@ class Loaded:
 
 
 def load_study(
-    path: str | Path, *, rehearse: bool = False, overrides: Sequence[str] = (), device: str | None = None
+    path: str | Path,
+    *,
+    rehearse: bool = False,
+    overrides: Sequence[str] = (),
+    device: str | None = None,
+    allow_code: bool = False,
 ) -> Loaded:
     """Read and check a study file. ConfigError (a ValueError), one line per problem, before anything starts.
 
     rehearse: apply the file's `rehearsal:` section. overrides: `a.b=c` strings on top of everything. device: as if
-    `--set device=...`. The rehearsal section is checked even when it is not used.
+    `--set device=...`. allow_code: whether code that it names as `module:Class` may be imported. The rehearsal section
+    is checked even when it is not used.
     """
     path = Path(path)
     pairs = edge.parse_overrides(overrides, StudyConfig)
@@ -53,13 +59,13 @@ def load_study(
         raise ConfigError(f"{path}: has no rehearsal: section, so --rehearse does not know what to change; add one")
     if device is not None:
         pairs.append(("device", device))
-    study = plain = _build(content, (), path)
+    study = plain = _build(content, (), path, allow_code)
     if section:
-        rehearsed = _build(_over(content, section), (), path, "rehearsal")
+        rehearsed = _build(_over(content, section), (), path, allow_code, "rehearsal")
         study = rehearsed if rehearse else plain
     if pairs:
         base = _over(content, section) if rehearse else content
-        study = _build(_over(base, edge.unflatten(pairs)), pairs, path)
+        study = _build(_over(base, edge.unflatten(pairs)), pairs, path, allow_code)
     changes = _changes(plain, study)
     study = study.model_copy(update={"rehearsal": section})
     return Loaded(study, path, rehearse, changes, tuple(overrides))
@@ -100,8 +106,11 @@ def _over(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _build(content: dict[str, Any], pairs: Sequence[edge.Override], path: Path, part: str = "") -> StudyConfig:
+def _build(
+    content: dict[str, Any], pairs: Sequence[edge.Override], path: Path, allow_code: bool, part: str = ""
+) -> StudyConfig:
     source = f"{path} ({part})" if part else str(path)
+    content = own_code.resolved(content, source, allow_code=allow_code)
     if isinstance(content.get("space"), dict) and (unknown := list(checks.unknown_parameters(content["space"]))):
         raise ConfigError("\n".join(f"{source}: {problem}" for problem in unknown))
     study = edge.validate(StudyConfig, with_preset(content), source, pairs)

@@ -20,6 +20,8 @@ from study.settings.config import RangeSpec, StudyConfig
 from trainables.settings import edge
 from trainables.settings.config import RunConfig
 from trainables.settings.needs import NEEDS
+from trainables.vocabulary.parts import PLACES
+from trainables.vocabulary.registry import Live
 
 MAX_GRID = 100_000
 Kind = Literal["int", "float", "choice"]
@@ -46,12 +48,7 @@ class Parameter:
         return {name: values for name, values in only.items() if name != "method"}
 
 
-_OF_SUPPORT_SETS = {
-    name: f"support.{setting}" for kind in schema.SUPPORT_KINDS.values() for name, setting in kind.settings.items()
-}
-_SETTINGS: dict[str, str] = {
-    "method": "method",
-    **_OF_SUPPORT_SETS,
+_OF_ALL: dict[str, str] = {
     "positives": "positives.kind",
     "top_k": "positives.top_k",
     "soft_temperature": "positives.soft_temperature",
@@ -67,8 +64,29 @@ _SETTINGS: dict[str, str] = {
 """name -> setting of a run."""
 
 
+def _settings() -> dict[str, str]:
+    """name -> setting of a run, those of support sets and of parts of one's own included."""
+    of_support_sets = {
+        name: f"support.{setting}" for kind in schema.SUPPORT_KINDS.values() for name, setting in kind.settings.items()
+    }
+    return {"method": "method", **of_support_sets, **_OF_ALL, **{path: path for path in _own_options()}}
+
+
+def _own_options() -> dict[str, Any]:
+    """Options of loaded parts of one's own: dotted setting -> type."""
+    models = [
+        (place.options, model)
+        for place in PLACES
+        for name in place.registry.loaded
+        if (model := place.registry.options_of(name)) is not None
+    ]
+    return {f"{at}.{name}": field.annotation for at, model in models for name, field in model.model_fields.items()}
+
+
 def _type(path: str) -> Any:
     """The type of a setting."""
+    if path in (own := _own_options()):
+        return own[path]
     *sections, name = path.split(".")
     model: Any = RunConfig
     for section in sections:
@@ -78,11 +96,12 @@ def _type(path: str) -> Any:
 
 def _parameter(name: str, path: str) -> Parameter:
     """Where a parameter applies is what `trainables.settings.needs` says of its setting."""
-    names = {setting: other for other, setting in _SETTINGS.items()}
+    names = {setting: other for other, setting in _settings().items()}
     needs = tuple({names[setting]: values for setting, values in row.items()} for row in NEEDS.get(path, ({},)))
     kinds: dict[Any, Kind] = {int: "int", float: "float"}
     kind = kinds.get(_type(path), "choice")  # what is no number is a choice
     words = get_args(_type(path)) if get_origin(_type(path)) is Literal else ()
+    words = tuple(schema.METHODS) if name == "method" else words
     return Parameter(name, path, kind, words, tuple(m for m in schema.METHODS if _acts(path, m)), needs)
 
 
@@ -94,7 +113,7 @@ def _acts(path: str, method: str) -> bool:
     )
 
 
-PARAMETERS: dict[str, Parameter] = {name: _parameter(name, setting) for name, setting in _SETTINGS.items()}
+PARAMETERS = Live(lambda: {name: _parameter(name, setting) for name, setting in _settings().items()})
 """name -> parameter; a parameter comes after those that decide whether it applies."""
 
 
@@ -102,7 +121,7 @@ def base_value(study: StudyConfig, name: str) -> Any:
     """What the study's own sections give for a parameter."""
     value: Any = study
     for part in PARAMETERS[name].path.split("."):
-        value = getattr(value, part)
+        value = value.get(part) if isinstance(value, dict) else getattr(value, part)
     return value
 
 
@@ -283,9 +302,10 @@ def label(params: Mapping[str, Any]) -> str:
     parts = [str(params["method"])] if "method" in params else []
     for name, value in params.items():
         if name != "method":
-            parts.append(f"{_SHORT.get(name, name)}={value:.3g}" if isinstance(value, float) else _pair(name, value))
+            parts.append(f"{_short(name)}={value:.3g}" if isinstance(value, float) else f"{_short(name)}={value}")
     return " ".join(parts)
 
 
-def _pair(name: str, value: Any) -> str:
-    return f"{_SHORT.get(name, name)}={value}"
+def _short(name: str) -> str:
+    """`t`, and of an option of a part of one's own its last word."""
+    return _SHORT.get(name, name.rpartition(".")[2])

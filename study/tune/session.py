@@ -29,6 +29,8 @@ LONGEST_FOLDER = places.SOCKET_BYTES - len("/ray/session_2026-11-27_12-00-00_000
 """Bytes of the path of a folder below which Ray can make its sockets."""
 NO_METRICS_PORTS = {"DASHBOARD_METRIC_PORT": "-1", "AUTOSCALER_METRIC_PORT": "-1"}
 """Ports that cannot be: Ray's dashboard and autoscaler note in their logs that they could not open them."""
+HANDED_ON = ("RAY_CHDIR_TO_TRIAL_DIR", "KMCLR_CACHE", "PYTHONPATH")
+"""Variables that a cluster's workers get too; code of the user's own must lie in the same folder on every node."""
 NOT_SHIPPED = ["/results/", "/data/", "/.git/", "/.venv/", "/wandb/", "**/__pycache__/", "/benchmarks/results/"]
 
 
@@ -149,7 +151,7 @@ def _init(address: str, **options: Any) -> Any:
 
 
 def _join(address: str, wanted: ResourcesConfig, on_gpu: bool | None) -> Session:
-    worker_env = {k: v for k, v in os.environ.items() if k in ("RAY_CHDIR_TO_TRIAL_DIR", "KMCLR_CACHE")}
+    worker_env = {k: v for k, v in os.environ.items() if k in HANDED_ON}
     root = str(Path(__file__).resolve().parents[2])
     context = _init(address, runtime_env={"working_dir": root, "excludes": NOT_SHIPPED, "env_vars": worker_env})
     share_of_it = _share_of_cluster(wanted, on_gpu)

@@ -15,7 +15,9 @@ from trainables.vocabulary.stages_and_statuses import STAGES, STATUSES
 
 
 def test_methods_are_those_of_the_settings() -> None:
-    assert set(METHODS) == set(get_args(config.RunConfig.model_fields["method"].annotation))
+    (named,) = config.RunConfig.model_fields["method"].metadata
+    assert named.registry is METHODS
+    assert named.house == tuple(METHODS)
 
 
 def test_only_methods_with_a_predictor_have_a_moving_average() -> None:

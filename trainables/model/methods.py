@@ -11,7 +11,7 @@ Shapes: B images, 2B both views concatenated (view 1 first), C channels, D embed
 
 So `none` is nnclr with an empty support set: the same heads, the same loss, the other view as positive.
 What tells them apart stands in `METHODS` of `trainables/vocabulary/methods_and_support_sets.py`; a loss of that table
-is a function of `LOSSES` here.
+is added to `LOSSES` here.
 The order of a step is fixed: look up (both views at once), loss, then one update with the first view's projections,
 so that a search never finds the sample itself. No gradient flows into a support set.
 """
@@ -28,10 +28,12 @@ from torch.nn.functional import normalize
 from trainables.maths import losses
 from trainables.maths.schedules import cosine_momentum
 from trainables.model.networks import Embedded, Networks, copy_without_gradient, move_towards
+from trainables.settings import own_code
 from trainables.settings.config import RunConfig
 from trainables.support import build as support_sets
 from trainables.support.base import SupportSet
-from trainables.vocabulary.methods_and_support_sets import METHODS
+from trainables.vocabulary.methods_and_support_sets import LOSSES, METHODS, Method
+from trainables.vocabulary.parts import LOSS
 
 
 class StepResult(NamedTuple):
@@ -106,12 +108,15 @@ def _positives(
     return drawn.positives_BD, drawn.index_B
 
 
-LOSSES: dict[str, Callable[[RunConfig, SupportSet, Views], Loss]] = {
-    "nt_xent": nt_xent,
-    "cosine": cosine,
-    "neighbours": neighbours,
-}
-"""The losses that `trainables.vocabulary.methods_and_support_sets.METHODS` names."""
+LOSSES.add("nt_xent", nt_xent)
+LOSSES.add("cosine", cosine)
+LOSSES.add("neighbours", neighbours)
+
+
+def _loss_of(method: Method, cfg: RunConfig) -> Callable[[RunConfig, SupportSet, Views], Loss]:
+    """The function of a loss of the house, or the `loss` of a method of one's own, made of its options."""
+    part = LOSSES[method.loss]
+    return part(own_code.options(LOSS, cfg.loss)).loss if method.loss in LOSSES.loaded else part
 
 
 class Learner(nn.Module):
@@ -124,7 +129,7 @@ class Learner(nn.Module):
         super().__init__()
         self.cfg = cfg
         method = METHODS[cfg.method]
-        self._loss = LOSSES[method.loss]
+        self._loss = _loss_of(method, cfg)
         self.networks = Networks(cfg.encoder, cfg.heads, channels, predictor=method.predictor)
         averages = {"always": True, "optional": cfg.positives.momentum_encoder, "never": False}[method.momentum]
         self.target = self._moving_average(channels) if averages else None

@@ -13,7 +13,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from trainables.settings import own_code
 from trainables.settings.config import EncoderConfig, HeadsConfig
+from trainables.vocabulary.errors import UserError
+from trainables.vocabulary.parts import ENCODER, ENCODERS
 
 DEFAULT_WIDTH = {"resnet18": 64, "small_conv": 32}
 
@@ -89,10 +92,29 @@ class SmallConv(nn.Module):
         return self.layers(images_BCHW).mean(dim=(2, 3))
 
 
-def build_encoder(cfg: EncoderConfig, channels: int) -> CifarResNet18 | SmallConv:
-    """Encoder for images of `channels` channels; its `feature_dim` is the size F of a feature vector."""
-    kind = {"resnet18": CifarResNet18, "small_conv": SmallConv}[cfg.name]
-    return kind(channels, cfg.width or DEFAULT_WIDTH[cfg.name], cfg.stem_padding)
+def _resnet18(channels: int, cfg: EncoderConfig) -> CifarResNet18:
+    return CifarResNet18(channels, cfg.width or DEFAULT_WIDTH["resnet18"], cfg.stem_padding)
+
+
+def _small_conv(channels: int, cfg: EncoderConfig) -> SmallConv:
+    return SmallConv(channels, cfg.width or DEFAULT_WIDTH["small_conv"], cfg.stem_padding)
+
+
+ENCODERS.add("resnet18", _resnet18)
+ENCODERS.add("small_conv", _small_conv)
+
+
+def build_encoder(cfg: EncoderConfig, channels: int) -> nn.Module:
+    """Encoder for images of `channels` channels; its `feature_dim` is the size F of a feature vector.
+
+    One of one's own is made of `channels` and its options. Raises UserError if it then has no `feature_dim`.
+    """
+    if cfg.name not in ENCODERS.loaded:
+        return ENCODERS[cfg.name](channels, cfg)
+    encoder = ENCODERS[cfg.name](channels, own_code.options(ENCODER, cfg))
+    if not isinstance(getattr(encoder, "feature_dim", None), int):
+        raise UserError(f"encoder.name: {cfg.name} has no feature_dim, a whole number: the length of its features")
+    return encoder
 
 
 def build_projector(cfg: HeadsConfig, features: int) -> nn.Sequential:

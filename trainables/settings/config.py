@@ -16,17 +16,20 @@ from trainables.settings.fields import (
     Features,
     Folder,
     Images,
+    Named,
     Probability,
     Ratio,
     Section,
     Seed,
     Share,
     Unit,
+    options_of,
 )
-from trainables.vocabulary.methods_and_support_sets import METHODS, SUPPORT_KINDS
+from trainables.vocabulary.methods_and_support_sets import LOSSES, METHODS, SUPPORT_KINDS, SUPPORT_SETS
 from trainables.vocabulary.metrics_and_objectives import SCORES
+from trainables.vocabulary.parts import ENCODERS
 
-MethodName = Literal[*METHODS]
+MethodName = Annotated[str, Named(METHODS, tuple(METHODS))]
 Score = Literal[*SCORES]
 
 
@@ -58,8 +61,11 @@ class DataConfig(Section):
 class EncoderConfig(Section):
     """The network whose features are evaluated."""
 
-    name: Literal["resnet18", "small_conv"] = "resnet18"
-    """resnet18: with the 3x3 stem for small images, 512 features; small_conv: a small network for CPUs."""
+    name: Annotated[str, Named(ENCODERS, ENCODERS.house)] = "resnet18"
+    """resnet18: with the 3x3 stem for small images, 512 features; small_conv: a small network for CPUs; one of your
+    own: an entry point's name, or `module:Class` (docs/extending.md)."""
+    options: options_of(ENCODERS) = {}
+    """Of an encoder of your own, by its class."""
     width: Annotated[int | None, Unit("channels")] = Field(None, ge=4, le=512)
     """Channels of the first stage (default: 64 for resnet18, 32 for small_conv)."""
     stem_padding: Annotated[Literal[1, 2], Unit("pixels")] = 1
@@ -84,6 +90,10 @@ class LossConfig(Section):
 
     temperature: Ratio = Field(0.2, gt=0, le=10)
     """Softmax temperature of the contrastive losses; unused by byol."""
+    name: Annotated[str | None, Named(LOSSES)] = None
+    """A method of your own, whose loss it is (docs/extending.md); null: that of `method`."""
+    options: options_of(LOSSES) = {}
+    """Of a method of your own, by its class."""
     symmetric: bool = True
     """Average the loss over both directions (view 1 -> 2 and 2 -> 1)."""
 
@@ -91,6 +101,11 @@ class LossConfig(Section):
 class SupportConfig(Section):
     """The support set: which of these settings apply follows from the method."""
 
+    name: Annotated[str | None, Named(SUPPORT_SETS)] = None
+    """A support set of your own: an entry point's name, or `module:Class` (docs/extending.md). It is a method of its
+    own, with the heads and the loss of nnclr."""
+    options: options_of(SUPPORT_SETS) = {}
+    """Of a support set of your own, by its class."""
     queue_size: Annotated[int, Unit("embeddings")] = Field(65536, ge=1, le=10**9)
     """queue: rows of the FIFO queue."""
     queue_dtype: Literal["float32", "float16", "int8"] = "float32"
@@ -286,8 +301,7 @@ class RunConfig(RunSections):
                 f"({self.train.epochs}): shorten the warm-up or train longer"
             )
         method = METHODS[self.method]
-        setting = SUPPORT_KINDS[method.support].size
-        size = None if setting is None else getattr(self.support, setting)
+        size = SUPPORT_KINDS[method.support].count(self.support)
         if self.positives.kind != "nearest" and size is not None and self.positives.top_k > size:
             raise ValueError(
                 f"positives.top_k ({self.positives.top_k}) exceeds the support set's size ({size}) "

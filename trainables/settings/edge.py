@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from trainables.settings.yaml_text import ConfigError, parse, read_file, show
+from trainables.vocabulary.parts import PLACES
 from trainables.wording import close_to, printable, shorten
 
 __all__ = ["ConfigError", "Override", "did_you_mean", "flatten", "merge", "parse", "parse_overrides", "read_file"]
@@ -111,18 +112,37 @@ def validate(model: type[Model], data: Mapping[str, Any], source: str, overrides
         text = json.dumps(data, default=str)
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:
-        lines = [_line(model, problem, source, overrides) for problem in error.errors()]
+        lines = [_line(model, problem, source, overrides, data) for problem in error.errors()]
     raise ConfigError("\n".join(dict.fromkeys(lines)))
 
 
-def _line(model: type[BaseModel], problem: Mapping[str, Any], source: str, overrides: Sequence[Override]) -> str:
+def _line(
+    model: type[BaseModel],
+    problem: Mapping[str, Any],
+    source: str,
+    overrides: Sequence[Override],
+    data: Mapping[str, Any],
+) -> str:
     where = [part for part in problem["loc"] if part not in ("range", "choices")]
     dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).removeprefix(".")
     origin = source
     for name, value in overrides:
         if dotted == name or dotted.startswith((f"{name}.", f"{name}[")) or (name.startswith(f"{dotted}.") and dotted):
             origin = f"--set {shorten(name)}={show(value)}"
+    model, where = _own(model, problem["loc"], data) or (model, where)
     return f"{origin}: {_message(model, problem, where, shorten(dotted))}"
+
+
+def _own(
+    model: type[BaseModel], where: Sequence[Any], data: Mapping[str, Any]
+) -> tuple[type[BaseModel], list[Any]] | None:
+    """The model of the options inside which a place lies, and the place in them; None for a setting of the house."""
+    for place in PLACES:
+        at = place.options.split(".")
+        if list(where[: len(at)]) == at and len(where) > len(at):
+            options = place.registry.options_of(data[place.section].get(place.name))
+            return (options, list(where[len(at) :])) if options is not None else None
+    return None
 
 
 def _message(model: type[BaseModel], problem: Mapping[str, Any], where: Sequence[Any], dotted: str) -> str:

@@ -6,14 +6,16 @@ docs/configuration.md and the JSON Schemas that editors read.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from trainables import files
+from trainables.vocabulary.registry import Registry
 
 WIDEST, MOST = 2**16, 10**6
 """Bounds of what nobody means: features of a layer; epochs, batches, neighbours, trials."""
@@ -33,6 +35,58 @@ class Unit:
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return handler(core) | {"unit": self.name}
+
+
+@dataclass(frozen=True)
+class Named:
+    """The name of a part: one of the house, or one of one's own that was loaded (`trainables.settings.own_code`)."""
+
+    registry: Registry
+    house: tuple[str, ...] = ()
+    """What the JSON Schema lists."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._known, handler(source))
+
+    def _known(self, name: str | None) -> str | None:
+        if name is None or name in self.registry or name in self.house:
+            return name
+        known = list(dict.fromkeys([*self.house, *self.registry]))
+        expected = " or ".join(", ".join(map(repr, known)).rsplit(", ", 1))
+        raise PydanticCustomError("literal_error", "must be {expected}", {"expected": expected})
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        choices = [{"enum": list(self.house), "type": "string"}] if self.house else []
+        return {"anyOf": [*choices, {"type": "string", "pattern": OWN_CODE}]}
+
+
+OWN_CODE = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+"""`package.module:Class`."""
+
+
+@dataclass(frozen=True)
+class _OptionsOf:
+    """Checks the options of a part of one's own by its class, and fills in its defaults; others have none."""
+
+    registry: Registry
+    name: str
+
+    def __call__(self, given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if self.name not in info.data:
+            return given  # the name is refused itself
+        model = self.registry.options_of(info.data[self.name])
+        if model is not None:
+            return model.model_validate_json(json.dumps(given), strict=True).model_dump(mode="json")
+        if given:
+            raise ValueError(
+                f"{self.name} names no {self.registry.kind} of your own that has options; got {', '.join(given)}"
+            )
+        return given
+
+
+def options_of(registry: Registry, name: str = "name") -> Any:
+    """The type of a setting `options` that stands behind the setting `name` of its section."""
+    return Annotated[dict[str, Any], AfterValidator(_OptionsOf(registry, name))]
 
 
 def _possible_path(text: str) -> str:

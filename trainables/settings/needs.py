@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trainables.vocabulary.methods_and_support_sets import METHODS, SUPPORT_KINDS, Method
+from trainables.vocabulary.methods_and_support_sets import LOSSES, METHODS, SUPPORT_KINDS, Method
+from trainables.vocabulary.registry import Live
 
 Needs = dict[str, tuple[Any, ...]]
 """Setting -> the values of which it must have one; all of them together."""
@@ -21,39 +22,57 @@ def _methods(fits: Callable[[Method], bool]) -> Needs:
 
 def _of_support_sets() -> dict[str, tuple[Needs, ...]]:
     """Rows of the settings that belong to one kind of support set."""
-    rows = {}
+    rows: dict[str, tuple[Needs, ...]] = {}
     for kind, facts in SUPPORT_KINDS.items():
         needs = _methods(lambda method, kind=kind: method.support == kind)
         for setting in facts.settings.values():
             also = {f"support.{other}": values for other, values in facts.needs.get(setting, {}).items()}
-            rows[f"support.{setting}"] = (needs | also,)
+            name = f"support.{setting}"
+            rows[name] = (*rows.get(name, ()), needs | also)
     return rows
 
 
-_DRAWS = _methods(lambda method: method.support != "none")
-_MOVING_AVERAGE = _methods(lambda method: method.momentum == "optional")
+def _of_own_methods() -> dict[str, tuple[Needs, ...]]:
+    """Rows of the options of methods of one's own."""
+    rows: dict[str, tuple[Needs, ...]] = {}
+    for name in LOSSES.loaded:
+        for option in getattr(LOSSES.options_of(name), "model_fields", {}):
+            needs = _methods(lambda method, name=name: method.loss == name)
+            rows[f"loss.options.{option}"] = (*rows.get(f"loss.options.{option}", ()), needs)
+    return rows
+
+
 _CIFAR: Needs = {"data.name": ("cifar10", "cifar100")}
 _PARQUET: Needs = {"data.name": ("parquet",)}
-NEEDS: dict[str, tuple[Needs, ...]] = {
-    "data.download": (_CIFAR,),
-    "data.image_column": (_PARQUET,),
-    "data.label_column": (_PARQUET,),
-    **_of_support_sets(),
-    "positives.kind": (_DRAWS,),
-    "positives.mix": (_DRAWS,),
-    "positives.momentum_encoder": (_MOVING_AVERAGE,),
-    "positives.top_k": (_DRAWS | {"positives.kind": ("topk", "soft")},),
-    "positives.soft_temperature": (_DRAWS | {"positives.kind": ("soft",)},),
-    "positives.momentum": (
-        _methods(lambda method: method.momentum == "always"),
-        {"positives.momentum_encoder": (True,)},
-    ),
-    "loss.temperature": (_methods(lambda method: method.loss != "cosine"),),
-    "loss.symmetric": (_methods(lambda method: method.loss != "nt_xent"),),
-    "heads.predictor_hidden": (_methods(lambda method: method.predictor),),
-    "optimizer.lars_eta": ({"optimizer.name": ("lars",)},),
-    "optimizer.lars_clip": ({"optimizer.name": ("lars",)},),
-}
+
+
+def _of_runs() -> dict[str, tuple[Needs, ...]]:
+    draws = _methods(lambda method: method.support != "none")
+    moving_average = _methods(lambda method: method.momentum == "optional")
+    return {
+        "data.download": (_CIFAR,),
+        "data.image_column": (_PARQUET,),
+        "data.label_column": (_PARQUET,),
+        **_of_support_sets(),
+        **_of_own_methods(),
+        "positives.kind": (draws,),
+        "positives.mix": (draws,),
+        "positives.momentum_encoder": (moving_average,),
+        "positives.top_k": (draws | {"positives.kind": ("topk", "soft")},),
+        "positives.soft_temperature": (draws | {"positives.kind": ("soft",)},),
+        "positives.momentum": (
+            _methods(lambda method: method.momentum == "always"),
+            {"positives.momentum_encoder": (True,)},
+        ),
+        "loss.temperature": (_methods(lambda method: method.loss != "cosine"),),
+        "loss.symmetric": (_methods(lambda method: method.loss != "nt_xent"),),
+        "heads.predictor_hidden": (_methods(lambda method: method.predictor),),
+        "optimizer.lars_eta": ({"optimizer.name": ("lars",)},),
+        "optimizer.lars_clip": ({"optimizer.name": ("lars",)},),
+    }
+
+
+NEEDS = Live(_of_runs)
 """Settings that act in some runs only: setting -> the alternatives, each of what other settings must be."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trainables.settings import edge
+from trainables.settings import edge, own_code
 from trainables.settings.config import RunConfig
 from trainables.settings.needs import NEEDS, in_words
 from trainables.settings.presets import PRESETS
@@ -19,15 +19,18 @@ def with_preset(settings: dict[str, Any]) -> dict[str, Any]:
     return edge.merge(edge.unflatten(differences.items()), settings)
 
 
-def load_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """The run of a file, with `a.b=c` overrides. ConfigError says what is wrong and where."""
+def load_run(path: str | Path, overrides: Sequence[str] = (), *, allow_code: bool = False) -> RunConfig:
+    """The run of a file, with `a.b=c` overrides. ConfigError says what is wrong and where.
+
+    allow_code: whether code that it names as `module:Class` may be imported.
+    """
     pairs = edge.parse_overrides(overrides, RunConfig)
     content = edge.read_file(path)
     if "space" in content:
         raise edge.ConfigError(
             f"{path}: this is a study (it has a search space): run it with `python run_study.py {path}`"
         )
-    settings = edge.merge(content, edge.unflatten(pairs))
+    settings = own_code.resolved(edge.merge(content, edge.unflatten(pairs)), str(path), allow_code=allow_code)
     return edge.validate(RunConfig, with_preset(settings), str(path), pairs)
 
 

@@ -6,16 +6,17 @@ The rule: look up first, then `update` once a step with the first view only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import json
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from trainables.maths.kmeans import normalise
+from trainables.settings.config import PositivesConfig, SupportConfig
 from trainables.support.positives import mix, weigh
-
-if TYPE_CHECKING:
-    from trainables.settings.config import PositivesConfig, SupportConfig
+from trainables.vocabulary.registry import to_fill_in
 
 
 class SupportSpec(NamedTuple):
@@ -30,6 +31,8 @@ class SupportSpec(NamedTuple):
     device: torch.device | str
     seed: int
     """Of the set's own generator."""
+    options: Any = None
+    """Of a support set of one's own: its class's `Options`, checked; None if it has none."""
 
 
 class Keys(NamedTuple):
@@ -89,15 +92,18 @@ class SupportSet(nn.Module):
 
     # --- what a subclass fills in ---
     @property
+    @to_fill_in
     def ready(self) -> bool:
         """True once there are rows to draw positives from (a Python bool, no sync)."""
         return False
 
     @property
+    @to_fill_in
     def vectors(self) -> int:
         """Vectors that it can hold."""
         return 0
 
+    @to_fill_in
     def _take_in(self, keys: Keys) -> None:
         """What `update` does to the rows; never under autocast."""
 
@@ -112,10 +118,12 @@ class SupportSet(nn.Module):
         """Unit rows [<= K, D], float32, for pictures."""
         return torch.empty(0, self.dim, device=self.generator.device)
 
+    @to_fill_in
     def _find(self, queries_ND: Tensor, count: int, ids_N: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Indices [N, count] of the nearest rows, best first, and which of them may be used (None: all)."""
         raise NotImplementedError
 
+    @to_fill_in
     def _unit_rows(self, index: Tensor) -> Tensor:
         """Rows [*index.shape, D] as float32 unit vectors."""
         raise NotImplementedError
@@ -186,6 +194,12 @@ class SupportSet(nn.Module):
         recent embeddings that forgetting re-seeds from); diagnostics are not counted."""
         return sum(b.nbytes for name, b in self.named_buffers() if not name.startswith("diagnostics_."))
 
+    @classmethod
+    def bytes_of(cls, support: SupportConfig, dim: int) -> int:
+        """What `nbytes` will be with these settings (anything with those of the section `support`): the set is sketched
+        on torch's meta device, and takes no memory."""
+        return _sketched_bytes(cls, json.dumps(vars(support), default=str), dim)
+
     def get_extra_state(self) -> dict[str, Any]:
         return {**self._counters(), "generator": self.generator.get_state(), "device": self.generator.device.type}
 
@@ -198,3 +212,17 @@ class SupportSet(nn.Module):
             self.generator.set_state(state["generator"].cpu())
         else:  # a generator's state has no meaning on another kind of device: go on from the seed
             self.generator.manual_seed(self.seed)
+
+
+@lru_cache(maxsize=4096)
+def _sketched_bytes(kind: type[SupportSet], support: str, dim: int) -> int:
+    settings = SupportConfig.model_construct(**json.loads(support))
+    options = options_of(kind, settings)
+    with torch.device("meta"):
+        return kind(SupportSpec(settings, PositivesConfig(), dim, 2, "meta", 0, options)).nbytes
+
+
+def options_of(kind: type[SupportSet], support: SupportConfig) -> Any:
+    """The options of a support set of one's own as its class's `Options`; None if it has none."""
+    model = getattr(kind, "Options", None)
+    return None if model is None else model.model_validate_json(json.dumps(support.options), strict=True)

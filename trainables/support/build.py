@@ -6,21 +6,19 @@ None, a FIFO queue of embeddings or prototypes by online k-means, behind one int
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
-from trainables.support.base import LookUp, SupportSet, SupportSpec
+from trainables.settings.config import PositivesConfig, SupportConfig
+from trainables.support.base import LookUp, SupportSet, SupportSpec, options_of
 from trainables.support.prototypes import Prototypes
 from trainables.support.queue import Queue
-
-if TYPE_CHECKING:
-    from trainables.settings.config import PositivesConfig, SupportConfig
+from trainables.vocabulary.methods_and_support_sets import SUPPORT_SETS
 
 __all__ = ["LookUp", "Prototypes", "Queue", "SupportSet", "build"]
 
-CLASSES: dict[str, type[SupportSet]] = {"none": SupportSet, "queue": Queue, "prototypes": Prototypes}
-"""The kinds of `trainables.vocabulary.methods_and_support_sets.SUPPORT_KINDS`."""
+SUPPORT_SETS.add("none", SupportSet)
+SUPPORT_SETS.add("queue", Queue)
+SUPPORT_SETS.add("prototypes", Prototypes)
 
 
 def build(
@@ -33,9 +31,10 @@ def build(
     device: torch.device | str,
     seed: int,
 ) -> SupportSet:
-    """The support set of a kind (a key of `CLASSES`), empty, on `device`.
+    """The support set of a kind (a key of `SUPPORT_KINDS`), empty, on `device`.
 
     `dim`: embedding dimension; `num_classes`: for the purity diagnostics; `seed`: of the set's own generator. Every
     size works with every batch.
     """
-    return CLASSES[kind](SupportSpec(support, positives, dim, num_classes, device, seed))
+    part = SUPPORT_SETS[kind]
+    return part(SupportSpec(support, positives, dim, num_classes, device, seed, options_of(part, support)))

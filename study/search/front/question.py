@@ -8,6 +8,7 @@ from typing import Any
 from study.search.front.belief import Known, Question
 from study.settings import space
 from study.settings.config import StudyConfig
+from trainables.settings import edge
 from trainables.vocabulary.methods_and_support_sets import support_bytes
 from trainables.vocabulary.metrics_and_objectives import SUPPORT_BYTES
 
@@ -15,12 +16,14 @@ from trainables.vocabulary.metrics_and_objectives import SUPPORT_BYTES
 def _support_bytes(study: StudyConfig) -> Callable[[Mapping[str, Any]], float]:
     """Bytes at a point, without validating it as a run: thousands are asked for."""
     own = study.support.model_dump()
-    paths = {name: parameter.path.split(".") for name, parameter in space.PARAMETERS.items()}
+    paths = {name: parameter.path.partition(".") for name, parameter in space.PARAMETERS.items()}
 
     def at(point: Mapping[str, Any]) -> float:
-        changed = {paths[name][1]: value for name, value in point.items() if paths[name][0] == "support"}
+        changed = edge.unflatten(
+            (paths[name][2], value) for name, value in point.items() if paths[name][0] == "support"
+        )
         dim = point.get("embedding_dim", study.heads.embedding_dim)
-        return float(support_bytes(point.get("method", study.method), _Settings({**own, **changed}), dim))
+        return float(support_bytes(point.get("method", study.method), _Settings(edge.merge(own, changed)), dim))
 
     return at
 

@@ -9,9 +9,10 @@ from study.schema import METHODS, UserError
 
 
 def test_every_method_has_a_look_and_a_new_one_gets_one_without_an_edit() -> None:
-    found = looks_of([*METHODS, "new", "newer"])
+    new = METHODS["nnclr"]
+    found = looks_of({**METHODS, "new": new, "newer": new, "own": new._replace(colour="#123456")})
     assert {m: found[m] for m in OWN} == OWN
-    assert (found["new"], found["newer"]) == FURTHER[:2]
+    assert (found["new"], found["newer"], found["own"]) == (*FURTHER[:2], FURTHER[2]._replace(colour="#123456"))
     colours = [one.colour for one in (*OWN.values(), *FURTHER)]
     assert len(set(colours)) == len(colours)
     assert look("nobody").colour not in colours
