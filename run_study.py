@@ -30,9 +30,9 @@ RETRY = (
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    from study.schema import command_line
+    from trainables.command_line import Parser
 
-    parser = command_line.Parser("run_study.py", __doc__, EXAMPLES)
+    parser = Parser("run_study.py", __doc__, EXAMPLES)
     parser.add_argument("config", nargs="?", help="the study, a YAML file (see configs/)")
     parser.add_argument("--settings", nargs="?", const="", metavar="PREFIX", help=SETTINGS)
     parser.add_argument("--plan", action="store_true", help="print the plan and stop")

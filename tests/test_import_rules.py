@@ -163,7 +163,7 @@ def own_allowed(here: str, module: str) -> bool:
     """Whether a module of the house may import another."""
     room, other = here.split(".")[0], module.split(".")[0]
     if room == "run_study":
-        return other in ("study", "analysis")
+        return other in ("study", "analysis") or module == "trainables.command_line"
     if here == "study.schema":
         return module == "trainables" or within(module, *(f"trainables.{name}" for name in SHARED))
     if other != room:
