@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -124,6 +125,7 @@ class Journal:
 
     def _remember_report(self, line: dict[str, Any], place: int | None = None) -> None:
         trial_id, epoch = line["trial_id"], int(line["epoch"])
+        line = {sys.intern(name): value for name, value in line.items()}  # names read or received are new each time
         self.reports.insert(len(self.reports) if place is None else place, line)
         self._seen.add((trial_id, epoch))
         self.last_epoch[trial_id] = max(epoch, self.last_epoch.get(trial_id, 0))

@@ -223,13 +223,15 @@ def hold(controller: Any, trial: Any) -> None:
 
 
 def forget_details(trial: Any) -> None:
-    """Of a trial that has left its process for good: Tune keeps statistics of all its metrics, and its settings three
-    times, in memory and as JSON text for its snapshots, a hundred kilobytes a trial that nothing here reads."""
+    """Of a trial that has left its process for good: Tune keeps statistics of all its metrics, the results beside its
+    checkpoints and its settings four times, in memory and as JSON text for its snapshots, two hundred kilobytes a
+    trial that nothing here reads."""
     kept = trial.run_metadata
+    kept.checkpoint_manager = type(kept.checkpoint_manager)(kept.checkpoint_manager.checkpoint_config)
     kept.metric_analysis, kept.metric_n_steps = {}, {}
     kept.last_result = {name: kept.last_result[name] for name in KEPT_OF_RESULTS if name in (kept.last_result or {})}
     trial.config = {name: value for name, value in trial.config.items() if name not in LARGE_IN_CONFIG}
-    trial.evaluated_params = {}
+    trial._Trial__unresolved_config, trial.experiment_tag, trial.evaluated_params = trial.config, "", {}
     trial.invalidate_json_state()
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray.train._internal.checkpoint_manager import _CheckpointManager
 from ray.tune.result import SHOULD_CHECKPOINT
 from ray.tune.schedulers import TrialScheduler
 
@@ -29,7 +30,8 @@ def run_stage(name, feed, rungs, *, trainable, recorder, checkpoints, connect, s
     actors = durable(trainable)
     actors._setup_logdir = lambda self: setattr(self, "_logdir", checkpoints.uri)
     while isinstance(config := feed.suggest(""), dict):
-        trial = SimpleNamespace(config=config, last_result={}, run_metadata=SimpleNamespace(last_result={}))
+        kept = SimpleNamespace(last_result={}, checkpoint_manager=_CheckpointManager(None))
+        trial = SimpleNamespace(config=config, last_result={}, run_metadata=kept)
         trial.invalidate_json_state = lambda: None
         actor = actors(config=config)
         folder = Path(checkpoints.uri) / name / folder_of(config["trial_id"], config["turn"])

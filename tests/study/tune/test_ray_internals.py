@@ -12,8 +12,9 @@ import pytest
 import ray
 from ray import tune
 from ray._private import services
+from ray.train import Checkpoint
 from ray.tune.experiment import Trial
-from ray.tune.trainable.trainable import StorageContext
+from ray.tune.trainable.trainable import StorageContext, _TrainingResult
 
 from study.schema import UserError
 from study.settings.config import ResourcesConfig
@@ -62,15 +63,19 @@ def test_nothing_private_is_used_elsewhere() -> None:
     assert {name: hits for name, hits in found.items() if hits} == {}
 
 
-def test_tune_forgets_the_details_of_an_ended_trial() -> None:
-    """They cost a hundred kilobytes a trial, and are written into each of its snapshots."""
+def test_tune_forgets_the_details_of_an_ended_trial(tmp_path: Path) -> None:
+    """They cost two hundred kilobytes a trial, and are written into each of its snapshots."""
     trial = Trial("unknown", stub=True, config={"trial_id": "search-0000", "run": {"seed": 0}, "params": {"k": 5}})
     for epoch in range(1, 4):
-        trial.update_last_result({"accuracy": 10.0 * epoch, "training_iteration": epoch, "config": {"k": 5}})
+        result = {"accuracy": 10.0 * epoch, "training_iteration": epoch, "config": {"k": 5}}
+        trial.update_last_result(result)
+        kept = _TrainingResult(checkpoint=Checkpoint(str(tmp_path)), metrics=result)
+        trial.run_metadata.checkpoint_manager.register_checkpoint(kept)
     before = [len(text) for text in trial.get_json_state()]
     ray_internals.forget_details(trial)
     assert trial.run_metadata.metric_analysis == trial.run_metadata.metric_n_steps == {}
-    assert trial.config == {"trial_id": "search-0000"}
+    assert trial.config == trial._Trial__unresolved_config == {"trial_id": "search-0000"}
+    assert trial.run_metadata.checkpoint_manager.latest_checkpoint_result is None
     assert trial.last_result["training_iteration"] == 3
     assert not {"accuracy", "config"} & set(trial.last_result)
     assert all(now < then for now, then in zip(map(len, trial.get_json_state()), before, strict=True))
