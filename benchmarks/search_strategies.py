@@ -45,8 +45,9 @@ from benchmarks.search_schedulers import FrontByFront, Promoting, Scheduler, Sto
 from benchmarks.synthetic_curves import Synthetic
 from study.search import promotion
 from study.search.front.belief import Question
+from study.search.front.propose import draw_seed
 from study.search.front.sampler import FrontSampler
-from study.search.optuna_storage import draw_seed, make_sampler
+from study.search.optuna_storage import make_sampler
 from study.search.scheduling import Rungs, rung_epochs
 from study.settings.loading import load_study
 from trainables.vocabulary.errors import UserError

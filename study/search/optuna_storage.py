@@ -7,11 +7,11 @@ import time
 import warnings
 from pathlib import Path
 
-import numpy as np
 import optuna
 import sqlalchemy
 
 from study import schema
+from study.search.front.propose import draw_seed
 from study.search.front.question import question_of
 from study.search.front.sampler import FrontSampler, Reports
 from study.search.scheduling import PAUSING, decision_epochs
@@ -70,11 +70,6 @@ def remove(folder: Path) -> None:
 def _do_not_wait_for_the_disk(connection: sqlite3.Connection, _: object) -> None:
     """A killed process loses nothing by this, a killed machine perhaps the file, which the journal then rebuilds."""
     connection.execute("PRAGMA synchronous=OFF")
-
-
-def draw_seed(seed: int, number: int, attempt: int) -> int:
-    """Seed of one draw. Every draw gets its own, so a resumed search draws what an undisturbed one would have drawn."""
-    return int(np.random.SeedSequence([seed, number, attempt]).generate_state(1)[0])
 
 
 def make_sampler(

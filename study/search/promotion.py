@@ -19,7 +19,7 @@ import numpy as np
 from study.search import pareto
 from study.search.front import belief
 from study.search.front.candidates import Space
-from study.search.front.propose import decide
+from study.search.front.propose import SCREENED, decide, draw_seed
 from study.search.scheduling import rung_epochs
 from trainables import dominance
 from trainables.vocabulary.metrics_and_objectives import ACCURACY, OBJECTIVES, Metric
@@ -60,6 +60,8 @@ class Rule(NamedTuple):
     known: belief.Known | None = None
     """Point that the space gives -> objectives that follow from it (`front.question.known_of`)."""
     seed: int = 0
+    startup_trials: int = SCREENED
+    """`search.startup_trials`; see `front.propose.startup`."""
 
 
 class Draw(NamedTuple):
@@ -87,9 +89,9 @@ def next_action(trials: Sequence[Seen], rule: Rule, *, can_draw: bool = True) ->
         return _plain(trials, rule, can_draw)
     question = belief.Question(rule.space, rule.known or (lambda point: {}), rule.objectives, rule.epochs, rule.metrics)
     told = [_told(trial, rule) for trial in trials]
-    seed = int(np.random.SeedSequence([rule.seed, len(trials), *map(_epoch, trials)]).generate_state(1)[0])
+    seed = draw_seed(rule.seed, max((trial.number for trial in trials), default=-1) + 1, 0)  # the next draw's
     try:
-        action = decide(question, told, paused, seed, rungs(rule), room=can_draw)
+        action = decide(question, told, paused, seed, rungs(rule), room=can_draw, startup_trials=rule.startup_trials)
     except (ValueError, np.linalg.LinAlgError):
         return _plain(trials, rule, can_draw)
     return Draw(action.until) if action.paused is None else GoOn(trials[action.paused].number, action.until)

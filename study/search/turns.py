@@ -41,6 +41,7 @@ def rule_of(study: StudyConfig) -> Rule:
         space=space.define(study),
         known=known_of(study),
         seed=study.search.seed,
+        startup_trials=study.search.startup_trials,
     )
 
 

@@ -86,7 +86,7 @@ def at_share(distribution: Any, share: float) -> Any:
     if step is not None and not distribution.log:
         value = low + round((value - low) / step) * step
     value = min(max(value, low), high)
-    return round(value) if isinstance(distribution, IntDistribution) else float(value)
+    return round(value) if type(distribution) is IntDistribution else float(value)
 
 
 def share_of(distribution: Any, value: float) -> float:
@@ -100,7 +100,7 @@ def share_of(distribution: Any, value: float) -> float:
 
 
 def _random(generator: np.random.Generator, distribution: BaseDistribution) -> Any:
-    if isinstance(distribution, CategoricalDistribution):
+    if type(distribution) is CategoricalDistribution:
         return distribution.choices[int(generator.integers(len(distribution.choices)))]
     return at_share(distribution, float(generator.random()))
 
@@ -116,7 +116,7 @@ def again(space: Space, params: Mapping[str, Any]) -> Candidate | None:
     def value_of(name: str, distribution: BaseDistribution) -> Any:
         if name not in params:
             raise _UnknownError(name)
-        if isinstance(distribution, CategoricalDistribution) and params[name] not in distribution.choices:
+        if type(distribution) is CategoricalDistribution and params[name] not in distribution.choices:
             raise _UnknownError(name)
         return params[name]
 
@@ -134,12 +134,12 @@ def mutated(space: Space, generator: np.random.Generator, parent: Candidate, ste
         if name not in parent.params:
             return _random(generator, distribution)
         value, kept = parent.params[name], generator.random() < 0.5
-        if isinstance(distribution, CategoricalDistribution):
+        if type(distribution) is CategoricalDistribution:
             kept = kept or generator.random() > 2 * step
             return value if kept and value in distribution.choices else _random(generator, distribution)
         share = share_of(distribution, value)
         if kept:
             return value if 0 <= share <= 1 else at_share(distribution, min(max(share, 0.0), 1.0))
-        return at_share(distribution, float(np.clip(share + step * generator.standard_normal(), 0.0, 1.0)))
+        return at_share(distribution, min(max(share + step * float(generator.standard_normal()), 0.0), 1.0))
 
     return _candidate(space, value_of)

@@ -39,6 +39,7 @@ class Encoding:
     def __init__(self, distributions: Mapping[str, BaseDistribution], always: set[str]) -> None:
         self.distributions = {n: d for n, d in distributions.items() if not d.single()}
         self.always = always
+        self._widths = {name: self._width(name) for name in self.distributions}
         self.owner_D = np.array([p for p, n in enumerate(self.distributions) for _ in range(self._width(n))], dtype=int)
         """The parameter that each coordinate is of."""
 
@@ -54,10 +55,10 @@ class Encoding:
     def _row(self, point: Params) -> list[float]:
         row: list[float] = []
         for name, distribution in self.distributions.items():
-            width = self._width(name)
+            width = self._widths[name]
             if name not in point:
                 row += [0.0] * width
-            elif isinstance(distribution, CategoricalDistribution):
+            elif type(distribution) is CategoricalDistribution:
                 at = int(distribution.to_internal_repr(point[name]))
                 row += [math.sqrt(0.5) * (i == at) for i in range(width)]
             else:
@@ -77,7 +78,9 @@ class Model:
         self._owner_D = owner_D
         kernel = ConstantKernel(1.0) * Matern(np.full(x_ND.shape[1], math.exp(LENGTH)), nu=2.5) + WhiteKernel(1e-2)
         chosen_N = np.sort(np.argsort(variance_N, kind="stable")[:FITTED])
-        fitted = self._regressor(kernel, variance_N[chosen_N], self._optimise).fit(x_ND[chosen_N], y_N[chosen_N])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a length or the noise at a bound is no fault
+            fitted = self._regressor(kernel, variance_N[chosen_N], self._optimise).fit(x_ND[chosen_N], y_N[chosen_N])
         self._kernel, self._told = fitted.kernel_, (x_ND, y_N, variance_N)
         self._noise = float(fitted.kernel_.k2.noise_level)
         self._process = fitted
@@ -123,7 +126,6 @@ class Model:
             return np.zeros(0), np.zeros(0)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Predicted variances smaller than 0")
-            warnings.simplefilter("ignore", ConvergenceWarning)
             mean_N, deviation_N = self._process.predict(x_ND, return_std=True)
         deviation_N = np.sqrt(np.maximum(deviation_N**2 - self._noise, 1e-10))
         return self._middle + self._scale * mean_N, self._scale * deviation_N

@@ -6,15 +6,15 @@ Draws depend on what is given alone: trials in their order, and a seed. Shape le
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from study.search.front.belief import Belief, Question, Seen
 from study.search.front.candidates import Candidate, again, mutated, random_candidates
 
-STARTUP = 6
-"""Trials with a report before the model is asked."""
+STARTUP, SCREENED = 6, 10
+"""Trials with a report before the model is asked; where they pause at a rung, of which each costs little."""
 RANDOM, ROUNDS, PARENTS, CHILDREN = 200, 3, 6, 12
 """Candidates drawn at random, then rounds in which the best ones have children nearby."""
 MOST_SCREENING = 0.6
@@ -22,6 +22,10 @@ MOST_SCREENING = 0.6
 as if no trial paused there."""
 LOOKED_AT = 30
 """Candidates of the largest gain of which the rate is found."""
+
+
+_newest: dict[str, Any] = {}
+"""The last proposal and what it was made for: who goes on and what is drawn are often asked one after the other."""
 
 
 class Proposal(NamedTuple):
@@ -41,11 +45,29 @@ class Action(NamedTuple):
     until: int
 
 
+def draw_seed(seed: int, number: int, attempt: int) -> int:
+    """Seed of one draw. Every draw gets its own, so a resumed search draws what an undisturbed one would have drawn."""
+    return int(np.random.SeedSequence([seed, number, attempt]).generate_state(1)[0])
+
+
+def startup(trials: int, rungs: Sequence[int]) -> int:
+    """How many trials have reported before the model is asked: at most `trials`, since it needs fewer than others."""
+    return max(2, min(trials, SCREENED if rungs else STARTUP))
+
+
 def propose(question: Question, seen: Sequence[Seen], seed: int, rungs: Sequence[int] = ()) -> tuple[Proposal, Belief]:
     """The new point of the largest rate. Points that were tried before are left out.
 
     Raises ValueError or LinAlgError if no model can be fitted, or nothing is expected to gain anything.
     """
+    key = (question.space, question.known, *question.objectives.items(), question.epochs, seed, *rungs, repr(seen))
+    if _newest.get("key") != key:
+        _newest.update(key=key, found=_propose(question, seen, seed, rungs))
+    found: tuple[Proposal, Belief] = _newest["found"]
+    return found
+
+
+def _propose(question: Question, seen: Sequence[Seen], seed: int, rungs: Sequence[int]) -> tuple[Proposal, Belief]:
     generator = np.random.default_rng(seed)
     pool = random_candidates(question.space, generator, RANDOM)
     belief = Belief(question, seen, pool)
@@ -93,12 +115,14 @@ def decide(
     rungs: Sequence[int],
     *,
     room: bool = True,
+    startup_trials: int = SCREENED,
 ) -> Action:
     """What a free worker does. paused: indices in `seen` of the trials that may go on. room: whether a new trial may be
-    drawn; without, one of the paused goes on. Raises ValueError or LinAlgError if no model can be fitted."""
+    drawn; without, one of the paused goes on. Raises ValueError or LinAlgError if no model can be fitted, and if fewer
+    have reported than `startup` says."""
     end = question.epochs
     first = rungs[0] if rungs else end
-    if sum(len(one.curve) > 0 for one in seen) < STARTUP:
+    if sum(len(one.curve) > 0 for one in seen) < startup(startup_trials, rungs):
         raise ValueError("too few trials have reported")
     proposal, belief = propose(question, seen, seed, rungs)
     choices: list[tuple[float, Action]] = []

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from study.search.front.belief import FAILED, FINISHED, RUNNING, UNFINISHED, Question, Seen
 from study.search.front.candidates import Candidate
-from study.search.front.propose import STARTUP, propose
+from study.search.front.propose import SCREENED, propose, startup
 from trainables.vocabulary.metrics_and_objectives import ACCURACY
 
 Reports = Mapping[int, Sequence[Mapping[str, Any]]]
@@ -29,8 +29,8 @@ STATES = {TrialState.COMPLETE: FINISHED, TrialState.FAIL: FAILED, TrialState.PRU
 class FrontSampler(optuna.samplers.BaseSampler):
     """rungs: epochs at which trials pause; one whose last report is of such an epoch is paused.
 
-    Where no model can be fitted `fallback` draws, with a warning of one line; before `startup_trials` have reported
-    (at most STARTUP: the model needs fewer than others) the draw is random.
+    Where no model can be fitted `fallback` draws, with a warning of one line; before enough trials have
+    reported (`propose.startup`) the draw is random.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class FrontSampler(optuna.samplers.BaseSampler):
         seed: int,
         reports: Reports,
         rungs: Sequence[int] = (),
-        startup_trials: int = STARTUP,
+        startup_trials: int = SCREENED,
         fallback: optuna.samplers.BaseSampler | None = None,
     ) -> None:
         self._question, self._seed, self._rungs = question, seed, rungs
         self._reports = reports
-        self._startup = max(2, min(startup_trials, STARTUP))
+        self._startup = startup(startup_trials, rungs)
         self._random = optuna.samplers.RandomSampler(seed=seed)
         self._fallback = fallback or self._random
         self._independent: optuna.samplers.BaseSampler = self._random

@@ -9,8 +9,9 @@ import optuna
 import pytest
 
 from study import schema
+from study.search.front.propose import draw_seed
 from study.search.optuna_mirror import Mirror
-from study.search.optuna_storage import draw_seed, healthy, open_storage
+from study.search.optuna_storage import healthy, open_storage
 from tests.helpers.engine_helpers import make_study
 from tests.helpers.record_helpers import AWKWARD_NAMES
 

@@ -61,3 +61,9 @@ def test_a_parameter_counts_only_between_points_that_have_it() -> None:
     assert np.linalg.norm(rows[2] - rows[3]) == 0
     assert np.linalg.norm(rows[0] - rows[1]) > 0
     np.testing.assert_allclose(np.linalg.norm(rows[0] - rows[2]), np.linalg.norm(rows[1] - rows[2]))
+
+
+def test_noise_or_a_length_at_its_bound_is_no_fault(recwarn: pytest.WarningsRecorder) -> None:
+    x = np.linspace(0, 1, 60)[:, None]
+    Model(x, 3 * x[:, 0], np.zeros(60), ONE)  # without noise, and on a line
+    assert [str(warning.message) for warning in recwarn] == []
