@@ -49,7 +49,7 @@ def test_a_trial_that_waits_at_a_rung_is_paused_and_not_running(tmp_path) -> Non
     assert list(shown["status"]) == ["paused", "running", "running"]
     assert page.stages(found).endswith("; 1 trial paused at a rung")
     assert history.history(found).endswith(" So far 1 trial paused at a rung.")
-    assert answer.answer(found)[0].startswith(
+    assert answer.answer(found)[1].startswith(
         "The study is still running (6 trials ended, 1 trial paused at a rung; last"
     )
     write_lines(folder / schema.TURNS_FILE, [{**line, "trial_id": "search-0006", "turn": 0, "until": "3"}])
