@@ -11,6 +11,7 @@ import pytest
 from ray.train._internal.checkpoint_manager import _CheckpointManager
 from ray.tune.result import SHOULD_CHECKPOINT
 from ray.tune.schedulers import TrialScheduler
+from ray.tune.trainable.metadata import _TrainingRunMetadata
 
 from study.interrupt import StudyStopped
 from study.record.checkpoints import folder_of
@@ -30,7 +31,8 @@ def run_stage(name, feed, rungs, *, trainable, recorder, checkpoints, connect, s
     actors = durable(trainable)
     actors._setup_logdir = lambda self: setattr(self, "_logdir", checkpoints.uri)
     while isinstance(config := feed.suggest(""), dict):
-        kept = SimpleNamespace(last_result={}, checkpoint_manager=_CheckpointManager(None))
+        kept = _TrainingRunMetadata()
+        kept.last_result, kept.checkpoint_manager = {}, _CheckpointManager(None)
         trial = SimpleNamespace(config=config, last_result={}, run_metadata=kept)
         trial.invalidate_json_state = lambda: None
         actor = actors(config=config)

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 from ray import cloudpickle
+from ray.train._internal.checkpoint_manager import _CheckpointManager
+from ray.tune.trainable.metadata import _TrainingRunMetadata
 
 from study import schema
 from study.interrupt import StudyStopped
@@ -31,7 +33,8 @@ def tune_trial(
 ) -> SimpleNamespace:
     state = SimpleNamespace(ray_actor=None)
     files = {"pickled_error_file": pickled and str(pickled), "error_file": text and str(text)}
-    kept = SimpleNamespace(metric_analysis={"accuracy": {}}, metric_n_steps={"accuracy": {}}, last_result={})
+    kept = _TrainingRunMetadata()
+    kept.last_result, kept.checkpoint_manager = {}, _CheckpointManager(None)
     more = {"evaluated_params": {}, "invalidate_json_state": lambda: None, **files}
     return SimpleNamespace(config=one.config(), last_result=last, temporary_state=state, run_metadata=kept, **more)
 
