@@ -13,7 +13,7 @@ from trainables import dominance
 from trainables.wording import number_in_words, value_in_words
 
 SMALL = {"search": {"trials": 6, "startup_trials": 2}, "train": {"epochs": 3, "checkpoint_every": 1}, "baselines": ()}
-CONFIRM = {"confirm": {"seeds": [1], "max_points": 2}}
+CONFIRM = {"confirm": {"per_method": False, "seeds": [1], "max_points": 2}}
 HEADINGS = {
     "memory": "trial point accuracy % peak memory",
     "time": "trial point accuracy % time per epoch s",
