@@ -32,6 +32,9 @@ STOPPED_S = 20.0
 """Seconds after which a process that is stopped (SIGSTOP) counts as gone."""
 SILENT_S = 20.0
 """Seconds after which a cluster whose gcs takes no connection counts as gone; one that is restarted comes back."""
+START_S = 300.0
+"""Seconds that Ray has to come up. If one of its first workers is killed at the wrong moment it never does: the raylet
+waits for that worker before it answers the driver."""
 TURN_S = 5.0
 """Seconds that the watchdog waits for the event that is just being recorded."""
 
@@ -90,8 +93,11 @@ class StartingHealth(Health):
     def __init__(self) -> None:
         super().__init__({})
         self.earlier = set(psutil.Process().children())
+        self._began = time.monotonic()
 
     def gone(self) -> str | None:
+        if time.monotonic() - self._began > START_S:
+            return f"Ray has not come up within {START_S:.0f} s"
         with contextlib.suppress(psutil.Error):
             for process in psutil.Process().children():
                 if process not in self.earlier and process.name() in VITAL:

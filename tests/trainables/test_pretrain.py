@@ -98,9 +98,11 @@ def test_a_signal_within_an_epoch_keeps_the_last_finished_one(
 
     monkeypatch.setattr(Trial, "train_step", hit)
     before = signal.getsignal(signal.SIGTERM)
+    asked = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     out = run_file.parent / "out"
     arguments = [str(run_file), "--set", "train.checkpoint_every=100", "--out", str(out)]
     assert pretrain.main(arguments) == code
+    signal.signal(signal.SIGINT, asked)
     assert signal.getsignal(signal.SIGTERM) == before
     error = capsys.readouterr().err.strip()
     assert error.startswith("interrupted; continue with: python -m trainables.pretrain ")

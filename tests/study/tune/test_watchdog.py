@@ -84,6 +84,13 @@ def test_a_cluster_may_be_silent_for_a_while(monkeypatch) -> None:
     assert health.gone() is None
 
 
+def test_a_ray_that_never_comes_up_is_given_up(monkeypatch) -> None:
+    health = StartingHealth()
+    assert health.gone() is None
+    monkeypatch.setattr(watchdog, "START_S", -1.0)
+    assert "has not come up" in str(health.gone())
+
+
 def test_while_ray_starts_what_has_come_up_is_watched(tmp_path) -> None:
     """By the names of the programs. Processes of an earlier Ray do not count."""
     (tmp_path / "raylet").symlink_to(shutil.which("sleep"))
