@@ -260,7 +260,8 @@ def _connected(
         "logging_level": "CRITICAL" if dashboard else "ERROR",  # its failure is told by `note`, not by its log
         "object_store_memory": OBJECT_STORE_BYTES,
         "_temp_dir": str(files),  # its sockets, logs and files are open to all below it
-        "_system_config": {"enable_metrics_collection": metrics},
+        # without the second, a first worker that is killed while it starts keeps the driver waiting for ever
+        "_system_config": {"enable_metrics_collection": metrics, "prestart_worker_first_driver": False},
     }
     with ray_internals.patience(), ray_internals.on_loopback(), ray_internals.signals_kept():
         context = ray.init(**options) if keeper is None else _watched_init(keeper, **options)
