@@ -33,8 +33,7 @@ STOPPED_S = 20.0
 SILENT_S = 20.0
 """Seconds after which a cluster whose gcs takes no connection counts as gone; one that is restarted comes back."""
 START_S = 300.0
-"""Seconds that Ray has to come up. If one of its first workers is killed at the wrong moment it never does: the raylet
-waits for that worker before it answers the driver."""
+"""Seconds that Ray has to come up; its call that starts it has no limit of its own."""
 TURN_S = 5.0
 """Seconds that the watchdog waits for the event that is just being recorded."""
 

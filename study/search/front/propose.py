@@ -25,7 +25,8 @@ LOOKED_AT = 30
 
 
 _newest: dict[str, Any] = {}
-"""The last proposal and what it was made for: who goes on and what is drawn are often asked one after the other."""
+"""The last proposal and what it was made for: a caller that asks one question of the rule and of the sampler, as
+`benchmarks.search_strategies` does, so pays once for both."""
 
 
 class Proposal(NamedTuple):
