@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 EXAMPLES = """examples:
   python -m analysis results/k_sweep                       redraw its report, figures and tables (also while it runs)
-  python -m analysis results/k_sweep --style paper         figures at journal column width
+  python -m analysis results/k_sweep --style paper         LaTeX tables and figures for a column of a paper
+  python -m analysis results/k_sweep --style paper --columns 2   the same over both columns (table*, figure*)
   python -m analysis results/a results/b --out comparison  several studies together
   python -m analysis results/k_sweep --x epoch_s           fronts against time instead of the study's own costs
   python -m analysis results/k_sweep --watch 60            redraw every minute until the study has ended
@@ -27,6 +28,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("results", nargs="+", metavar="RESULTS", help="results folder of a study")
     made.add_argument("--out", metavar="DIR", help="where to write (default: the results folder itself)")
     made.add_argument("--style", default="web", metavar="STYLE", help="paper, slides or web (default)")
+    made.add_argument(
+        "--columns", metavar="N", help="with --style paper: columns of a two-column page to fill, 1 (default) or 2"
+    )
     made.add_argument(
         "--x", metavar="COST",
         help="fronts over accuracy and this cost instead of the study's own objectives: "
@@ -65,7 +69,9 @@ def draw(given: argparse.Namespace) -> int:
         raise UserError(f"--watch: expected seconds above 0, got {given.watch:g}")
     while True:
         goes_on = given.watch is not None and running(given.results)
-        path = make_report(given.results, out=given.out, style=given.style, x=given.x, images=given.images)
+        path = make_report(
+            given.results, out=given.out, style=given.style, columns=given.columns, x=given.x, images=given.images
+        )
         print(f"report: {path}", flush=True)
         if not goes_on:
             return exit_codes.DONE
