@@ -49,10 +49,31 @@ def test_a_sampler_draws_also_after_a_stop_what_it_would_have_drawn(place: Path)
     assert run(*ways, "--out", "whole", "--resume", "--set", "search.options.explore=0.9") == 2
 
 
+def test_a_tracker_is_told_of_every_epoch_and_end(place: Path) -> None:
+    change(place, **SMALL, **extending.part("tracking"), search={"trials": 2})
+    assert run("--allow-code", "--stage", "search", "--set", "scheduler.name=none", "--set", "budget.epochs=3") == 0
+    other = "tracking.options.file=other.tsv"
+    assert run("--allow-code", "--stage", "search", "--set", "scheduler.name=none", "--resume", "--set", other) == 0
+    folder = place / "results/own"
+    first, second = (
+        [row.split("\t") for row in (folder / name).read_text().splitlines()] for name in ("epochs.tsv", "other.tsv")
+    )
+    told = [
+        [line["trial_id"], *(str(line[name]) for name in ("epoch", "accuracy", "support_bytes"))]
+        for line in lines(folder / schema.REPORTS_FILE)
+    ]
+    assert [row for row in (*first, *second) if row[1].isdigit()] == told
+    assert [row[0] for row in first if row[1] == "begins"] == ["search-0000", "search-0001"]
+    assert second[-1] == ["search-0001", "completed", "2"]
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         ("search.sampler=tpee", "search.sampler is 'tpee', no sampler; did you mean 'tpe'? Known: front, grid, near"),
+        ("tracking.tracker=tabel", "tracking.tracker is 'tabel', no tracker; did you mean 'table'? Known: table"),
+        ("tracking.tracker=mypkg.track:Section", "mypkg.track:Section is no tracker: it has no start, report, end"),
+        ("tracking={tracker: table, options: {fil: x}}", "tracking.options.fil is not a known setting; did you mean"),
         ("search.sampler=near_the_bst", "did you mean 'near_the_best'?"),
         ("search.sampler=mypkg.search:RandomSmpler", "mypkg.search has no RandomSmpler; did you mean 'RandomSampler'"),
         ("search.sampler=mypkg.search:Section", "is no sampler: it has no infer_relative_search_space, sample_rel"),
@@ -71,7 +92,7 @@ def test_what_is_wrong_is_said_in_a_line(place: Path, capsys: pytest.CaptureFixt
     assert len(found.splitlines()) == 1
 
 
-@pytest.mark.parametrize("changed", ["search.sampler=mypkg.search:NearTheBest"])
+@pytest.mark.parametrize("changed", ["search.sampler=mypkg.search:NearTheBest", "tracking.tracker=mypkg.track:Table"])
 def test_code_is_refused_without_the_flag(place: Path, capsys: pytest.CaptureFixture, changed: str) -> None:
     change(place, **SMALL)
     assert run("--plan", "--set", changed) == 2

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from trainables.settings.config import RunSections
 from trainables.settings.fields import MOST, Epochs, Named, Ratio, Section, Seed, Trials, Unit, options_of
-from trainables.vocabulary.parts import SAMPLERS
+from trainables.vocabulary.parts import SAMPLERS, TRACKERS
 
 
 class RangeSpec(Section):
@@ -141,6 +141,10 @@ class TrackingConfig(Section):
     """The project's name in Weights & Biases."""
     tensorboard: bool = False
     """Write event files for TensorBoard to the results folder."""
+    tracker: Annotated[str | None, Named(TRACKERS)] = None
+    """A tracker of your own: an entry point's name, or `module:Class` (docs/extending.md)."""
+    options: options_of(TRACKERS, "tracker") = {}
+    """Of a tracker of your own, by its class."""
     prometheus: bool = False
     """The study's gauges and Ray's own on the nodes' metrics ports, which ask for no token (docs/security.md)."""
 

@@ -24,6 +24,8 @@ SAMPLERS = Registry(
     house=("tpe", "front", "nsga2", "random", "grid", "qmc"),
 )
 """Name -> a class of Optuna samplers, made of a `study.search.optuna_storage.SamplerSpec`."""
+TRACKERS = Registry("tracker", "kmclr_study.trackers", ("start", "report", "end"))
+"""Name -> a class of sinks, made of a `study.listeners.own_tracker.TrackerSpec`."""
 
 
 class Place(NamedTuple):
@@ -51,7 +53,8 @@ OF_RUNS = (SUPPORT_SET, LOSS, ENCODER)
 """Parts of a run, whose options may be searched; in the order in which they are loaded: a method may draw from a
 support set of one's own."""
 SAMPLER = Place("search", "sampler", SAMPLERS)
-PLACES = (*OF_RUNS, SAMPLER)
+TRACKER = Place("tracking", "tracker", TRACKERS)
+PLACES = (*OF_RUNS, SAMPLER, TRACKER)
 
 
 def described(names: Iterable[str]) -> dict[str, Any]:
