@@ -66,7 +66,7 @@ def test_no_seed_moves_an_image_between_training_and_test(tmp_path: Path):
 def test_a_test_split_that_is_there_is_not_passed_over(tmp_path: Path):
     write_classes(tmp_path / "mine" / "train")
     write_classes(tmp_path / "mine" / "test")
-    with pytest.raises(DataError, match="for data without a test split, and .*mine/test.* is one: take the setting"):
+    with pytest.raises(DataError, match=r"for data without a test split, and .*mine/test.* is one: take the setting"):
         check_available(own(tmp_path / "mine", "image_folder", **SHARE))
 
 
