@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -67,6 +68,61 @@ def test_a_tracker_is_told_of_every_epoch_and_end(place: Path) -> None:
     assert second[-1] == ["search-0001", "completed", "2"]
 
 
+def stopped_and_resumed(*changes: str) -> tuple[Path, Path]:
+    """The folders of an undisturbed search, and of one that a budget has ended and that was resumed twice."""
+    ways = ("--allow-code", "--stage", "search", *(word for one in changes for word in ("--set", one)))
+    assert run(*ways, "--out", "whole") == 0
+    for number, epochs in enumerate((4, 7, 99)):
+        again = ["--resume"] if number else []
+        assert run(*ways, "--out", "parts", "--set", f"budget.epochs={epochs}", *again) == 0
+    return Path("whole/own"), Path("parts/own")
+
+
+def test_a_scheduler_that_stops_decides_after_a_stop_as_it_would_have(place: Path) -> None:
+    change(place, **{**SMALL, "train": {"epochs": 3, "batch_size": 30}}, **extending.part("scheduler"))
+    folders = stopped_and_resumed("search.trials=6")
+    found = [{e["trial_id"]: (e["status"], e["epochs"]) for e in lines(f / schema.TRIALS_FILE)} for f in folders]
+    assert found[0] == found[1]
+    reports = lines(folders[0] / schema.REPORTS_FILE)
+    for epoch in (1, 2):
+        seen: list[float] = []
+        for line in (one for one in reports if one["epoch"] == epoch):
+            seen.append(line["accuracy"])
+            ended = found[0][line["trial_id"]] == ("stopped", epoch)
+            assert ended == (line["accuracy"] < median(seen))
+    assert {status for status, _ in found[0].values()} == {"stopped", "completed"}
+    assert schema.read_manifest(folders[0])["rungs"] == [1, 2]
+
+
+def test_a_scheduler_that_pauses_has_the_turns_after_a_stop_that_it_would_have_had(place: Path) -> None:
+    change(place, **SMALL, scheduler={"name": "mypkg.rules:Finals", "options": {"places": 2}})
+    folders = stopped_and_resumed("search.trials=5")
+    turns = [[(line["number"], line["turn"], line["until"]) for line in lines(f / schema.TURNS_FILE)] for f in folders]
+    assert turns[0] == turns[1]
+    first = {line["number"]: line["accuracy"] for line in lines(folders[0] / schema.REPORTS_FILE) if line["epoch"] == 1}
+    best = sorted(first, key=lambda number: -first[number])[:2]
+    assert turns[0] == [*((number, 0, 1) for number in range(5)), *((number, 1, 2) for number in best)]
+    ends = {e["number"]: e["status"] for e in lines(folders[1] / schema.TRIALS_FILE) if e["status"] != "interrupted"}
+    assert ends == {number: "completed" if number in best else "stopped" for number in range(5)}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("Draw(9)", "next_action gave Draw(until=9) with can_draw=True; return GoOn"),
+        ("GoOn(0, 2)", "next_action gave GoOn(number=0, until=2) with can_draw=True"),
+        ("'go'", "next_action gave 'go' with can_draw=True"),
+    ],
+)
+def test_an_answer_that_cannot_be_followed_is_a_line(place: Path, capsys, answer: str, said: str) -> None:
+    code = "from study.search.promotion import *\n\nclass Odd:\n    def __init__(self, spec): ...\n"
+    code += f"    def next_action(self, trials, *, can_draw):\n        return {answer}\n"
+    (place / "mypkg" / "odd.py").write_text(code)
+    change(place, **SMALL, scheduler={"name": "mypkg.odd:Odd"})
+    assert run("--allow-code", "--stage", "search") == 2
+    assert f"scheduler.name (mypkg.odd:Odd): {said}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -74,6 +130,9 @@ def test_a_tracker_is_told_of_every_epoch_and_end(place: Path) -> None:
         ("tracking.tracker=tabel", "tracking.tracker is 'tabel', no tracker; did you mean 'table'? Known: table"),
         ("tracking.tracker=mypkg.track:Section", "mypkg.track:Section is no tracker: it has no start, report, end"),
         ("tracking={tracker: table, options: {fil: x}}", "tracking.options.fil is not a known setting; did you mean"),
+        ("scheduler.name=medain", "scheduler.name is 'medain', no scheduler; did you mean 'median'? Known: asha, hy"),
+        ("scheduler.name=mypkg.rules:Field", "mypkg.rules:Field has neither decide (whether a trial goes on) nor next"),
+        ("scheduler={name: median, options: {first: 0}}", "scheduler.options.first must be greater than or equal to 1"),
         ("search.sampler=near_the_bst", "did you mean 'near_the_best'?"),
         ("search.sampler=mypkg.search:RandomSmpler", "mypkg.search has no RandomSmpler; did you mean 'RandomSampler'"),
         ("search.sampler=mypkg.search:Section", "is no sampler: it has no infer_relative_search_space, sample_rel"),
@@ -92,7 +151,14 @@ def test_what_is_wrong_is_said_in_a_line(place: Path, capsys: pytest.CaptureFixt
     assert len(found.splitlines()) == 1
 
 
-@pytest.mark.parametrize("changed", ["search.sampler=mypkg.search:NearTheBest", "tracking.tracker=mypkg.track:Table"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "search.sampler=mypkg.search:NearTheBest",
+        "scheduler.name=mypkg.rules:Median",
+        "tracking.tracker=mypkg.track:Table",
+    ],
+)
 def test_code_is_refused_without_the_flag(place: Path, capsys: pytest.CaptureFixture, changed: str) -> None:
     change(place, **SMALL)
     assert run("--plan", "--set", changed) == 2

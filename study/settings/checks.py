@@ -24,6 +24,7 @@ from study.settings.space import (
     too_large_grid,
 )
 from trainables.settings.edge import ConfigError, did_you_mean, show
+from trainables.vocabulary.parts import SCHEDULERS
 from trainables.wording import close_to, shorten
 
 MAX_CORNERS = 3000
@@ -220,7 +221,8 @@ def _bad_objectives(study: StudyConfig) -> Iterator[str]:
 
 
 def _never_stopped(study: StudyConfig) -> Iterator[str]:
-    if study.scheduler.name != "none" and study.scheduler.grace_period >= study.train.epochs:
+    house = study.scheduler.name in SCHEDULERS.house and study.scheduler.name != "none"
+    if house and study.scheduler.grace_period >= study.train.epochs:
         yield (
             f"scheduler.grace_period ({study.scheduler.grace_period}) must be below train.epochs "
             f"({study.train.epochs}): no trial would ever be stopped; use scheduler.name: none if that is meant"

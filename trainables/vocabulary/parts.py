@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.methods_and_support_sets import (
     LOSSES,
     METHODS,
@@ -24,6 +25,24 @@ SAMPLERS = Registry(
     house=("tpe", "front", "nsga2", "random", "grid", "qmc"),
 )
 """Name -> a class of Optuna samplers, made of a `study.search.optuna_storage.SamplerSpec`."""
+
+
+def _enrol_scheduler(name: str, part: Any) -> None:
+    has = [hook for hook in ("decide", "next_action") if hasattr(part, hook)]
+    if len(has) != 1:
+        raise UserError(
+            f"{name} has {'both' if has else 'neither'} decide (whether a trial goes on) {'and' if has else 'nor'} "
+            f"next_action (which trial goes on); it needs one of them (docs/extending.md)"
+        )
+
+
+SCHEDULERS = Registry(
+    "scheduler",
+    "kmclr_study.schedulers",
+    enrol=_enrol_scheduler,
+    house=("pareto_asha", "asha", "hyperband", "promote", "none"),
+)
+"""Name -> a class of rules that stop trials or let them pause, made of a `study.search.rules.SchedulerSpec`."""
 TRACKERS = Registry("tracker", "kmclr_study.trackers", ("start", "report", "end"))
 """Name -> a class of sinks, made of a `study.listeners.own_tracker.TrackerSpec`."""
 
@@ -53,8 +72,9 @@ OF_RUNS = (SUPPORT_SET, LOSS, ENCODER)
 """Parts of a run, whose options may be searched; in the order in which they are loaded: a method may draw from a
 support set of one's own."""
 SAMPLER = Place("search", "sampler", SAMPLERS)
+SCHEDULER = Place("scheduler", "name", SCHEDULERS)
 TRACKER = Place("tracking", "tracker", TRACKERS)
-PLACES = (*OF_RUNS, SAMPLER, TRACKER)
+PLACES = (*OF_RUNS, SAMPLER, SCHEDULER, TRACKER)
 
 
 def described(names: Iterable[str]) -> dict[str, Any]:
