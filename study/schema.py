@@ -109,7 +109,7 @@ REPORT_IDENTITY = {
     "time": INSTANT,  # UTC
 }
 HELD_S = "held_s"  # seconds the trial has held its process so far, all sessions
-_VALUES = dict.fromkeys(METRICS, shapes.maybe(NUMBER))
+_VALUES = Live(lambda: dict.fromkeys(METRICS, shapes.maybe(NUMBER)))
 
 # --- one trial end (one line of trials.jsonl) ---
 TRIAL_FIELDS = {
@@ -143,7 +143,7 @@ _PICTURE = shapes.shape(
 LINES = {
     DRAWS_FILE: shapes.shape(DRAW_FIELDS),
     TURNS_FILE: shapes.shape(TURN_FIELDS),
-    REPORTS_FILE: shapes.shape(REPORT_IDENTITY, {HELD_S: NUMBER, **_VALUES}),
+    REPORTS_FILE: shapes.shape(REPORT_IDENTITY, Live(lambda: {HELD_S: NUMBER, **_VALUES})),
     TRIALS_FILE: shapes.shape(TRIAL_FIELDS),
 }
 """What a line of these files must be; of any other file of lines, a picture."""
@@ -262,6 +262,10 @@ MANIFEST_FIELDS = {
     ),
 }
 
+_METRIC = {
+    **dict.fromkeys(("meaning", "title", "unit"), TEXT),
+    **dict.fromkeys(("log", "known"), TRUTH),
+}
 OWN = "own"  # where the study has parts of its user's own
 _METHOD = {"support": TEXT, "predictor": TRUTH, "loss": TEXT, "momentum": TEXT, "colour": shapes.maybe(COLOUR)}
 MANIFEST_MAY = {
@@ -271,7 +275,10 @@ MANIFEST_MAY = {
             "parts": shapes.mapping(TEXT),  # setting -> name: {"support.name": "mypkg.sets:RandomMemory"}
             "methods": shapes.mapping(shapes.shape(_METHOD)),  # by the name they show
             "support_sets": shapes.mapping(shapes.shape({"size": shapes.maybe(TEXT)})),  # by the name in the settings
-        }
+        },
+        {  # what a measure of one's own is, by the name it shows
+            "metrics": shapes.mapping(shapes.shape(_METRIC, {"sense": shapes.one_of(("max", "min")), "worst": NUMBER}))
+        },
     ),
 }
 """Fields that a manifest may have."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
+import optuna
 import pytest
 
+import run_study
 from study import schema
 from tests.helpers import extending
 from tests.helpers.engine_helpers import lines
@@ -106,6 +109,51 @@ def test_a_scheduler_that_pauses_has_the_turns_after_a_stop_that_it_would_have_h
     assert ends == {number: "completed" if number in best else "stopped" for number in range(5)}
 
 
+def test_an_objective_is_measured_searched_for_confirmed_and_reported(place: Path, monkeypatch) -> None:
+    monkeypatch.setattr(
+        run_study, "report", lambda *_, **__: None
+    )  # made below, by a process that does not know the code
+    own = {**extending.part("objectives"), "confirm": {"seeds": [1, 2], "max_points": 1, "linear_epochs": 1}}
+    own["tracking"] = {"wandb": "disabled", "tensorboard": True}
+    change(place, **{**SMALL, **own}, search={"trials": 3}, scheduler={"name": "none"})
+    assert run("--allow-code", "--stage", "search", "--set", "budget.epochs=3") == 0
+    assert run("--allow-code", "--resume") == 0
+    folder = place / "results/own"
+    ends = lines(folder / schema.TRIALS_FILE)
+    for line in (
+        *lines(folder / schema.REPORTS_FILE),
+        *(end["metrics"] for end in ends if end["status"] == "completed"),
+    ):
+        assert 0 < line["top_share"] <= 100
+    assert {end["stage"] for end in ends} == {"search", "confirm"}
+    told = optuna.load_study(study_name=None, storage=f"sqlite:///{folder / schema.OPTUNA_FILE}")
+    done = {
+        end["trial_id"]: end["metrics"] for end in ends if end["stage"] == "search" and end["status"] == "completed"
+    }
+    assert {trial.values[1] for trial in told.get_trials()} == {metrics["top_share"] for metrics in done.values()}
+    events = b"".join(path.read_bytes() for path in folder.glob("tensorboard/*/events*"))
+    assert b"top_share" in events
+    assert "switched off" not in (folder / "tracking.log").read_text()
+    code = "import sys, analysis.__main__ as a; a.main([sys.argv[1], '--images', 'none', '--x', 'top_share'])"
+    code += "; assert 'mypkg' not in sys.modules"
+    ways = {"env": {"PYTHONPATH": str(extending.ROOT)}, "capture_output": True, "text": True}
+    assert subprocess.run([sys.executable, "-c", code, str(folder)], **ways).stderr == ""
+    assert "Variance in one direction" in (folder / "report.html").read_text()
+    assert "| Variance in one direction |" in (folder / "tables/front.md").read_text()
+
+
+@pytest.mark.parametrize("value", ["float('nan')", "None"])
+def test_an_objective_without_a_value_ends_its_trial(place: Path, value: str) -> None:
+    code = "class Odd:\n    title, unit, sense = 'Odd', '', 'max'\n    def __init__(self, options): ...\n"
+    (place / "mypkg" / "odd.py").write_text(code + f"    def measure(self, trial):\n        return {value}\n")
+    change(place, **SMALL, objectives={"accuracy": "max", "mypkg.odd:Odd": "max"}, search={"trials": 1})
+    assert run("--allow-code", "--stage", "search", "--set", "scheduler.name=none") == 0
+    (end,) = lines(place / "results/own" / schema.TRIALS_FILE)
+    assert end["status"] == ("failed" if value == "None" else "diverged")
+    if value == "None":
+        assert end["error"] == "UserError: measure.name (mypkg.odd:Odd): measure gave NoneType, no number"
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
@@ -133,6 +181,10 @@ def test_an_answer_that_cannot_be_followed_is_a_line(place: Path, capsys, answer
         ("scheduler.name=medain", "scheduler.name is 'medain', no scheduler; did you mean 'median'? Known: asha, hy"),
         ("scheduler.name=mypkg.rules:Field", "mypkg.rules:Field has neither decide (whether a trial goes on) nor next"),
         ("scheduler={name: median, options: {first: 0}}", "scheduler.options.first must be greater than or equal to 1"),
+        ("objectives={accuracy: max, top_shar: min}", "objectives.top_shar is no objective; did you mean 'top_share'?"),
+        ("objectives={accuracy: max, top_share: max}", "objectives.top_share is max, but less of it is better; w"),
+        ("objectives={accuracy: max, 'mypkg.measures:Field': min}", "is no measure: it has no title, unit, sense, mea"),
+        ("measure={name: top_share, options: {images: 1}}", "measure.options.images must be greater than or equal to"),
         ("search.sampler=near_the_bst", "did you mean 'near_the_best'?"),
         ("search.sampler=mypkg.search:RandomSmpler", "mypkg.search has no RandomSmpler; did you mean 'RandomSampler'"),
         ("search.sampler=mypkg.search:Section", "is no sampler: it has no infer_relative_search_space, sample_rel"),
@@ -156,6 +208,7 @@ def test_what_is_wrong_is_said_in_a_line(place: Path, capsys: pytest.CaptureFixt
     [
         "search.sampler=mypkg.search:NearTheBest",
         "scheduler.name=mypkg.rules:Median",
+        "objectives={accuracy: max, 'mypkg.measures:TopShare': min}",
         "tracking.tracker=mypkg.track:Table",
     ],
 )

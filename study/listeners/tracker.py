@@ -25,6 +25,7 @@ from study import schema
 from study.record.journal import Journal, plain
 from study.record.task import Task
 from study.settings.config import StudyConfig
+from trainables.settings import own_code
 
 LOG_FILE = "tracking.log"
 PATIENCE_S = 60.0
@@ -74,6 +75,7 @@ def listeners(
         "tensorboard": study.tracking.tensorboard,
         "tracker": own,
         "options": study.tracking.options,
+        "own": schema.parts.described(own_code.names_in(study.model_dump()).values()),
         "objectives": dict(study.objectives),
     }
     return [Tracker(settings, folder, journal, say)]

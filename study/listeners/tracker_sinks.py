@@ -245,6 +245,7 @@ class SafeSink:
 
 def main(settings: Mapping[str, Any], lines: Iterable[str], tell: Callable[[str], None] = print) -> None:
     """Feed every event to every sink until the input ends; `tell` is for the user."""
+    schema.parts.learn(settings.get("own", {}))
     sinks = []
     if settings["wandb"] != "disabled":
         sinks.append(SafeSink(lambda: WandbSink(settings, tell), "W&B", tell))

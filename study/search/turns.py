@@ -127,7 +127,9 @@ class Turns:
             state: Literal["running", "paused", "ended"] = "ended"
             failed = self._journal.ends[trial_id]["status"] not in (schema.COMPLETED, schema.STOPPED)
         else:
-            state = "paused" if trial_id in self._last and self._paused(trial_id) else "running"
+            awaits_its_end = max(reports, default=0) >= self._study.train.epochs
+            paused = trial_id in self._last and self._paused(trial_id) and not awaits_its_end
+            state = "paused" if paused else "running"
         return Seen(draw["number"], draw["params"], known, dict(sorted(reports.items())), state, until, failed)
 
     def _paused(self, trial_id: str) -> bool:

@@ -14,6 +14,7 @@ import run_study
 from study.tune import engine
 from tests.helpers import without_ray
 from trainables.vocabulary.methods_and_support_sets import METHODS, SUPPORT_KINDS
+from trainables.vocabulary.metrics_and_objectives import REPORT_METRICS
 from trainables.vocabulary.parts import PLACES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,7 @@ def part(section: str) -> dict:
 
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with the page's files, which is the current one; what they register is forgotten afterwards."""
-    before = [(registry, set(registry)) for registry in (METHODS, SUPPORT_KINDS)]
+    before = [(registry, set(registry)) for registry in (METHODS, SUPPORT_KINDS, REPORT_METRICS)]
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(

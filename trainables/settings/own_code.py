@@ -19,6 +19,7 @@ from trainables.settings.edge import did_you_mean, merge, show
 from trainables.settings.yaml_text import ConfigError
 from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.methods_and_support_sets import LOSSES, METHODS, SUPPORT_SETS
+from trainables.vocabulary.metrics_and_objectives import MEASURES
 from trainables.vocabulary.parts import PLACES, Place
 from trainables.vocabulary.registry import Registry, shown_name
 from trainables.wording import shorten
@@ -35,7 +36,7 @@ def resolved(settings: Mapping[str, Any], source: str, *, allow_code: bool) -> d
     found, and a part of the wrong shape. What the code itself raises keeps its traceback.
     """
     try:
-        settings = _with_own_method(settings, allow_code)
+        settings = _with_own_objective(_with_own_method(settings, allow_code), allow_code)
         load_named(settings, allow_code=allow_code)
         return _with_own_support_set(settings)
     except UserError as error:
@@ -146,6 +147,24 @@ def _with_own_method(settings: Mapping[str, Any], allow_code: bool) -> dict[str,
     if len(named) > 1:
         raise UserError(f"a study has one method of your own, not {len(named)}: {', '.join(named)}")
     return merge(changed, {"loss": {"name": next(iter(named))}} if named else {})
+
+
+def _with_own_objective(settings: Mapping[str, Any], allow_code: bool) -> dict[str, Any]:
+    """`objectives: {module:Class: min}` as the name it shows and `measure.name`."""
+    given = settings.get("objectives")
+    if not isinstance(given, Mapping):
+        return dict(settings)
+    installed = MEASURES.installed()
+    own = [name for name in given if isinstance(name, str) and (":" in name or name in installed)]
+    named = {name: shown_name(load(MEASURES, name, "objectives", allow_code=allow_code)) for name in own}
+    if len(named) > 1:
+        raise UserError(f"a study has one measure of your own, not {len(named)}: {', '.join(named)}")
+    changed = {**settings, "objectives": {named.get(name, name): sense for name, sense in given.items()}}
+    section = settings.get("measure")
+    before = section.get("name") if isinstance(section, Mapping) else None
+    if before is not None and own and before not in own:
+        raise UserError(f"a study has one measure of your own, not two: {before}, {own[0]}")
+    return merge(changed, {"measure": {"name": own[0]}} if own else {})
 
 
 def _with_methods(settings: Mapping[str, Any], changed: Any) -> dict[str, Any]:

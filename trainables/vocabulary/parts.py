@@ -14,7 +14,8 @@ from trainables.vocabulary.methods_and_support_sets import (
     Method,
     SupportKind,
 )
-from trainables.vocabulary.registry import Registry
+from trainables.vocabulary.metrics_and_objectives import MEASURES, REPORT_METRICS, Metric
+from trainables.vocabulary.registry import Registry, shown_name
 
 ENCODERS = Registry("encoder", "kmclr_study.encoders", ("forward",), house=("resnet18", "small_conv"))
 """Name -> what makes it of image channels and settings; of the house in `trainables.model.networks`."""
@@ -68,7 +69,8 @@ class Place(NamedTuple):
 SUPPORT_SET = Place("support", "name", SUPPORT_SETS)
 LOSS = Place("loss", "name", LOSSES)
 ENCODER = Place("encoder", "name", ENCODERS)
-OF_RUNS = (SUPPORT_SET, LOSS, ENCODER)
+MEASURE = Place("measure", "name", MEASURES)
+OF_RUNS = (SUPPORT_SET, LOSS, ENCODER, MEASURE)
 """Parts of a run, whose options may be searched; in the order in which they are loaded: a method may draw from a
 support set of one's own."""
 SAMPLER = Place("search", "sampler", SAMPLERS)
@@ -82,7 +84,12 @@ def described(names: Iterable[str]) -> dict[str, Any]:
     names = set(names)
     methods = {m: facts._asdict() for m, facts in METHODS.items() if names & {facts.loss, facts.support}}
     kinds = {k: {"size": SUPPORT_KINDS[k].size} for k in SUPPORT_KINDS if k in names}
-    return {"methods": methods, "support_sets": kinds}
+    shown = [shown_name(MEASURES[name]) for name in sorted(names & MEASURES.loaded.keys())]
+    facts = {name: REPORT_METRICS[name]._asdict() for name in shown}
+    measured = {
+        name: {field: value for field, value in one.items() if value is not None} for name, one in facts.items()
+    }
+    return {"methods": methods, "support_sets": kinds, **({"metrics": measured} if measured else {})}
 
 
 def learn(own: Mapping[str, Any]) -> None:
@@ -93,3 +100,6 @@ def learn(own: Mapping[str, Any]) -> None:
     for name, facts in own.get("methods", {}).items():
         if name not in METHODS and facts["support"] in SUPPORT_KINDS:
             METHODS.add(name, Method(**{field: facts[field] for field in Method._fields}))
+    for name, facts in own.get("metrics", {}).items():
+        if name not in REPORT_METRICS:
+            REPORT_METRICS.add(name, Metric(**{field: facts[field] for field in Metric._fields if field in facts}))
