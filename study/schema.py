@@ -23,6 +23,7 @@ from trainables import wording as wording
 from trainables.files import RAY_DIR as RAY_DIR
 from trainables.files import SCHEMA_VERSION as SCHEMA_VERSION
 from trainables.files import STUDY_FILE as STUDY_FILE
+from trainables.settings import own_import as own_import
 from trainables.settings.yaml_text import ConfigError, parse
 from trainables.shapes import COLOUR, INSTANT, NUMBER, TEXT, TRUTH, VALUE, WHOLE
 from trainables.vocabulary import parts as parts
@@ -33,6 +34,7 @@ from trainables.vocabulary.methods_and_support_sets import METHODS
 from trainables.vocabulary.metrics_and_objectives import *  # noqa: F403
 from trainables.vocabulary.metrics_and_objectives import ACCURACY, METRICS, OBJECTIVES, REPORT_METRICS
 from trainables.vocabulary.registry import Live as Live
+from trainables.vocabulary.registry import shown_name as shown_name
 from trainables.vocabulary.stages_and_statuses import *  # noqa: F403
 from trainables.vocabulary.stages_and_statuses import CONFIRM, STAGES, STATUSES
 

@@ -12,6 +12,7 @@ import optuna
 import pytest
 
 import run_study
+from analysis.__main__ import main as analysis_main
 from study import schema
 from tests.helpers import extending
 from tests.helpers.engine_helpers import lines
@@ -154,6 +155,42 @@ def test_an_objective_without_a_value_ends_its_trial(place: Path, value: str) ->
         assert end["error"] == "UserError: measure.name (mypkg.odd:Odd): measure gave NoneType, no number"
 
 
+def test_a_figure_is_drawn_where_the_file_or_the_command_names_it_or_it_is_installed(
+    place: Path, monkeypatch, capsys
+) -> None:
+    asked = []
+    monkeypatch.setattr(run_study, "report", lambda *arguments: asked.append(arguments))
+    change(place, **SMALL, **extending.part("report"), search={"trials": 2})
+    assert run("--allow-code", "--set", "scheduler.name=none") == 0
+    name, folder = "mypkg.figures:accuracy_by_trial", place / "results/own"
+    assert asked == [(Path("results/own"), True, (name,), True)]
+    drawn = folder / "figures/accuracy_by_trial.csv"
+    draw = [str(folder), "--images", "none"]
+    assert analysis_main([*draw, "--figure", name]) == 2
+    assert "--figure is mypkg.figures:accuracy_by_trial: code of your own" in capsys.readouterr().err
+    assert analysis_main([*draw, "--figure", "mypkg.figures:go", "--allow-code"]) == 2
+    assert "--figure: mypkg.figures:go is no class or function; name that of a figure" in capsys.readouterr().err
+    assert analysis_main([*draw, "--figure", "mypkg.figures:colour", "--allow-code"]) == 2
+    assert "mypkg.figures:colour is no figure: it must take (results, style)" in capsys.readouterr().err
+    assert analysis_main(draw) == 0  # the folder's study.yaml names it
+    assert not drawn.exists()
+    assert analysis_main([*draw, "--figure", name, "--allow-code"]) == 0
+    ends = lines(folder / schema.TRIALS_FILE)
+    rows = [row.split(",") for row in drawn.read_text().splitlines()[1:]]
+    assert {(row[0], float(row[2])) for row in rows} == {(e["method"], e["metrics"]["accuracy"]) for e in ends}
+    page = (folder / "report.html").read_text()
+    assert '<figure id="accuracy_by_trial"' in page
+    assert "Accuracy of each completed trial of the search, in the order in which they began. One seed each." in page
+    drawn.unlink()
+    extending.install(place, "broken = mypkg.gone:figure")
+    capsys.readouterr()
+    assert analysis_main(draw) == 0
+    assert drawn.exists()
+    assert "figure broken: not drawn (UserError: --figure is mypkg.gone:figure, but there is no module mypkg.gone" in (
+        capsys.readouterr().out
+    )
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
@@ -185,6 +222,7 @@ def test_an_answer_that_cannot_be_followed_is_a_line(place: Path, capsys, answer
         ("objectives={accuracy: max, top_share: max}", "objectives.top_share is max, but less of it is better; w"),
         ("objectives={accuracy: max, 'mypkg.measures:Field': min}", "is no measure: it has no title, unit, sense, mea"),
         ("measure={name: top_share, options: {images: 1}}", "measure.options.images must be greater than or equal to"),
+        ("report.figures=[accuracy_by_tral]", "report.figures[0] is 'accuracy_by_tral', no figure; did you mean 'acc"),
         ("search.sampler=near_the_bst", "did you mean 'near_the_best'?"),
         ("search.sampler=mypkg.search:RandomSmpler", "mypkg.search has no RandomSmpler; did you mean 'RandomSampler'"),
         ("search.sampler=mypkg.search:Section", "is no sampler: it has no infer_relative_search_space, sample_rel"),
@@ -209,6 +247,7 @@ def test_what_is_wrong_is_said_in_a_line(place: Path, capsys: pytest.CaptureFixt
         "search.sampler=mypkg.search:NearTheBest",
         "scheduler.name=mypkg.rules:Median",
         "objectives={accuracy: max, 'mypkg.measures:TopShare': min}",
+        "report.figures=['mypkg.figures:accuracy_by_trial']",
         "tracking.tracker=mypkg.track:Table",
     ],
 )

@@ -33,7 +33,7 @@ GROUND = (
     "dominance",
 )
 """Words, failures, files, numbers and fronts, without torch; `study.schema` hands them on to `analysis`."""
-BY_NAME = ("trainables.settings.own_code",)
+BY_NAME = ("trainables.settings.own_import",)
 """Imports what settings name: code of the user's own, where that is allowed."""
 SHARED = (*GROUND, "settings.yaml_text")
 """What `study.schema` may import."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from trainables.settings import own_code
+from trainables.settings import own_code, own_import
 from trainables.vocabulary.parts import TRACKER, TRACKERS
 
 
@@ -31,6 +31,6 @@ class TrackerSpec(NamedTuple):
 def own_sink(settings: Mapping[str, Any], tell: Callable[[str], None]) -> Any:
     """A tracker of one's own, imported: the study could load it, which was allowed to."""
     section = SimpleNamespace(tracker=settings["tracker"], options=settings["options"])
-    part = own_code.load(TRACKERS, section.tracker, TRACKER.setting, allow_code=True)
+    part = own_import.load(TRACKERS, section.tracker, TRACKER.setting, allow_code=True)
     facts = Path(settings["folder"]), settings["study"], settings["run_id"], settings["objectives"]
     return part(TrackerSpec(own_code.options(TRACKER, section), *facts, tell))

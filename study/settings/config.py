@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from trainables.settings.config import RunSections
 from trainables.settings.fields import MOST, Epochs, Named, Ratio, Section, Seed, Trials, Unit, options_of
-from trainables.vocabulary.parts import SAMPLERS, SCHEDULERS, TRACKERS
+from trainables.vocabulary.parts import FIGURES, SAMPLERS, SCHEDULERS, TRACKERS
 
 
 class RangeSpec(Section):
@@ -153,6 +153,13 @@ class TrackingConfig(Section):
     """The study's gauges and Ray's own on the nodes' metrics ports, which ask for no token (docs/security.md)."""
 
 
+class ReportConfig(Section):
+    """The report that follows the study."""
+
+    figures: Annotated[tuple[Annotated[str, Named(FIGURES)], ...], Field(max_length=100)] = ()
+    """Figures of your own beside those of the house and the installed ones: `module:function` (docs/extending.md)."""
+
+
 class StudyConfig(RunSections):
     """One study. `space` maps parameter names (study.settings.space.PARAMETERS) to a list of choices or a range."""
 
@@ -172,5 +179,6 @@ class StudyConfig(RunSections):
     resources: ResourcesConfig = ResourcesConfig()
     budget: BudgetConfig = BudgetConfig()
     tracking: TrackingConfig = TrackingConfig()
+    report: ReportConfig = ReportConfig()
     rehearsal: dict[str, Any] = {}
     """What --rehearse changes: a partial study, merged over this one."""

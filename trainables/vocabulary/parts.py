@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -46,6 +47,17 @@ SCHEDULERS = Registry(
 """Name -> a class of rules that stop trials or let them pause, made of a `study.search.rules.SchedulerSpec`."""
 TRACKERS = Registry("tracker", "kmclr_study.trackers", ("start", "report", "end"))
 """Name -> a class of sinks, made of a `study.listeners.own_tracker.TrackerSpec`."""
+
+
+def _enrol_figure(name: str, part: Any) -> None:
+    try:
+        inspect.signature(part).bind([], None)
+    except (TypeError, ValueError):
+        raise UserError(f"{name} is no figure: it must take (results, style) (docs/extending.md)") from None
+
+
+FIGURES = Registry("figure", "kmclr_study.figures", enrol=_enrol_figure)
+"""Name -> function of results and a style, as `analysis.report.own_figures` calls it."""
 
 
 class Place(NamedTuple):

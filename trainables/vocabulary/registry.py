@@ -1,7 +1,7 @@
 """Where parts of one kind are found by name: those of the house, installed ones, and a user's own.
 
 Standard library only. A part of one's own is named as an entry point of the kind's group, or as `module:Class`; it is
-imported by `trainables.settings.own_code` alone.
+imported by `trainables.settings.own_import` alone.
 """
 
 from __future__ import annotations
