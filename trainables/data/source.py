@@ -121,6 +121,10 @@ class Source:
     def class_names(self) -> tuple[str, ...]:
         raise NotImplementedError
 
+    def labels(self) -> np.ndarray:
+        """Of the training images, int64, in the order of `items`; nothing is decoded."""
+        return np.array([item.label for item in self.items("train")], dtype=np.int64)
+
     def items(self, split: SplitName) -> Iterator[Item]:
         raise NotImplementedError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainables.data.cifar import Cifar
 from trainables.data.digits import Digits
+from trainables.data.divided import Divided
 from trainables.data.image_folder import ImageFolder
 from trainables.data.parquet import Parquet
 from trainables.data.source import Source
@@ -16,8 +17,11 @@ SOURCES: dict[str, type[Source]] = {
     "parquet": Parquet,
     "image_folder": ImageFolder,
 }
+DIVIDABLE = ("parquet", "image_folder")
+"""Those that `data.test_share` divides; the others have a test split of their own."""
 
 
 def source_of(cfg: DataConfig) -> Source:
     """The source that the settings name; nothing is read or checked yet."""
-    return SOURCES[cfg.name](cfg)
+    source = SOURCES[cfg.name](cfg)
+    return source if cfg.test_share is None or cfg.name not in DIVIDABLE else Divided(source)

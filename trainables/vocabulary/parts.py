@@ -17,6 +17,13 @@ from trainables.vocabulary.registry import Registry
 
 ENCODERS = Registry("encoder", "kmclr_study.encoders", ("forward",), house=("resnet18", "small_conv"))
 """Name -> what makes it of image channels and settings; of the house in `trainables.model.networks`."""
+SAMPLERS = Registry(
+    "sampler",
+    "kmclr_study.samplers",
+    ("infer_relative_search_space", "sample_relative", "sample_independent", "before_trial", "after_trial"),
+    house=("tpe", "front", "nsga2", "random", "grid", "qmc"),
+)
+"""Name -> a class of Optuna samplers, made of a `study.search.optuna_storage.SamplerSpec`."""
 
 
 class Place(NamedTuple):
@@ -40,8 +47,11 @@ class Place(NamedTuple):
 SUPPORT_SET = Place("support", "name", SUPPORT_SETS)
 LOSS = Place("loss", "name", LOSSES)
 ENCODER = Place("encoder", "name", ENCODERS)
-PLACES = (SUPPORT_SET, LOSS, ENCODER)
-"""In the order in which they are loaded: a method may draw from a support set of one's own."""
+OF_RUNS = (SUPPORT_SET, LOSS, ENCODER)
+"""Parts of a run, whose options may be searched; in the order in which they are loaded: a method may draw from a
+support set of one's own."""
+SAMPLER = Place("search", "sampler", SAMPLERS)
+PLACES = (*OF_RUNS, SAMPLER)
 
 
 def described(names: Iterable[str]) -> dict[str, Any]:
