@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from trainables.settings.config import RunSections
-from trainables.settings.fields import MOST, Epochs, Ratio, Section, Seed, Trials, Unit
+from trainables.settings.fields import MOST, Epochs, Named, Ratio, Section, Seed, Trials, Unit, options_of
+from trainables.vocabulary.parts import SAMPLERS
 
 
 class RangeSpec(Section):
@@ -54,8 +55,11 @@ SpaceSpec = Annotated[
 class SearchConfig(Section):
     """The search stage: short trials, validation accuracy only."""
 
-    sampler: Literal["tpe", "front", "nsga2", "random", "grid", "qmc"] = "tpe"
-    """What proposes points. front: the largest expected gain of hypervolume, support bytes known, accuracy modelled."""
+    sampler: Annotated[str, Named(SAMPLERS, SAMPLERS.house)] = "tpe"
+    """What proposes points. front: the largest expected gain of hypervolume, support bytes known, accuracy modelled;
+    one of your own: an entry point's name, or `module:Class` (docs/extending.md)."""
+    options: options_of(SAMPLERS, "sampler") = {}
+    """Of a sampler of your own, by its class."""
     trials: Trials = Field(64, ge=1, le=MOST)
     """Trials that the search stage begins, baselines included. Where they pause (scheduler: promote) the search ends
     when all have begun and at least as many epochs have gone to finishing some as to beginning them."""

@@ -148,9 +148,9 @@ def _speaker(progress: Progress | None) -> Progress:
 
 
 _SPLITTING = ("validation_per_class", "train_limit", "split_seed")
-_ELSEWHERE = {"root", "download", "cache_dir", "options", *_SPLITTING}
-"""Settings that do not decide what an image of the whole split becomes; any other one, new ones too, is in the key
-(options, which only a source of one's own has, by its `reading`)."""
+_ELSEWHERE = {"root", "download", "cache_dir", "options", "test_share", *_SPLITTING}
+"""Settings that do not decide what an image of the whole split becomes, or that `Source.settings` or `reading` names;
+any other one, new ones too, is in the key."""
 
 
 class _Whole(NamedTuple):

@@ -137,6 +137,10 @@ class Source:
         """In the order of the labels, which count from 0."""
         raise NotImplementedError
 
+    def labels(self) -> np.ndarray:
+        """Of the training images, int64, in the order of `items`; nothing is decoded."""
+        return np.array([item.label for item in self.items("train")], dtype=np.int64)
+
     @to_fill_in
     def items(self, split: SplitName) -> Iterator[Item]:
         """The split's images, always in the same order."""

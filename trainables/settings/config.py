@@ -52,6 +52,9 @@ class DataConfig(Section):
     """parquet: integer label column (default: guessed: label, fine_label, ...)."""
     image_size: Annotated[int | None, Unit("pixels")] = Field(None, ge=4, le=512)
     """Images are resized (shorter side) and centre-cropped to this many pixels; null keeps a size all images share."""
+    test_share: Share | None = Field(None, gt=0, lt=1)
+    """parquet, image_folder without a test split (train/CLASS/*.png or CLASS/*.png alone): this share of each class's
+    images is the test split, drawn once, whatever the seeds; null: there must be one."""
     train_limit: Images | None = Field(None, ge=2, le=10**9)
     """Use only this many training images after the validation split, drawn stratified with `split_seed`."""
     validation_per_class: Images = Field(50, ge=1, le=10**9)

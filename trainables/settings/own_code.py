@@ -125,7 +125,10 @@ def _problems(registry: Registry, part: Any) -> Iterator[str]:
 
 def _lacks(part: Any, name: str) -> bool:
     found = getattr(part, name, None)
-    return not hasattr(part, name) or getattr(getattr(found, "fget", found), "to_fill_in", False)
+    found = getattr(found, "fget", found)
+    return not hasattr(part, name) or any(
+        getattr(found, mark, False) for mark in ("to_fill_in", "__isabstractmethod__")
+    )
 
 
 # --- methods ---

@@ -18,6 +18,13 @@ from trainables.vocabulary.registry import Registry, shown_name
 
 ENCODERS = Registry("encoder", "kmclr_study.encoders", ("forward",), house=("resnet18", "small_conv"))
 """Name -> what makes it of image channels and settings; of the house in `trainables.model.networks`."""
+SAMPLERS = Registry(
+    "sampler",
+    "kmclr_study.samplers",
+    ("infer_relative_search_space", "sample_relative", "sample_independent", "before_trial", "after_trial"),
+    house=("tpe", "front", "nsga2", "random", "grid", "qmc"),
+)
+"""Name -> a class of Optuna samplers, made of a `study.search.optuna_storage.SamplerSpec`."""
 
 
 def _enrol_source(name: str, part: Any) -> None:
@@ -58,8 +65,11 @@ SUPPORT_SET = Place("support", "name", SUPPORT_SETS)
 LOSS = Place("loss", "name", LOSSES)
 ENCODER = Place("encoder", "name", ENCODERS)
 DATA = Place("data", "name", SOURCES)
-PLACES = (SUPPORT_SET, LOSS, ENCODER, DATA)
-"""In the order in which they are loaded: a method may draw from a support set of one's own."""
+OF_RUNS = (SUPPORT_SET, LOSS, ENCODER, DATA)
+"""Parts of a run, whose options may be searched; in the order in which they are loaded: a method may draw from a
+support set of one's own."""
+SAMPLER = Place("search", "sampler", SAMPLERS)
+PLACES = (*OF_RUNS, SAMPLER)
 
 
 def described(names: Iterable[str]) -> dict[str, Any]:
