@@ -71,7 +71,7 @@ ORDER = {
         "runner",
         "launch",
     ),
-    "analysis": ("text", "results", "figure_data", "figures", "report", "__main__"),
+    "analysis": ("text", "results", "figure_data", "health", "figures", "report", "__main__"),
 }
 """Room -> its folders and the files at its top, in order: each may import its own folder and what stands before it."""
 OTHER_ROOMS = {"trainables": (), "study": ("trainables",), "analysis": ("study.schema",)}
