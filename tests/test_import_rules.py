@@ -31,6 +31,7 @@ GROUND = (
     "reported",
     "places",
     "dominance",
+    "intervals",
 )
 """Words, failures, files, numbers and fronts, without torch; `study.schema` hands them on to `analysis`."""
 BY_NAME = ("trainables.settings.own_import",)
@@ -43,6 +44,7 @@ ORDER = {
         "maths",
         "settings",
         "devices",
+        "clocks",
         "checkpoint",
         "data",
         "augment",
@@ -51,10 +53,12 @@ ORDER = {
         "evaluation",
         "trial",
         "progress",
+        "timings",
         "estimate",
         "tune_adapter",
         "pretrain",
         "linear_eval",
+        "export",
     ),
     "study": (
         "schema",
@@ -71,7 +75,7 @@ ORDER = {
         "runner",
         "launch",
     ),
-    "analysis": ("text", "results", "figure_data", "figures", "report", "__main__"),
+    "analysis": ("text", "results", "figure_data", "health", "figures", "report", "__main__"),
 }
 """Room -> its folders and the files at its top, in order: each may import its own folder and what stands before it."""
 OTHER_ROOMS = {"trainables": (), "study": ("trainables",), "analysis": ("study.schema",)}

@@ -60,6 +60,22 @@ FIGURES = Registry("figure", "kmclr_study.figures", enrol=_enrol_figure)
 """Name -> function of results and a style, as `analysis.report.own_figures` calls it."""
 
 
+def _enrol_source(name: str, part: Any) -> None:
+    """Data are known by the name they show, to readers and to tables of published values."""
+    if shown_name(part) in SOURCES.house:
+        raise UserError(f"there is a data source of the name {shown_name(part)!r} already: give yours another `name`")
+
+
+SOURCES = Registry(
+    "data source",
+    "kmclr_study.data_sources",
+    ("files", "count", "class_names", "items", "settings", "check", "missing", "prepare", "notes"),
+    _enrol_source,
+    house=("digits", "cifar10", "cifar100", "parquet", "image_folder"),
+)
+"""Name -> class; of the house in `trainables.data.sources`."""
+
+
 class Place(NamedTuple):
     """Where a file names a part; its options stand beside it, under `options`."""
 
@@ -81,8 +97,9 @@ class Place(NamedTuple):
 SUPPORT_SET = Place("support", "name", SUPPORT_SETS)
 LOSS = Place("loss", "name", LOSSES)
 ENCODER = Place("encoder", "name", ENCODERS)
+DATA = Place("data", "name", SOURCES)
 MEASURE = Place("measure", "name", MEASURES)
-OF_RUNS = (SUPPORT_SET, LOSS, ENCODER, MEASURE)
+OF_RUNS = (SUPPORT_SET, LOSS, ENCODER, DATA, MEASURE)
 """Parts of a run, whose options may be searched; in the order in which they are loaded: a method may draw from a
 support set of one's own."""
 SAMPLER = Place("search", "sampler", SAMPLERS)
