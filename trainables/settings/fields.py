@@ -7,7 +7,7 @@ docs/configuration.md and the JSON Schemas that editors read.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationInfo
@@ -41,7 +41,7 @@ class Unit:
 class Named:
     """The name of a part: one of the house, or one of one's own that was loaded (`trainables.settings.own_code`)."""
 
-    registry: Registry = field(hash=False)
+    registry: Registry
     house: tuple[str, ...] = ()
     """What the JSON Schema lists."""
 
