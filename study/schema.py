@@ -15,14 +15,19 @@ from trainables import command_line as command_line
 from trainables import dominance as dominance
 from trainables import exit_codes as exit_codes
 from trainables import files as files
+from trainables import intervals as intervals
 from trainables import lines as lines
 from trainables import places as places
 from trainables import reported as reported
 from trainables import shapes
 from trainables import wording as wording
+from trainables.files import MANIFEST_FILE as MANIFEST_FILE
 from trainables.files import RAY_DIR as RAY_DIR
+from trainables.files import REPORTS_FILE as REPORTS_FILE
 from trainables.files import SCHEMA_VERSION as SCHEMA_VERSION
 from trainables.files import STUDY_FILE as STUDY_FILE
+from trainables.files import TRIALS_FILE as TRIALS_FILE
+from trainables.settings import own_import as own_import
 from trainables.settings.yaml_text import ConfigError, parse
 from trainables.shapes import COLOUR, INSTANT, NUMBER, TEXT, TRUTH, VALUE, WHOLE
 from trainables.vocabulary import parts as parts
@@ -33,16 +38,14 @@ from trainables.vocabulary.methods_and_support_sets import METHODS
 from trainables.vocabulary.metrics_and_objectives import *  # noqa: F403
 from trainables.vocabulary.metrics_and_objectives import ACCURACY, METRICS, OBJECTIVES, REPORT_METRICS
 from trainables.vocabulary.registry import Live as Live
+from trainables.vocabulary.registry import shown_name as shown_name
 from trainables.vocabulary.stages_and_statuses import *  # noqa: F403
 from trainables.vocabulary.stages_and_statuses import CONFIRM, STAGES, STATUSES
 
 # --- files and folders inside results/<study>/ ---
-MANIFEST_FILE = "manifest.json"  # git commit, versions, hardware, seeds, start and end
 LINES_FILE = lines.COUNTS_FILE  # how many lines each file of lines had when its last one was written
 DRAWS_FILE = "draws.jsonl"  # one line per point that the search drew, written before its trial starts, append-only
 TURNS_FILE = "turns.jsonl"  # one line per time that a trial began or went on, where trials pause; append-only
-TRIALS_FILE = "trials.jsonl"  # one line per trial end, append-only
-REPORTS_FILE = "reports.jsonl"  # one line per trial and epoch, append-only
 OPTUNA_SUFFIXES = ("-wal", "-shm", "-journal")  # of what SQLite writes beside it
 OPTUNA_FILE = "optuna.db"  # the search as optuna-dashboard opens it: a copy of what the lines above say
 FIGURES_DIR = "figures"
@@ -109,7 +112,7 @@ REPORT_IDENTITY = {
     "time": INSTANT,  # UTC
 }
 HELD_S = "held_s"  # seconds the trial has held its process so far, all sessions
-_VALUES = dict.fromkeys(METRICS, shapes.maybe(NUMBER))
+_VALUES = Live(lambda: dict.fromkeys(METRICS, shapes.maybe(NUMBER)))
 
 # --- one trial end (one line of trials.jsonl) ---
 TRIAL_FIELDS = {
@@ -143,7 +146,7 @@ _PICTURE = shapes.shape(
 LINES = {
     DRAWS_FILE: shapes.shape(DRAW_FIELDS),
     TURNS_FILE: shapes.shape(TURN_FIELDS),
-    REPORTS_FILE: shapes.shape(REPORT_IDENTITY, {HELD_S: NUMBER, **_VALUES}),
+    REPORTS_FILE: shapes.shape(REPORT_IDENTITY, Live(lambda: {HELD_S: NUMBER, **_VALUES})),
     TRIALS_FILE: shapes.shape(TRIAL_FIELDS),
 }
 """What a line of these files must be; of any other file of lines, a picture."""
@@ -262,6 +265,10 @@ MANIFEST_FIELDS = {
     ),
 }
 
+_METRIC = {
+    **dict.fromkeys(("meaning", "title", "unit"), TEXT),
+    **dict.fromkeys(("log", "known"), TRUTH),
+}
 OWN = "own"  # where the study has parts of its user's own
 _METHOD = {"support": TEXT, "predictor": TRUTH, "loss": TEXT, "momentum": TEXT, "colour": shapes.maybe(COLOUR)}
 MANIFEST_MAY = {
@@ -271,7 +278,10 @@ MANIFEST_MAY = {
             "parts": shapes.mapping(TEXT),  # setting -> name: {"support.name": "mypkg.sets:RandomMemory"}
             "methods": shapes.mapping(shapes.shape(_METHOD)),  # by the name they show
             "support_sets": shapes.mapping(shapes.shape({"size": shapes.maybe(TEXT)})),  # by the name in the settings
-        }
+        },
+        {  # what a measure of one's own is, by the name it shows
+            "metrics": shapes.mapping(shapes.shape(_METRIC, {"sense": shapes.one_of(("max", "min")), "worst": NUMBER}))
+        },
     ),
 }
 """Fields that a manifest may have."""

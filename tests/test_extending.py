@@ -3,59 +3,27 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
-import run_study
 from analysis.figures import style
-from study.tune import engine
-from tests.helpers import without_ray
+from tests.helpers import extending
 from tests.helpers.engine_helpers import lines
+from tests.helpers.extending import ROOT, STUDY, run
+from trainables.evaluation import offline
+from trainables.export import __main__ as export
 from trainables.support.build import build
-from trainables.vocabulary.methods_and_support_sets import METHODS, SUPPORT_KINDS
-from trainables.vocabulary.parts import PLACES
-
-ROOT = Path(__file__).resolve().parents[1]
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(), re.DOTALL)
-FILES = dict(
-    zip(("mypkg/sets.py", "mypkg/nets.py", "mypkg/methods.py"), [t for k, t in BLOCKS if k == "python"], strict=True)
-)
-STUDY = next(text for kind, text in BLOCKS if kind == "yaml")
-ENTRY_POINTS = next(text for kind, text in BLOCKS if kind == "toml")
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with the page's files, which is the current one; what they register is forgotten afterwards."""
-    before = [(registry, set(registry)) for registry in (METHODS, SUPPORT_KINDS)]
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(
-            "import torch\n" + text if "torch." in text and "import torch" not in text else text
-        )
-    (tmp_path / "mypkg" / "__init__.py").touch()
-    (tmp_path / "own.yaml").write_text(STUDY)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv("PYTHONPATH", "")
-    monkeypatch.setattr(engine, "run_stage", without_ray.run_stage)
-    yield tmp_path
-    before += [(kind.registry, set(kind.registry) - set(kind.registry.loaded)) for kind in PLACES]
-    for registry, names in before:
-        for name in set(registry) - names:
-            registry.forget(name)
-    for name in [name for name in sys.modules if name.split(".")[0] == "mypkg"]:
-        del sys.modules[name]
-
-
-def run(*arguments: str) -> int:
-    return run_study.main(["own.yaml", "--quiet", *arguments])
+    yield from extending.place(tmp_path, monkeypatch)
 
 
 def test_the_study_of_the_page_is_stopped_resumed_and_reported(place: Path) -> None:
@@ -78,6 +46,7 @@ def test_the_study_of_the_page_is_stopped_resumed_and_reported(place: Path) -> N
     assert "random_memory" in (folder / "report.html").read_text()
     assert style.colour("random_memory") == "#E69F00"
     _read_without_the_code(folder)
+    _goes_home(folder)
 
 
 def _read_without_the_code(folder: Path) -> None:
@@ -92,13 +61,22 @@ def _read_without_the_code(folder: Path) -> None:
     assert done.stdout.startswith("#E69F00 ")
 
 
+def _goes_home(folder: Path) -> None:
+    """Its encoder is exported under its own names, and the card's lines load it with the page's code."""
+    end = next(e for e in lines(folder / "trials.jsonl") if e["stage"] == "confirm" and e["status"] == "completed")
+    arguments = [str(folder), "--trial", end["trial_id"], "--out", "home"]
+    assert export.main([*arguments, "--to", "safetensors", "--allow-code"]) == 0
+    assert export.main([*arguments, "--to", "torchvision", "--allow-code"]) == 2
+    scope: dict = {}
+    code = Path("home/model_card.md").read_text().split("```python\n")[1].split("```")[0]
+    exec(code.replace('"backbone', '"home/backbone'), scope)
+    frozen = offline.load_frozen(folder, trial=end["trial_id"])
+    images = torch.rand(2, frozen.channels, frozen.image_size, frozen.image_size)
+    torch.testing.assert_close(scope["model"](images), frozen.encoder(images))
+
+
 def test_installed_parts_need_no_flag(place: Path, capsys: pytest.CaptureFixture) -> None:
-    facts = place / "mypkg-1.0.dist-info"
-    facts.mkdir()
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: mypkg\nVersion: 1.0\n")
-    text = re.sub(r'\[project\.entry-points\."(.*)"\]', r"[\1]", ENTRY_POINTS).replace('"', "")
-    (facts / "entry_points.txt").write_text(text)
-    sys.path.insert(0, str(place))
+    extending.install(place)
     settings = yaml.safe_load(STUDY)
     settings["support"]["name"], settings["encoder"]["name"] = "random_memory", "patch_mlp"
     settings["space"]["method"] = ["plain", "random_memory"]

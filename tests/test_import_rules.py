@@ -31,11 +31,12 @@ GROUND = (
     "reported",
     "places",
     "dominance",
+    "intervals",
 )
 """Words, failures, files, numbers and fronts, without torch; `study.schema` hands them on to `analysis`."""
-BY_NAME = ("trainables.settings.own_code",)
+BY_NAME = ("trainables.settings.own_import",)
 """Imports what settings name: code of the user's own, where that is allowed."""
-SHARED = (*GROUND, "settings.yaml_text")
+SHARED = (*GROUND, "settings.yaml_text", "settings.own_import")
 """What `study.schema` may import."""
 ORDER = {
     "trainables": (
@@ -43,6 +44,7 @@ ORDER = {
         "maths",
         "settings",
         "devices",
+        "clocks",
         "checkpoint",
         "data",
         "augment",
@@ -51,10 +53,12 @@ ORDER = {
         "evaluation",
         "trial",
         "progress",
+        "timings",
         "estimate",
         "tune_adapter",
         "pretrain",
         "linear_eval",
+        "export",
     ),
     "study": (
         "schema",
@@ -71,7 +75,7 @@ ORDER = {
         "runner",
         "launch",
     ),
-    "analysis": ("text", "results", "figure_data", "figures", "report", "__main__"),
+    "analysis": ("text", "results", "figure_data", "health", "figures", "report", "__main__"),
 }
 """Room -> its folders and the files at its top, in order: each may import its own folder and what stands before it."""
 OTHER_ROOMS = {"trainables": (), "study": ("trainables",), "analysis": ("study.schema",)}

@@ -196,7 +196,7 @@ def table_tex(table: Table, page: Page = WHOLE) -> str:
 
 def figure_tex(figure: Figure) -> str:
     """A figure of a paper in a float with its caption, ready to \\input; over both columns if it is drawn so wide."""
-    both = figure.figure.layout.width > STYLES["paper"].width
+    both = (figure.figure.layout.width or 0) > STYLES["paper"].width  # one of one's own may leave it open
     place, width = ("figure*", r"\textwidth") if both else ("figure", r"\columnwidth")
     return (
         f"% needs \\usepackage{{graphicx}} and \\graphicspath{{{{THIS FOLDER/}}}}\n\\begin{{{place}}}\n  \\centering\n"

@@ -13,11 +13,12 @@ from plotly.offline import get_plotlyjs
 
 from analysis.figures import all as all_figures
 from analysis.figures import render
-from analysis.figures.figure import Figure, Skipped
+from analysis.figures.figure import Figure, Maker, Skipped
 from analysis.figures.gifs import write_gifs
 from analysis.figures.style import Style, get_style, rehearsal_label
+from analysis.health.checks import findings
 from analysis.report import answer as words
-from analysis.report import believed, history, latex, page, table_formats, tables
+from analysis.report import believed, health, history, latex, own_figures, page, table_formats, tables
 from analysis.report.page import esc
 from analysis.results import notes
 from analysis.results.front import against
@@ -47,6 +48,8 @@ def make_report(
     columns: str | None = None,
     x: str | None = None,
     images: str = "main",
+    figures: Sequence[str] = (),
+    allow_code: bool = False,
     progress: Callable[[str], None] = print,
 ) -> Path:
     """Write figures/, tables/ and report.html for these results folders; returns the page's path.
@@ -55,8 +58,9 @@ def make_report(
     for the files in figures/. columns: of a page in two that a paper's tables and figures take, `1` (default; what does
     not fit takes both) or `2`. x: a cost, or `gpu_hours`, that fronts are over instead of the studies' own objectives.
     images: `main` draws the main figures as SVG, PNG and PDF and the animations as GIF (seconds), `all` every figure;
-    `none` makes HTML alone. Raises UserError for what the user can put right: a folder that is none, a broken line, an
-    unknown style or axis.
+    `none` makes HTML alone. figures: of one's own, beside the installed ones; `module:function` only with allow_code.
+    Raises UserError for what the user can put right: a folder that is none, a broken line, an unknown style, axis or
+    figure.
     """
     if images not in IMAGES:
         raise UserError(f"--images: {wording.one_of(images, IMAGES)}")
@@ -65,13 +69,14 @@ def make_report(
         raise UserError("no results folder given; for example: python -m analysis results/k_sweep")
     look = get_style(style, columns)
     page_of = latex.COLUMNS[columns or "1"] if style == "paper" else latex.WHOLE
+    own = own_figures.makers(figures, allow_code=allow_code, progress=progress)
     places = [files.user_path(folder, "RESULTS") for folder in folders]
     results = _distinct([against(load_with_notes(place, progress), x) for place in places])
     target = files.user_path(out, "--out") if out else folders_home(results)
     for name in (schema.FIGURES_DIR, schema.TABLES_DIR):
         (target / name).mkdir(parents=True, exist_ok=True)
-    made, skipped = draw_all(results, look, progress)
-    page_made = made if style == "web" else draw_all(results, get_style("web"), progress)[0]
+    made, skipped = draw_all(results, look, progress, own)
+    page_made = made if style == "web" else draw_all(results, get_style("web"), progress, own)[0]
     _write_figures(made, target / schema.FIGURES_DIR, look, images, progress)
     if images != "none":
         write_gifs(results, target / schema.FIGURES_DIR)
@@ -112,18 +117,21 @@ def _distinct(results: list[Results]) -> list[Results]:
 
 
 def draw_all(
-    results: Sequence[Results], style: Style, progress: Callable[[str], None]
+    results: Sequence[Results], style: Style, progress: Callable[[str], None], own: Sequence[Maker] = ()
 ) -> tuple[list[Figure], list[Skipped]]:
-    """All figures that these results allow. An error in one is told and costs that figure alone."""
+    """All figures that these results allow, the user's `own` last. An error in one is told and costs that figure alone,
+    as does a name that another one has."""
     made, skipped = list[Figure](), list[Skipped]()
-    for maker in all_figures.MAKERS:
+    for maker in (*all_figures.MAKERS, *own):
         try:
             drawn = maker(results, style)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"[:300]
             progress(f"figure {maker.__name__}: not drawn ({reason})")
             drawn = Skipped(maker.__name__, f"an error: {reason}")
-        if isinstance(drawn, Figure):
+        if isinstance(drawn, Figure) and any(drawn.name == other.name for other in (*made, *skipped)):
+            progress(f"figure {drawn.name}: not drawn (there is another of that name)")
+        elif isinstance(drawn, Figure):
             made.append(drawn)
         else:
             skipped.append(drawn)
@@ -211,6 +219,7 @@ def _page(
     if skipped:
         items = "".join(f"<li>{esc(s.name)}: {esc(s.reason)}</li>" for s in skipped)
         body.append(f'<p class="note">Figures that these results do not allow:</p><ul class="note">{items}</ul>')
+    body += _health(results)
     body += _methods(results)
     body.append('<h2 id="failed">Failed trials</h2>')
     body += _shown(results, found, ("failed",)) or ["<p>No trial has failed, diverged or been interrupted.</p>"]
@@ -221,7 +230,8 @@ def _head(results: Sequence[Results]) -> str:
     label = rehearsal_label(results)
     banner = f'<p class="banner">{esc(label)}.</p>' if label else ""
     links = (("answer", "Answer"), ("front", "Front"), ("belief", "What the search believed"), ("figures", "Figures"),
-             ("methods", "Methods and settings"), ("reproduce", "Reproduce"), ("failed", "Failed trials"))  # fmt: skip
+             ("health", "Health"), ("methods", "Methods and settings"), ("reproduce", "Reproduce"),
+             ("failed", "Failed trials"))  # fmt: skip
     nav = " ".join(f'<a href="#{target}">{text}</a>' for target, text in links)
     questions = dict.fromkeys(str(r.manifest["question"]) for r in results if r.manifest["question"])
     asked = "".join(f'<p class="question">{esc(q)}</p>' for q in questions)
@@ -253,6 +263,18 @@ def _belief(
     parts += [figures[name] for name in BELIEF if name in figures]
     parts += _shown(results, found, ("moved",))
     return parts if any(parts[1:]) else []
+
+
+def _health(results: Sequence[Results]) -> list[str]:
+    parts = ['<h2 id="health">Health</h2>']
+    for one in results:
+        found = findings(one)
+        parts += [f"<h3>{esc(one.name)}</h3>"] if len(results) > 1 else []
+        parts.append(page.verdicts([(f.title, f.verdict, f.said) for f in found]))
+        ahead = health.run_next(one, found)
+        parts.append(f'<p id="next"><b>Run next.</b> {esc(ahead.why)}</p>')
+        parts += [f"<pre>{esc(ahead.command)}</pre>"] if ahead.command else []
+    return parts
 
 
 def _shown(

@@ -153,7 +153,7 @@ class Mirror:
         self.study = optuna.create_study(
             study_name=self._config.name,
             storage=self.storage,
-            sampler=make_sampler(self._config, 0),
+            sampler=optuna.samplers.RandomSampler(),  # each draw has one of its own
             pruner=optuna.pruners.NopPruner(),
             directions=["maximize" if sense == "max" else "minimize" for sense in self._config.objectives.values()],
             load_if_exists=True,

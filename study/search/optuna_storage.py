@@ -5,19 +5,50 @@ from __future__ import annotations
 import sqlite3
 import time
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import optuna
 import sqlalchemy
 
 from study import schema
 from study.search.front.propose import draw_seed
-from study.search.front.question import question_of
+from study.search.front.question import known_of, question_of
 from study.search.front.sampler import FrontSampler, Reports
-from study.search.scheduling import PAUSING, decision_epochs
+from study.search.rules import decision_epochs
+from study.search.scheduling import pauses
+from study.settings import space
 from study.settings.config import StudyConfig
+from trainables.settings import own_code
+from trainables.vocabulary.parts import SAMPLER, SAMPLERS
 
 NOTHING: Reports = {}
+
+
+class SamplerSpec(NamedTuple):
+    """What a sampler of one's own is made of, anew for each draw, so that a search goes on after a kill as undisturbed.
+    The trials so far, and how they ended, are the Optuna study's that it is asked with (`study.search.optuna_mirror`).
+    """
+
+    options: Any
+    """As its class's `Options`; None if it has none."""
+    seed: int
+    """Of this draw alone; follows from `search.seed`, number and attempt."""
+    number: int
+    """Of the trial that the draw is for, from 0, baselines included."""
+    attempt: int
+    """Draws for this number before it, all of them points that were drawn before."""
+    objectives: Mapping[str, str]
+    """name -> "max" | "min", in the order of the values of Optuna's trials."""
+    epochs: int
+    """Full budget of a trial."""
+    space: Callable[[Any], Mapping[str, Any]]
+    """The define-by-run space: Optuna trial -> point."""
+    known: Callable[[Mapping[str, Any]], Mapping[str, float]]
+    """Point -> objectives that follow from the settings, before any training."""
+    reports: Reports
+    """Number of an Optuna trial -> its reports, in the order of their epochs; a trial that has none is not there."""
 
 
 def healthy(path: Path) -> bool:
@@ -79,13 +110,19 @@ def make_sampler(
     `reports`: what `front` learns from beside the trials' ends."""
     search = study.search
     seed = draw_seed(search.seed, number, attempt)
+    if search.sampler in SAMPLERS.loaded:
+        known, run = known_of(study), space.define(study)
+        options = own_code.options(SAMPLER, search)
+        spec = SamplerSpec(options, seed, number, attempt, study.objectives, study.train.epochs, run, known, reports)
+        made: optuna.samplers.BaseSampler = SAMPLERS.loaded[search.sampler](spec)
+        return made
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if search.sampler in ("tpe", "front"):
             tpe = optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.startup_trials)
             if search.sampler == "tpe":
                 return tpe
-            rungs = decision_epochs(study.scheduler, study.train.epochs) if study.scheduler.name == PAUSING else ()
+            rungs = decision_epochs(study) if pauses(study.scheduler) else ()
             return FrontSampler(
                 question_of(study),
                 seed=seed,

@@ -19,13 +19,14 @@ from study.settings.space import PARAMETERS
 from trainables.settings.config import RunConfig
 from trainables.settings.needs import NEEDS, Needs, in_words
 
+OWN = "one of your own"
 _STOPS = ("pareto_asha", "asha", "hyperband", "promote")
 STUDY_NEEDS: dict[str, tuple[Needs, ...]] = {
     "search.startup_trials": ({"search.sampler": ("tpe", "front")},),
-    "search.seed": ({"search.sampler": ("tpe", "front", "nsga2", "random", "qmc")},),
+    "search.seed": ({"search.sampler": ("tpe", "front", "nsga2", "random", "qmc", OWN)},),
     "scheduler.grace_period": ({"scheduler.name": _STOPS},),
     "scheduler.reduction_factor": ({"scheduler.name": _STOPS},),
-    "scheduler.max_paused": ({"scheduler.name": ("promote",)},),
+    "scheduler.max_paused": ({"scheduler.name": ("promote", OWN)},),
     "scheduler.keep_front": ({"scheduler.name": ("pareto_asha",)},),
     "space.NAME.grid": ({"search.sampler": ("grid",)},),
 }

@@ -20,7 +20,7 @@ from study.settings.config import RangeSpec, StudyConfig
 from trainables.settings import edge
 from trainables.settings.config import RunConfig
 from trainables.settings.needs import NEEDS
-from trainables.vocabulary.parts import PLACES
+from trainables.vocabulary.parts import OF_RUNS
 from trainables.vocabulary.registry import Live
 
 MAX_GRID = 100_000
@@ -76,7 +76,7 @@ def _own_options() -> dict[str, Any]:
     """Options of loaded parts of one's own: dotted setting -> type."""
     models = [
         (place.options, model)
-        for place in PLACES
+        for place in OF_RUNS
         for name in place.registry.loaded
         if (model := place.registry.options_of(name)) is not None
     ]

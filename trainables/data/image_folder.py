@@ -18,7 +18,8 @@ class ImageFolder(Source):
     """root/train/CLASS/*.png and root/test/CLASS/*.png, as torchvision's ImageFolder; classes in alphabetical order.
 
     Files may lie deeper below their class, and folders may be links. Without a folder `test`, `val` or `validation` is
-    the test split. Hidden entries and files without an image's suffix are left out; `notes` names them.
+    the test split; with `data.test_share` there is none, and without a folder `train` the classes' folders lie right in
+    root. Hidden entries and files without an image's suffix are left out; `notes` names them.
     A source looks at its folders once.
     """
 
@@ -32,11 +33,17 @@ class ImageFolder(Source):
         for name in names:
             if (self.root / name).is_dir():
                 return self.root / name
+        if split == "train" and self.cfg.test_share is not None and not self._split_folders():
+            return self.root
         found = ", ".join(sorted(path.name for path in self.root.iterdir())[:10]) or "nothing"
         raise DataError(
             f"data.root={self.root}: no folder {' or '.join(names)} (found: {found}); "
-            "image_folder expects train/CLASS/*.png and test/CLASS/*.png"
+            "image_folder expects train/CLASS/*.png and test/CLASS/*.png; without a test split, CLASS/*.png or "
+            "train/CLASS/*.png, data.test_share=0.2 keeps a fifth of the images for the test"
         )
+
+    def _split_folders(self) -> list[str]:
+        return [name for name in TEST_FOLDERS if (self.root / name).is_dir()]
 
     def _top(self, split: SplitName) -> Listing:
         """The split's own folder: its classes and what else lies there."""
@@ -99,7 +106,9 @@ class ImageFolder(Source):
         return [_note(why, [path.relative_to(self.root).as_posix() for path in paths]) for why, paths in kinds if paths]
 
     def _beside(self) -> list[Path]:
-        used = {"train", next((name for name in TEST_FOLDERS if (self.root / name).is_dir()), "train")}
+        if self._folder("train") == self.root:
+            return []
+        used = {"train", next(iter(self._split_folders()), "train")}
         return [self.root / name for name in sorted(os.listdir(self.root)) if name not in used and not is_hidden(name)]
 
 

@@ -109,6 +109,9 @@ class Parquet(Source):
             )
         return names if len(names) == classes else tuple(str(i) for i in range(classes))
 
+    def labels(self) -> np.ndarray:
+        return self._train_labels.astype(np.int64)
+
     def items(self, split: SplitName) -> Iterator[Item]:
         for path in self.files(split):
             image, label = self._columns(path)

@@ -26,8 +26,8 @@ from trainables.settings.fields import (
     options_of,
 )
 from trainables.vocabulary.methods_and_support_sets import LOSSES, METHODS, SUPPORT_KINDS, SUPPORT_SETS
-from trainables.vocabulary.metrics_and_objectives import SCORES
-from trainables.vocabulary.parts import ENCODERS
+from trainables.vocabulary.metrics_and_objectives import MEASURES, SCORES
+from trainables.vocabulary.parts import ENCODERS, SOURCES
 
 MethodName = Annotated[str, Named(METHODS, tuple(METHODS))]
 Score = Literal[*SCORES]
@@ -36,10 +36,14 @@ Score = Literal[*SCORES]
 class DataConfig(Section):
     """Where images come from and how they are split."""
 
-    name: Literal["digits", "cifar10", "cifar100", "parquet", "image_folder"] = "cifar100"
-    """Where the images come from; digits are embedded (1,797 grey images of 8x8, from scikit-learn)."""
+    name: Annotated[str, Named(SOURCES, SOURCES.house)] = "cifar100"
+    """Where the images come from; digits are embedded (1,797 grey images of 8x8, from scikit-learn); one of your own:
+    an entry point's name, or `module:Class` (docs/extending.md)."""
+    options: options_of(SOURCES) = {}
+    """Of a data source of your own, by its class."""
     root: Folder | None = None
-    """Folder of the data; cifar10/100: download folder (default: data/); parquet, image_folder: required."""
+    """Folder of the data; cifar10/100: download folder (default: data/); parquet, image_folder, and one of your
+    own that has files: required."""
     download: bool = True
     """cifar10/100: download if missing."""
     image_column: str | None = None
@@ -48,6 +52,9 @@ class DataConfig(Section):
     """parquet: integer label column (default: guessed: label, fine_label, ...)."""
     image_size: Annotated[int | None, Unit("pixels")] = Field(None, ge=4, le=512)
     """Images are resized (shorter side) and centre-cropped to this many pixels; null keeps a size all images share."""
+    test_share: Share | None = Field(None, gt=0, lt=1)
+    """parquet, image_folder without a test split (train/CLASS/*.png or CLASS/*.png alone): this share of each class's
+    images is the test split, drawn once, whatever the seeds; null: there must be one."""
     train_limit: Images | None = Field(None, ge=2, le=10**9)
     """Use only this many training images after the validation split, drawn stratified with `split_seed`."""
     validation_per_class: Images = Field(50, ge=1, le=10**9)
@@ -267,6 +274,15 @@ class ProbeConfig(Section):
     """Embeddings of the projection's sample."""
 
 
+class MeasureConfig(Section):
+    """What a trial measures after each epoch beside its own metrics; a study may optimise it."""
+
+    name: Annotated[str | None, Named(MEASURES)] = None
+    """A measure of your own: an entry point's name, or `module:Class` (docs/extending.md)."""
+    options: options_of(MEASURES) = {}
+    """Of a measure of your own, by its class."""
+
+
 class RunSections(Section):
     """The settings that a single run and a study share."""
 
@@ -288,6 +304,7 @@ class RunSections(Section):
     train: TrainConfig = TrainConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     probe: ProbeConfig = ProbeConfig()
+    measure: MeasureConfig = MeasureConfig()
 
 
 class RunConfig(RunSections):

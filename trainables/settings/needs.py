@@ -44,6 +44,7 @@ def _of_own_methods() -> dict[str, tuple[Needs, ...]]:
 
 _CIFAR: Needs = {"data.name": ("cifar10", "cifar100")}
 _PARQUET: Needs = {"data.name": ("parquet",)}
+_FILES: Needs = {"data.name": ("parquet", "image_folder")}
 
 
 def _of_runs() -> dict[str, tuple[Needs, ...]]:
@@ -51,6 +52,7 @@ def _of_runs() -> dict[str, tuple[Needs, ...]]:
     moving_average = _methods(lambda method: method.momentum == "optional")
     return {
         "data.download": (_CIFAR,),
+        "data.test_share": (_FILES,),
         "data.image_column": (_PARQUET,),
         "data.label_column": (_PARQUET,),
         **_of_support_sets(),
