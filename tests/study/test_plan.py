@@ -35,8 +35,8 @@ def test_plan_says_everything_it_should(planned) -> None:
         "How few prototypes",
         "kmclr, nnclr, none",
         "accuracy max, support_bytes min",
-        "12 trials (tpe), 3 of them baselines",
-        "pareto_asha",
+        "12 trials (front), 3 of them baselines",
+        "promote",
         "search 0, trials 0, confirm 1, 2",
         "at worst 180",
         "cpu",
@@ -264,4 +264,4 @@ def test_the_plan_says_how_many_trials_may_wait(planned) -> None:
     one, many = waiting(1), waiting(4)
     assert [line.split(None, 1)[1].strip() for line in one] == [bound]
     assert [line.split(None, 1)[1].strip() for line in many] == [f"{bound}, and up to 3 more with 4 at a time"]
-    assert "paused" not in text_of(planned("k_sweep"), 200)
+    assert "paused" not in text_of(planned("k_sweep", overrides=["scheduler.name=asha"]), 200)
