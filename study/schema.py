@@ -221,6 +221,7 @@ def read_belief(folder: Path) -> dict[str, Any] | None:
 
 
 # --- manifest.json ---
+EARLY = "search_ended_early"  # of a session: why, and the budget then
 MANIFEST_FIELDS = {
     "schema": WHOLE,
     "study": TEXT,
@@ -257,6 +258,7 @@ MANIFEST_FIELDS = {
                 "storage": TEXT,
                 "damage": shapes.Each(TEXT),
                 "retry": shapes.shape({"which": TEXT, "trials": WHOLE}),
+                EARLY: shapes.shape({"reason": TEXT, "budget": shapes.shape({})}),
             },
         )
     ),
