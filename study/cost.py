@@ -11,7 +11,7 @@ from typing import Any
 
 from study.record import machine
 from study.search.expected_epochs import expected_epochs
-from study.search.scheduling import decision_epochs
+from study.search.rules import decision_epochs
 from study.settings import space
 from study.settings.config import StudyConfig
 from study.settings.loading import Loaded
@@ -184,7 +184,7 @@ def measure(study: StudyConfig, sizes: Any, share: Any = None, on_cpu: bool = Fa
     """
     from trainables.clocks import Clocks
 
-    share = share or _share(study, None)
+    share = share or share_of(study, None)
     load = Clocks().load()
     found = [_estimate(study, method, sizes, share, on_cpu) for method in space.methods_of(study)]
     epochs = [one.epochs for one in found]
@@ -265,7 +265,7 @@ def _image_bytes(sizes: Any) -> int:
     return int(images * sizes.channels * sizes.image_size**2)
 
 
-def _share(study: StudyConfig, address: str | None) -> Any:
+def share_of(study: StudyConfig, address: str | None) -> Any:
     """What a trial takes of the cluster at `address` (its GPUs count, not this machine's), or of this machine."""
     from study.tune import session
 
@@ -284,10 +284,10 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | Non
     cluster answers.
     """
     study = loaded.study
-    share = _share(study, address)
+    share = share_of(study, address)
     on_gpu = bool(share.gpu) if address else _trains_on_gpu(study)
     foreign = bool(address) and on_gpu and not has_gpu()
-    epochs = decision_epochs(study.scheduler, study.train.epochs)
+    epochs = decision_epochs(study)
     points = study.confirm.max_points + len(study.baselines) if study.confirm.enabled else 0
     confirm_trials = points * len(study.confirm.seeds)
     sizes = data_sizes(study)

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from study.cost import Cost, Need, Plan, make_plan
-from study.search.scheduling import PAUSING
+from study.cost import MARGIN, Cost, Need, Plan, make_plan
+from study.search.scheduling import pauses
 from study.settings import space
 from study.settings.config import RangeSpec, StudyConfig
 from study.settings.loading import Loaded
@@ -21,6 +21,7 @@ from trainables.settings import edge, own_code
 from trainables.settings.changes import Change
 from trainables.settings.presets import PRESETS
 from trainables.vocabulary.metrics_and_objectives import OBJECTIVES
+from trainables.vocabulary.parts import SCHEDULERS
 from trainables.wording import bytes_in_words, seconds_in_words, value_in_words
 
 PIPE_WIDTH = 120
@@ -62,7 +63,7 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     yield "objectives", ", ".join(f"{name} {mode}" for name, mode in study.objectives.items())
     yield "search", f"{study.search.trials} trials ({study.search.sampler}), {len(study.baselines)} of them baselines"
     yield "rungs", f"{shown} of {study.train.epochs} epochs ({study.scheduler.name})"
-    if study.scheduler.name == PAUSING:
+    if pauses(study.scheduler):
         yield "paused", _paused_text(study.scheduler.max_paused, plan.concurrent)
     yield "confirm", _confirm_text(plan)
     yield (
@@ -70,9 +71,11 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
         f"search {study.search.seed}, trials {study.seed}, confirm {', '.join(map(str, study.confirm.seeds))}",
     )
     searched = f"search about {plan.expected_epochs} (at worst {plan.worst_epochs})"
+    if study.scheduler.name in SCHEDULERS.loaded:
+        searched = f"search at most {plan.worst_epochs} (what a scheduler of your own spares is not foretold)"
     yield "epochs", f"{searched}, confirm up to {plan.confirm_epochs}"
     yield "device", f"{plan.device}, {plan.concurrent} trials at once"
-    timed = f"{_range_text(plan)}, at worst {_hours(plan.hours[1])} ({_measured_text(cost)})"
+    timed = f"{_range_text(plan)}, at worst {_hours(MARGIN * plan.hours[1])} ({_measured_text(cost)})"
     yield "time", f"not known: this machine has no GPU; on its CPU {timed}" if plan.foreign else timed
     for need in plan.needs:
         yield "budget", _budget_text(need)
@@ -129,6 +132,14 @@ def _shortage(need: Need, study: StudyConfig) -> str:
     if not study.confirm.enabled:
         return f"in the search stage: {way}"
     way += " or confirm.max_points"
+    if study.budget.reserve_for_confirm:
+        confirming = need.total - need.search
+        kept = f"up to {_amount(need.name, confirming)}, which confirming takes"
+        if need.limit > confirming:
+            return f"the search, to keep {kept} (budget.reserve_for_confirm): {way}"
+        return (
+            f"the search, after its first completed trials, as it is less than {kept}; not all may be confirmed: {way}"
+        )
     if need.limit <= need.search:
         return f"in the search stage, before anything is confirmed on test: {way}"
     return f"in the confirm stage, if it takes all {study.confirm.max_points} points: {way}"
