@@ -225,6 +225,7 @@ def read_belief(folder: Path) -> dict[str, Any] | None:
 
 
 # --- manifest.json ---
+EARLY = "search_ended_early"  # of a session: why, and the budget then
 MANIFEST_FIELDS = {
     "schema": WHOLE,
     "study": TEXT,
@@ -261,6 +262,7 @@ MANIFEST_FIELDS = {
                 "storage": TEXT,
                 "damage": shapes.Each(TEXT),
                 "retry": shapes.shape({"which": TEXT, "trials": WHOLE}),
+                EARLY: shapes.shape({"reason": TEXT, "budget": shapes.shape({})}),
             },
         )
     ),
