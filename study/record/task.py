@@ -37,6 +37,11 @@ class Task:
     repeat_until: int | None = None
     """The epoch to stop at: the trial only makes reports again that were lost. None: it is trained to its end."""
 
+    @property
+    def name(self) -> str:
+        """`search-0007: kmclr k=400 t=0.2 seed=0`, for people; unique in a study."""
+        return f"{self.trial_id}: {self.label} seed={self.seed}"
+
     def config(self) -> dict[str, Any]:
         """Plain dict for Tune; `from_config` is its inverse."""
         fields = asdict(self)

@@ -1,8 +1,9 @@
 """What Ray's dashboard shows of a study: one named actor per running trial, and the study's own gauges.
 
-Trials share processes (`reuse_actors`), and Ray fixes an actor's name when its process starts, so the processes
-themselves cannot carry the trials' names. So a running trial also gets a name plate: an actor without resources, named
-after it, that answers `status()`; and gets it once it has run for a while, so that short trials do not pay for it.
+Trials share processes (`reuse_actors`), and Ray fixes an actor's name when its process starts, so the actors
+themselves cannot carry the trials' names (the processes' titles do: `study.tune.durable`). So a running trial also
+gets a name plate: an actor without resources, named after it, that answers `status()`; and gets it once it has run for
+a while, so that short trials do not pay for it.
 """
 
 from __future__ import annotations
@@ -36,11 +37,6 @@ def gauges_of(objectives: Mapping[str, str]) -> dict[str, str]:
         IMAGES_PER_S: "Training throughput of the last report, images per second and trial",
         EPOCHS_DONE: "Epochs on record, all stages",
     }
-
-
-def actor_name(task: Task) -> str:
-    """`search-0007: kmclr k=400 t=0.2 seed=0`, unique in a study."""
-    return f"{task.trial_id}: {task.label} seed={task.seed}"
 
 
 class NamePlate:
@@ -85,9 +81,8 @@ class NamePlates:
         """Give the trials that have run for a while their name plates."""
         for trial_id, (began, task) in self.began.items():
             if trial_id not in self.actors and time.monotonic() - began >= self.after_s:
-                name = actor_name(task)
-                named = self.kind.options(name=name, namespace=NAMESPACE)
-                self.actors[trial_id] = named.remote(name, self.lines.get(trial_id, {}))
+                named = self.kind.options(name=task.name, namespace=NAMESPACE)
+                self.actors[trial_id] = named.remote(task.name, self.lines.get(trial_id, {}))
 
     def paused(self, task: Task, epoch: int) -> None:
         self._take_down(task)

@@ -18,6 +18,7 @@ from ray.exceptions import OutOfMemoryError, RayActorError
 
 from study import disk_and_storage, schema
 from study.record import checkpoints
+from study.record.task import from_config
 from study.tune import ray_internals
 from trainables.failures import Diverged, TimedOut, is_out_of_memory
 
@@ -94,11 +95,22 @@ class Durable(Trainable):
 
     def _begin_task(self, config: dict[str, Any], build: Callable[[dict[str, Any]], object]) -> None:
         self._task = config
+        self._show()
         self._since = time.monotonic()
         self._failure = None
         with self._failures_noted():
             self._build(build)
             self._fall_back(self._earlier())
+
+    def _show(self) -> None:
+        """`ps` and the dashboard's page of the node show which trial the process runs; Ray takes the title back after
+        each call."""
+        if "trial_id" in self._task:
+            ray_internals.set_title(f"ray::{type(self).__name__} {from_config(self._task).name}")
+
+    def __repr__(self) -> str:
+        """What Ray shows of the actor for good, asked for once: of a process of many trials it is none of them."""
+        return "one trial after another" if self._task.get("reused") else super().__repr__()
 
     def _build(self, build: Callable[[dict[str, Any]], object]) -> None:
         self._building = True
@@ -140,6 +152,7 @@ class Durable(Trainable):
 
     def step(self) -> dict[str, Any]:
         """The trainable's result, and the seconds since this process began to set the trial up."""
+        self._show()
         if self._failure is None:
             with self._failures_noted():
                 result = super().step()
@@ -152,6 +165,7 @@ class Durable(Trainable):
 
         One that cannot be uploaded does neither: the trial goes on, and its next checkpoint makes up for it.
         """
+        self._show()
         index = ray_internals.checkpoint_index(self)
         if self._failure is None:
             try:

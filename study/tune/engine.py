@@ -57,7 +57,7 @@ def run_stage(
         warnings.simplefilter("ignore")
         tuner = tune.Tuner(
             tune.with_resources(durable(trainable), session.group),
-            param_space={"threads": session.share.threads},
+            param_space={"threads": session.share.threads, "reused": resources.reuse_actors},
             tune_config=tune.TuneConfig(
                 search_alg=feed,
                 scheduler=scheduler,

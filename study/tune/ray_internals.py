@@ -44,9 +44,9 @@ AGENT_PORTS = {
 }
 """Parameters of `start_raylet`, and where Ray keeps the name of the file that holds each."""
 NAMES = (
-    (_raylet, ("persist_port", *AGENT_PORTS.values())),
+    (_raylet, ("setproctitle", "persist_port", *AGENT_PORTS.values())),
     (services, ("get_node", "start_raylet")),
-    (worker, ("print_to_stdstream", "_global_node")),
+    (worker, ("print_to_stdstream", "_global_node", "global_worker", "WORKER_MODE")),
     (ray_constants, ("ENABLE_RAY_CLUSTER",)),
     (node.Node, ("is_head", "live_processes", "get_session_dir_path", "raylet_socket_name", "gcs_address")),
     (state, ("actors",)),
@@ -267,6 +267,12 @@ def error_files(trial: Any) -> tuple[Path | None, Path | None]:
 # --- a class Trainable, in its process ---
 PICKLED = trainable_module._DICT_CHECKPOINT_FILE_NAME
 """A file that Tune unpickles, and so runs, if it lies in a checkpoint; no trial of ours writes one."""
+
+
+def set_title(title: str) -> None:
+    """Title of this process until the method that Ray calls returns; of a process that is no worker of Ray's none."""
+    if worker.global_worker.mode == worker.WORKER_MODE:
+        _raylet.setproctitle(title)
 
 
 def no_checkpoint() -> Any:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 
 from study import schema
@@ -92,6 +93,16 @@ def test_everything_listens_on_this_machine_alone(running) -> None:
 
 def test_trials_are_named_actors(running) -> None:
     assert until(lambda: named_actors(running[0]).get(NAME) == "ALIVE")
+
+
+def test_the_process_of_a_trial_carries_its_name(running) -> None:
+    """What `ps` shows, and the dashboard's page of the node."""
+
+    def titles() -> list[str]:
+        return [process.cmdline()[0] for process in psutil.Process(running[1]).children(recursive=True)
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE and process.cmdline()]  # fmt: skip
+
+    assert until(lambda: f"ray::FakeTrial {NAME}" in titles()), titles()
 
 
 def test_gauges_are_exported(running) -> None:

@@ -38,6 +38,18 @@ def test_durable_keeps_the_name_and_runs(make_trial) -> None:
     assert repr(trial) == "kmclr k=50"
 
 
+def test_the_title_of_a_reused_process_follows_its_trials(make_trial, monkeypatch) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr(ray_internals, "set_title", titles.append)
+    trial = make_trial(reused=True)
+    trial.step()
+    trial.reset_config({**task(1).config(), "reused": True})
+    trial.step()
+    first, second = (f"ray::FakeTrial {task(number).name}" for number in (0, 1))
+    assert [title for title, before in zip(titles, [None, *titles], strict=False) if title != before] == [first, second]
+    assert repr(trial) == "one trial after another"  # Ray asks once: no trial's name may stay behind
+
+
 @pytest.mark.parametrize(
     ("kind", "status", "error"),
     [
