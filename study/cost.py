@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from study.record import machine
-from study.search.scheduling import PAUSING, decision_epochs, make_rungs
+from study.search.scheduling import decision_epochs, make_rungs
 from study.settings import space
-from study.settings.config import StudyConfig
+from study.settings.config import PAUSING, StudyConfig
 from study.settings.loading import Loaded
 from trainables import failures
 from trainables.vocabulary.errors import UserError

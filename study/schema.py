@@ -257,6 +257,7 @@ MANIFEST_FIELDS = {
                 "storage": TEXT,
                 "damage": shapes.Each(TEXT),
                 "retry": shapes.shape({"which": TEXT, "trials": WHOLE}),
+                "changed": shapes.Each(TEXT),
             },
         )
     ),

@@ -14,8 +14,8 @@ from study.record.checkpoints import Checkpoints
 from study.record.journal import Journal
 from study.record.recorder import Recorder
 from study.record.task import Task
-from study.search.scheduling import PAUSING, Rungs
-from study.settings.config import StudyConfig
+from study.search.scheduling import Rungs
+from study.settings.config import PAUSING, StudyConfig
 from trainables.reported import epochs_in_words
 
 REPAIR = "repair"
@@ -158,7 +158,10 @@ class Training:
     def _confirm_tasks(self) -> list[Task]:
         from study.search import stages
 
-        ends = self.journal.final_ends(schema.SEARCH)
+        ends = [
+            {**end, "baseline": end["baseline"] or stages.is_baseline(self.study, end["params"])}
+            for end in self.journal.final_ends(schema.SEARCH)
+        ]
         numbers = stages.being_confirmed((*self.journal.reports, *self.journal.ends.values()))
         begun = set(map(stages.point_of, numbers))
         expected = self._expected() if self.study.confirm.choose == "model" else None

@@ -55,7 +55,9 @@ def _session(session: Mapping[str, Any], *, first: bool, results: Results) -> st
     if damage := session.get("damage"):
         inside = [line for line in damage if not line.endswith(" is kept here")]
         repaired = f"; damaged records were made again ({wording.shorten('; '.join(map(_file_and_rest, inside)))})"
-    return f"{began}{repaired}; {end}."
+    changed = session.get("changed")
+    changes = f", with {'; '.join(map(wording.shorten, changed))}" if changed else ""
+    return f"{began}{changes}{repaired}; {end}."
 
 
 def _file_and_rest(line: str) -> str:

@@ -16,9 +16,9 @@ from study import schema
 from study.search.front.propose import draw_seed
 from study.search.front.question import known_of, question_of
 from study.search.front.sampler import FrontSampler, Reports
-from study.search.scheduling import PAUSING, decision_epochs
+from study.search.scheduling import decision_epochs
 from study.settings import space
-from study.settings.config import StudyConfig
+from study.settings.config import PAUSING, StudyConfig
 from trainables.settings import own_code
 from trainables.vocabulary.parts import SAMPLER, SAMPLERS
 

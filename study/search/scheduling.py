@@ -20,10 +20,8 @@ from typing import Any
 import numpy as np
 
 from study.search import pareto
+from study.settings.config import PAUSING
 from trainables import dominance
-
-PAUSING = "promote"
-"""The scheduler whose trials pause at rungs (`study.search.turns`)."""
 
 
 def rung_epochs(grace_period: int, max_epochs: int, reduction_factor: int) -> tuple[int, ...]:

@@ -43,6 +43,10 @@ class RangeSpec(Section):
         return self
 
 
+PAUSING = "promote"
+"""The scheduler whose trials pause at rungs (`study.search.turns`)."""
+
+
 def _kind_of_spec(value: Any) -> str:
     return "choices" if isinstance(value, list | tuple) else "range"
 
