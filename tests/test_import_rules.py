@@ -31,6 +31,7 @@ GROUND = (
     "reported",
     "places",
     "dominance",
+    "intervals",
 )
 """Words, failures, files, numbers and fronts, without torch; `study.schema` hands them on to `analysis`."""
 BY_NAME = ("trainables.settings.own_code",)
@@ -43,6 +44,7 @@ ORDER = {
         "maths",
         "settings",
         "devices",
+        "clocks",
         "checkpoint",
         "data",
         "augment",
@@ -51,10 +53,12 @@ ORDER = {
         "evaluation",
         "trial",
         "progress",
+        "timings",
         "estimate",
         "tune_adapter",
         "pretrain",
         "linear_eval",
+        "export",
     ),
     "study": (
         "schema",
