@@ -20,8 +20,13 @@ from typing import Any
 import numpy as np
 
 from study.search import pareto
-from study.settings.config import PAUSING
+from study.settings.config import PAUSING, is_pausing
 from trainables import dominance
+
+
+def pauses(scheduler: Any) -> bool:
+    """Whether trials pause under a `study.settings.config.SchedulerConfig`."""
+    return is_pausing(scheduler.name)
 
 
 def rung_epochs(grace_period: int, max_epochs: int, reduction_factor: int) -> tuple[int, ...]:

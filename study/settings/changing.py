@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from study.settings.config import PAUSING, StudyConfig
+from study.settings.config import StudyConfig, is_pausing
 from study.settings.space import PARAMETERS, methods_of
 from trainables.settings.changes import NOT_SET, Change
+from trainables.vocabulary.parts import SCHEDULERS
 
 MAY_CHANGE = {
     "space": "ranges wider or narrower, choices more or fewer; parameters, where no old trial could have had them",
@@ -88,10 +89,15 @@ def _space(change: Change, before: Mapping[str, Any], study: StudyConfig) -> str
 
 
 def _scheduler(change: Change, before: Mapping[str, Any], study: StudyConfig) -> str | None:
-    names = {before.get("scheduler", {}).get("name"), study.scheduler.name}
-    if PAUSING not in names or change[0] == "scheduler.max_paused":
+    names = {str(before.get("scheduler", {}).get("name")), study.scheduler.name}
+    if change[0] == "scheduler.max_paused" or not any(map(_may_pause, names)):
         return None
     return "trials that pause at rungs wait where it is on record, and cannot be mixed with others"
+
+
+def _may_pause(scheduler: str) -> bool:
+    """Whether trials pause under it; one of the user's own whose code is not there any more may."""
+    return is_pausing(scheduler) or scheduler not in (*SCHEDULERS.house, *SCHEDULERS.loaded)
 
 
 def _confirm(change: Change, *, confirming: bool) -> str | None:
