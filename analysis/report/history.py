@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from analysis.results.load import Results
-from study.schema import wording
+from study.schema import EARLY, wording
 
 MOST_TOLD = 12
 """Sessions that are told one by one."""
@@ -57,7 +57,8 @@ def _session(session: Mapping[str, Any], *, first: bool, results: Results) -> st
         repaired = f"; damaged records were made again ({wording.shorten('; '.join(map(_file_and_rest, inside)))})"
     changed = session.get("changed")
     changes = f", with {'; '.join(map(wording.shorten, changed))}" if changed else ""
-    return f"{began}{changes}{repaired}; {end}."
+    early = f"; {session[EARLY]['reason']}" if EARLY in session and session[EARLY]["reason"] != reason else ""
+    return f"{began}{changes}{repaired}{early}; {end}."
 
 
 def _file_and_rest(line: str) -> str:
