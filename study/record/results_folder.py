@@ -57,7 +57,7 @@ def reopen(
     """The manifest of a study to go on with, and how the study differs from the folder's.
 
     Raises UserError if it differs so that its trials are none of it any more, or if its data have changed. Writes
-    nothing: `study.yaml` has to follow the manifest that notes the changes.
+    nothing, as `study.yaml` has to follow the manifest that notes the changes.
     """
     changes = manifest.check_changes(folder, study, source, confirming=_confirming(folder))
     record = schema.read_manifest(folder)
