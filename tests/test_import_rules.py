@@ -67,6 +67,7 @@ ORDER = {
         "tune",
         "cost",
         "plan",
+        "new",
         "training",
         "runner",
         "launch",

@@ -1,0 +1,155 @@
+"""`run_study.py --new FILE --data FOLDER`: look, time, choose, write."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from study import cost
+from study.new import choose, look, text
+from study.new.choice import Choice, Seen, study_sections
+from study.schema import UserError, files, wording
+from study.settings import checks
+from study.settings.config import StudyConfig
+from study.tune import environment, session
+from trainables.data.dataset import check_test, load_dataset
+from trainables.settings import edge
+
+Say = Callable[[str], None]
+
+
+def create(asked: Namespace) -> int:
+    """Write the file that was asked for; the exit code. Raises UserError, and then nothing is written."""
+    path = files.user_path(asked.new, "--new")
+    _refuse_target(path)
+    say: Say = (lambda line: None) if asked.quiet else (lambda line: print(line, flush=True))
+    environment.set_variables(local=True)
+    device = _device(asked.device or "auto", path)
+    seen = look.look(asked.data)
+    say(f"Found {text.seen_line(seen)}. Timing some steps on them ...")
+    choice = fitted(seen, asked.minutes, device, one_run=asked.run)
+    _read_all(choice, path, say)
+    written = {} if asked.device is None else {"device": asked.device}
+    content = (text.run_text if asked.run else text.study_text)(choice, path, written)
+    _write(path, content)
+    say("\n".join(_last_words(choice, path, asked)))
+    return 0
+
+
+def fitted(seen: Seen, minutes: float, device: str, *, one_run: bool) -> Choice:
+    """What fits on this machine: as busy as it is now or, if nothing does, idle.
+
+    Raises UserError, with the time that would do, if nothing does then either.
+    """
+    picked = choose.choose_run if one_run else choose.choose
+    speeds: dict[tuple[int, int], choose.Speed] = {}
+
+    def speed_of(choice: Choice) -> choose.Speed:
+        key = choice.network.image_size, choice.train
+        if key not in speeds:
+            speeds[key] = measured(choice, device, one_run=one_run)
+        return speeds[key]
+
+    least = 1
+    for idle in (False, True):
+        best: Choice | None = None
+        for network in choose.networks(seen, on_gpu=device == "cuda"):
+            speed = speed_of(choose.draft(seen, network)).seen_as(idle)
+            found = picked(seen, minutes, network, speed)
+            if found is not None and 2 * found.train < speed.images:  # an epoch of far fewer images, timed itself
+                speed = speed_of(found).seen_as(idle)
+                found = picked(seen, minutes, network, speed)
+            if found is not None and (best is None or found.train > best.train):
+                best = found
+            if best is not None and best.train >= min(choose.SOME_IMAGES, speed.images):
+                return best
+            least = choose.least_minutes(seen, network, speed)
+        if best is not None:
+            return best
+    raise UserError(
+        f"--minutes {minutes:g}: the least study of these images takes about {least} minutes on this machine; "
+        f"give --minutes {least}"
+    )
+
+
+def measured(choice: Choice, device: str, *, one_run: bool) -> choose.Speed:
+    """An epoch of the choice on this machine, timed."""
+    from trainables.estimate import Sizes
+
+    study = _study(study_sections(choice), device, "--new")
+    channels = 1 if choice.seen.grey else 3
+    size = choice.network.image_size
+    found = cost.measure(study, Sizes(channels, size, choice.seen.classes, choice.train, choice.validation))
+    at_once = 1 if one_run else _at_once(study, on_gpu=device == "cuda")
+    return choose.Speed(choice.train, found.epoch_s, at_once=at_once)
+
+
+def _at_once(study: StudyConfig, on_gpu: bool) -> int:
+    cores, gpus = os.cpu_count() or 1, cost.gpu_count() if on_gpu else 0
+    return session.share(study.resources, cores=cores, gpus=gpus, on_gpu=on_gpu).concurrent
+
+
+def _study(sections: Mapping[str, Any], device: str, source: str) -> StudyConfig:
+    study = edge.validate(StudyConfig, {"name": "new", "device": device, **sections}, source)
+    checks.check(study, source)
+    return study
+
+
+def _device(wanted: str, path: Path) -> str:
+    """`cpu` or `cuda`. Raises UserError for a device that is none, or is not here."""
+    from trainables.devices import pick_device
+
+    _study({"space": {"k": [1, 2]}}, wanted, str(path))
+    return str(pick_device(wanted).type)
+
+
+def _read_all(choice: Choice, path: Path, say: Say) -> None:
+    """Decode all images, which the study then finds ready; what is wrong with one of them is known now."""
+    data = _study(study_sections(choice), "cpu", str(path)).data
+    for line in load_dataset(data, say).notes:
+        say(f"data: {line}")
+    check_test(data, say)
+
+
+def _refuse_target(path: Path) -> None:
+    if os.path.lexists(path):
+        raise UserError(f"--new {_shown(path)}: is there already, and is not overwritten; give another name")
+    if path.suffix not in (".yaml", ".yml"):
+        raise UserError(f"--new {_shown(path)}: the name of a study's file ends in .yaml")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"--new {_shown(path)}: no folder {_shown(path.absolute().parent)}")
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(content)
+    except OSError as error:
+        raise UserError(f"--new {_shown(path)}: cannot be written ({error.strerror or error})") from error
+
+
+def _last_words(choice: Choice, path: Path, asked: Namespace) -> list[str]:
+    """What was written, and the two commands to go on with."""
+    takes = f"about {wording.seconds_in_words(choice.seconds)} on this machine"
+    if choice.crowding > 1:
+        takes += f" if nothing else runs ({choice.crowding:.0f} times as long as busy as it is now)"
+    images = "all images" if choice.train_limit is None else f"{choice.train:,} of {choice.seen.images:,} images"
+    if asked.run:
+        said = f"one run of {choice.epochs} epochs on {images}"
+        ways = text.run_commands(path)
+    else:
+        said = (
+            f"{choice.trials} trials of up to {choice.epochs} epochs on {images}; {choice.points} points and "
+            f"{choose.BASELINES} baselines confirmed with {choice.seeds} seeds each"
+        )
+        ways = text.study_commands(path)
+    begin = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else "" if sys.argv[0].startswith("/") else "python "
+    return [f"Written: {_shown(path)}: {said}; {takes}.", "Go on with:", *(f"  {begin}{way}" for way in ways)]
+
+
+def _shown(path: Path) -> str:
+    return wording.shorten(wording.printable(str(path)))
