@@ -15,6 +15,7 @@ EXAMPLES = """examples:
   python -m analysis results/a results/b --out comparison  several studies together
   python -m analysis results/k_sweep --x epoch_s           fronts against time instead of the study's own costs
   python -m analysis results/k_sweep --watch 60            redraw every minute until the study has ended
+  python -m analysis results/k_sweep --health              what is well and what is not, in words; nothing is drawn
 """
 
 
@@ -35,6 +36,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--images", default="all", metavar="WHICH", help="all (default), main or none")
     made.add_argument(
         "--watch", type=float, metavar="SECONDS", help="redraw so often while a study runs, and once after its end"
+    )
+    made.add_argument(
+        "--health", action="store_true", help="say in words what is well with these studies and what to run next"
     )
     return made
 
@@ -61,6 +65,10 @@ def draw(given: argparse.Namespace) -> int:
     places.settle()
     from analysis.report.make import make_report
 
+    if given.health and given.watch is not None:
+        raise UserError("--health tells how it is now: leave --watch out")
+    if given.health:
+        return tell_health(given)
     if given.watch is not None and not 0 < given.watch < float("inf"):
         raise UserError(f"--watch: expected seconds above 0, got {given.watch:g}")
     while True:
@@ -70,6 +78,19 @@ def draw(given: argparse.Namespace) -> int:
         if not goes_on:
             return exit_codes.DONE
         time.sleep(given.watch)
+
+
+def tell_health(given: argparse.Namespace) -> int:
+    """What `analysis.report.health` says of each study, on standard output. The exit code."""
+    from analysis.report import health
+    from analysis.report.make import load_with_notes
+    from analysis.results.front import against
+    from study.schema import exit_codes, files
+
+    places = [files.user_path(folder, "RESULTS") for folder in given.results]
+    results = [against(load_with_notes(place, lambda note: print(note, file=sys.stderr)), given.x) for place in places]
+    print("\n\n".join(map(health.text, results)), flush=True)
+    return exit_codes.DONE
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
-import bisect
 import math
 import os
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from study.record import machine
-from study.search.scheduling import PAUSING, decision_epochs, make_rungs
+from study.search.expected_epochs import expected_epochs
+from study.search.scheduling import decision_epochs
 from study.settings import space
 from study.settings.config import StudyConfig
 from study.settings.loading import Loaded
 from trainables import failures
 from trainables.vocabulary.errors import UserError
 
-REPEATS = 50
-REPLAYED = 5000
-"""Trials of a search whose scheduler is played through; those beyond end, on average, as the later half of these."""
 START_S = 20.0
 """Once a study: starting Ray and loading PyTorch in the trial processes, and making the report."""
 MOST_BASELINES = 20
 """Whose memory is looked at."""
 TRIAL_S = 0.5
 """Starting a trial in a reused process, and ending it."""
+MARGIN = 1.2
+"""Times as long, or as short, as the expected time of a study may turn out with the machine as it was looked at."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run of a study costs on this machine, from a short timed probe; seconds and bytes."""
+    """What one run of a study costs on this machine; seconds of wall time while as many run as will, and bytes.
+
+    The mean over the study's methods, each at a middling point.
+    """
 
     epoch_s: float
     memory_bytes: int
     checkpoint_bytes: int
     load: float | None = None
     """Processes that wanted a core in the minute before the probe; None where the system does not say."""
+    idle_epoch_s: float | None = None
+    """An epoch if nothing else ran on this machine; None: as `epoch_s`."""
+    test_s: float = 0.0
+    """The offline evaluation that ends a trial of the confirm stage."""
+    epochs: int = 0
+    """Epochs of earlier runs on this machine that this rests on; 0: timed now."""
+    partly: bool = False
+    """Whether that is so for some methods alone."""
+
+    @property
+    def crowding(self) -> float:
+        """Times as long as on an idle machine."""
+        return 1.0 if self.idle_epoch_s is None else self.epoch_s / self.idle_epoch_s
+
+    def idle(self) -> Cost:
+        """The same if nothing else ran on this machine."""
+        shorter = 1 / self.crowding
+        return replace(self, epoch_s=shorter * self.epoch_s, test_s=shorter * self.test_s, idle_epoch_s=None)
 
 
 @dataclass(frozen=True)
@@ -79,32 +96,44 @@ class Plan:
 
     @property
     def hours(self) -> tuple[float, float]:
-        """Wall hours of both stages as expected, and at worst, if nobody is stopped."""
-        trials = self.loaded.study.search.trials + self.confirm_trials
+        """Wall hours of both stages as expected, and at worst, if nobody is stopped; as crowded as it is now."""
+        trials = self.loaded.study.search.trials
         expected, worst = (
-            self.hours_of(epochs + self.confirm_epochs, trials) for epochs in (self.expected_epochs, self.worst_epochs)
+            self.hours_of(epochs, trials, self.confirm_trials) for epochs in (self.expected_epochs, self.worst_epochs)
         )
         return expected, worst
+
+    @property
+    def hours_range(self) -> tuple[float, float]:
+        """Between which the wall hours are expected to lie: on an idle machine, and on one as crowded as it is now."""
+        idle = replace(self, cost=self.cost.idle())
+        return idle.hours[0] / MARGIN, self.hours[0] * MARGIN
 
     @property
     def needs(self) -> list[Need]:
         """Of each budget that is set and that this study uses up: what it is expected to take, from its start."""
         limits, trials = self.loaded.study.budget, self.loaded.study.search.trials
-        searched, all_epochs = self.expected_epochs, self.expected_epochs + self.confirm_epochs
-        stages = ((searched, trials), (all_epochs, trials + self.confirm_trials))
+        stages = ((self.expected_epochs, trials, 0), (self.expected_epochs, trials, self.confirm_trials))
         taken = {
             "wall_clock_h": [self.hours_of(*stage) for stage in stages],
-            "epochs": [float(epochs) for epochs, _ in stages],
-            "gpu_hours": [self.gpus_per_trial * held_hours(*stage, self.cost.epoch_s) for stage in stages],
+            "epochs": [float(self.expected_epochs), float(self.expected_epochs + self.confirm_epochs)],
+            "gpu_hours": [self.gpus_per_trial * self.held_hours_of(*stage) for stage in stages],
         }
         if self.foreign:
             taken["wall_clock_h"] = taken["gpu_hours"] = [math.inf, math.inf]
         set_here = {name: limit for name in taken if (limit := getattr(limits, name)) is not None}
         return [Need(name, limit, *taken[name]) for name, limit in set_here.items() if taken[name][1]]
 
-    def hours_of(self, epochs: float, trials: int) -> float:
-        """Wall hours for so many epochs in so many trials."""
-        return wall_hours(epochs, trials, self.cost.epoch_s, self.concurrent)
+    def hours_of(self, searched: float, trials: int, confirmed: int) -> float:
+        """Wall hours for so many epochs in so many trials of the search, and for so many trials of the confirm stage,
+        `concurrent` at once, start and report included."""
+        return START_S * self.cost.crowding / 3600 + self.held_hours_of(searched, trials, confirmed) / self.concurrent
+
+    def held_hours_of(self, searched: float, trials: int, confirmed: int) -> float:
+        """Hours that these trials run, summed over the trials."""
+        epochs = searched + (self.confirm_epochs * confirmed / self.confirm_trials if confirmed else 0)
+        begun = (trials + confirmed) * TRIAL_S * self.cost.crowding
+        return (epochs * self.cost.epoch_s + begun + confirmed * self.cost.test_s) / 3600
 
     @property
     def data_bytes(self) -> int:
@@ -148,17 +177,50 @@ def data_sizes(study: StudyConfig) -> Any:
     return Sizes(channels, data.image_size or image_size, classes, train, held_out)
 
 
-def measure(study: StudyConfig, sizes: Any, on_cpu: bool = False) -> Cost:
-    """Time a few training steps of a middling point on this machine (a few seconds); on_cpu: whatever its device."""
-    from trainables.estimate import estimate
+def measure(study: StudyConfig, sizes: Any, share: Any = None, on_cpu: bool = False) -> Cost:
+    """Time each method's middling point on this machine (a few seconds), with `share` of it (default: the study's).
 
-    method = "kmclr" if "kmclr" in space.methods_of(study) else space.methods_of(study)[0]
+    on_cpu: whatever the study's device. Raises UserError where a trial does not fit in memory.
+    """
+    from trainables.clocks import Clocks
+
+    share = share or _share(study, None)
+    load = Clocks().load()
+    found = [_estimate(study, method, sizes, share, on_cpu) for method in space.methods_of(study)]
+    epochs = [one.epochs for one in found]
+    return Cost(
+        epoch_s=statistics.fmean(one.epoch_s for one in found),
+        memory_bytes=max(one.peak_memory_bytes for one in found),
+        checkpoint_bytes=max(one.checkpoint_bytes for one in found),
+        load=load,
+        idle_epoch_s=statistics.fmean(one.idle_epoch_s for one in found),
+        test_s=statistics.fmean(one.test_s for one in found),
+        epochs=sum(epochs),
+        partly=0 in epochs and any(epochs),
+    )
+
+
+def _estimate(study: StudyConfig, method: str, sizes: Any, share: Any, on_cpu: bool) -> Any:
+    """Of one method's middling point."""
+    from trainables import estimate
+
     run = space.to_run(study, space.complete_point(study, {"method": method}), seed=0)
     if on_cpu:
         run = run.model_copy(update={"train": run.train.model_copy(update={"compile": "none"})})
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    test = None
+    if study.confirm.enabled:
+        test = estimate.Test(_test_images(study, sizes), study.confirm.linear_epochs)
     try:
-        found = estimate(run, sizes, device="cpu" if on_cpu else None)
+        return estimate.estimate(
+            run,
+            sizes,
+            device="cpu" if on_cpu else None,
+            threads=1 if on_cpu else share.threads,
+            at_once=1 if on_cpu else share.concurrent,
+            gpu_share=share.gpu or 1.0,
+            test=test,
+            budget_s=estimate.BUDGET_S / len(space.methods_of(study)),
+        )
     except Exception as error:
         if not failures.is_out_of_memory(error):
             raise
@@ -166,7 +228,13 @@ def measure(study: StudyConfig, sizes: Any, on_cpu: bool = False) -> Cost:
             f"a trial ({space.label({'method': method})}) does not fit in the memory of this machine "
             f"({' '.join(str(error).split())[:200]}); lower train.batch_size, heads.*, support.k or support.queue_size"
         ) from None
-    return Cost(found.epoch_s, found.peak_memory_bytes, found.checkpoint_bytes, load)
+
+
+def _test_images(study: StudyConfig, sizes: Any) -> int:
+    from trainables.data.sources import source_of
+
+    counts = getattr(sizes, "sizes", None)
+    return int((counts.get("test") if counts else source_of(study.data).count("test")) or 0)
 
 
 def too_large(study: StudyConfig, sizes: Any, on_gpu: bool) -> tuple[str, ...]:
@@ -233,7 +301,7 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | Non
         expected_epochs=expected_epochs(study),
         confirm_trials=confirm_trials,
         confirm_epochs=confirm_trials * (study.confirm.epochs or study.train.epochs),
-        cost=measure(study, sizes, foreign),
+        cost=measure(study, sizes, None if address else share, foreign),
         sizes=sizes,
         foreign=foreign,
         gpus_per_trial=share.gpu,
@@ -244,57 +312,3 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | Non
 def gpu_count() -> int:
     """Of this machine; 1 where the driver does not say."""
     return max(1, len(machine.gpus()))
-
-
-# --- epochs and hours ---
-
-
-def expected_epochs(study: StudyConfig) -> int:
-    """Epochs of the search stage, on average over orders of arrival, if a trial's rank is the same at every rung.
-
-    Where trials pause: the first rung of each and as many epochs again, and all of the baselines.
-    The first trials to reach a rung are ranked among few, so more of them go on than the nominal 1/eta. Wandering ranks
-    change who goes on, hardly how many; so does a second objective.
-    """
-    trials, full = study.search.trials, study.train.epochs
-    if study.scheduler.name == PAUSING:
-        first = study.scheduler.grace_period  # about as much again goes to those that go on
-        return min(trials * full, 2 * trials * first + len(space.baseline_points(study)) * (full - first))
-    rungs = make_rungs(study.scheduler, study.objectives, full)
-    if rungs is None:
-        return trials * full
-    generator, played = np.random.default_rng(0), min(trials, REPLAYED)
-    each = [[rungs.epochs[number % rungs.brackets :], number % rungs.brackets] for number in range(played)]
-    repeats = max(4, min(REPEATS, 4 * REPLAYED // played))
-    replays = [_replay(generator.random(played).tolist(), each, full, rungs.reduction_factor) for _ in range(repeats)]
-    total = statistics.mean(map(sum, replays))
-    if trials > played:
-        total += (trials - played) * statistics.mean(statistics.mean(ends[played // 2 :]) for ends in replays)
-    return round(total)
-
-
-def _replay(qualities: Sequence[float], each: Sequence[Sequence[Any]], full: int, eta: int) -> list[int]:
-    """Epochs of each of the trials, which arrive in turn; `each`: the rungs that a trial meets, and its bracket."""
-    reached: dict[tuple[int, int], list[float]] = {}
-    ends = []
-    for quality, (rungs, bracket) in zip(qualities, each, strict=True):
-        ended = full
-        for epoch in rungs:
-            costs = reached.setdefault((bracket, epoch), [])
-            rank = bisect.bisect_left(costs, -quality)
-            costs.insert(rank, -quality)
-            if rank >= math.ceil(len(costs) / eta):
-                ended = epoch
-                break
-        ends.append(ended)
-    return ends
-
-
-def wall_hours(epochs: float, trials: int, epoch_s: float, concurrent: int) -> float:
-    """Hours for so many epochs in so many trials, `concurrent` at once, start and report included."""
-    return START_S / 3600 + held_hours(epochs, trials, epoch_s) / concurrent
-
-
-def held_hours(epochs: float, trials: int, epoch_s: float) -> float:
-    """Hours that trials run for so many epochs, summed over the trials."""
-    return (epochs * epoch_s + trials * TRIAL_S) / 3600

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from study.cost import Need, Plan, make_plan
+from study.cost import Cost, Need, Plan, make_plan
 from study.search.scheduling import PAUSING
 from study.settings import space
 from study.settings.config import RangeSpec, StudyConfig
@@ -54,7 +54,6 @@ def render(plan: Plan, console: Console) -> None:
 
 def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     study, cost = plan.loaded.study, plan.cost
-    low, high = (_hours(h) for h in plan.hours)
     shown = ", ".join(map(str, plan.rungs)) or "none"
     yield "data", "\n".join(_data_lines(study, plan.sizes))
     yield "arms", ", ".join(map(str, space.methods_of(study)))
@@ -71,10 +70,8 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     searched = f"search about {plan.expected_epochs} (at worst {plan.worst_epochs})"
     yield "epochs", f"{searched}, confirm up to {plan.confirm_epochs}"
     yield "device", f"{plan.device}, {plan.concurrent} trials at once"
-    epoch = value_in_words(cost.epoch_s, OBJECTIVES["epoch_s"])
-    busy = "" if cost.load is None else f", load {cost.load:.1f} on {os.cpu_count()} cores"
-    timed = f"about {low}, at worst {high} ({epoch} an epoch, timed now on this machine{busy}"
-    yield "time", f"not known: this machine has no GPU; on its CPU {timed})" if plan.foreign else f"{timed})"
+    timed = f"{_range_text(plan)}, at worst {_hours(plan.hours[1])} ({_measured_text(cost)})"
+    yield "time", f"not known: this machine has no GPU; on its CPU {timed}" if plan.foreign else timed
     for need in plan.needs:
         yield "budget", _budget_text(need)
         if need.total < math.inf and need.limit < need.total:
@@ -84,6 +81,24 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
         yield "does not fit", f"{line}; such a trial ends out_of_memory"
     yield "disk", f"about {bytes_in_words(plan.disk_bytes)} at most"
     yield "results", str(plan.folder)
+
+
+def _range_text(plan: Plan) -> str:
+    """Hours that are expected, from those of an idle machine to those of one as crowded as it is now."""
+    low, high = map(_hours, plan.hours_range)
+    return f"about {low}" if low == high else f"{low} to {high}"
+
+
+def _measured_text(cost: Cost) -> str:
+    """What an epoch takes, and how that is known."""
+    objective = OBJECTIVES["epoch_s"]
+    idle, now = (value_in_words(value, objective) for value in (cost.idle().epoch_s, cost.epoch_s))
+    epoch = now if idle == now else f"{idle} idle, {now} now"
+    known = "timed now on this machine"
+    if cost.epochs:
+        known = f"{'partly ' if cost.partly else ''}measured on this machine in {cost.epochs:,} epochs of earlier runs"
+    busy = "" if cost.load is None else f", load {cost.load:.1f} on {os.cpu_count()} cores"
+    return f"{epoch} an epoch, {known}{busy}"
 
 
 def _paused_text(most: int, concurrent: int) -> str:
@@ -195,10 +210,9 @@ def _short(value: Any) -> str:
 def announce_rehearsal(real: Loaded, *, out: Path | str = "results") -> None:
     """Say why the study is not run but rehearsed: what it would take on this machine, which has no GPU."""
     print("No GPU here: timing a few training steps of the real study ...", flush=True)
-    low, high = map(_hours, make_plan(real, out=out).hours)
     print(
-        f"The real study would take {low} to {high} on this machine, so this is its rehearsal, on embedded data "
-        f"(--device cpu runs the real one).",
+        f"The real study would take {_range_text(make_plan(real, out=out))} on this machine, so this is its rehearsal, "
+        f"on embedded data (--device cpu runs the real one).",
         flush=True,
     )
 

@@ -43,6 +43,7 @@ ORDER = {
         "maths",
         "settings",
         "devices",
+        "clocks",
         "checkpoint",
         "data",
         "augment",
@@ -51,6 +52,7 @@ ORDER = {
         "evaluation",
         "trial",
         "progress",
+        "timings",
         "estimate",
         "tune_adapter",
         "pretrain",
@@ -72,7 +74,7 @@ ORDER = {
         "runner",
         "launch",
     ),
-    "analysis": ("text", "results", "figure_data", "figures", "report", "__main__"),
+    "analysis": ("text", "results", "figure_data", "health", "figures", "report", "__main__"),
 }
 """Room -> its folders and the files at its top, in order: each may import its own folder and what stands before it."""
 OTHER_ROOMS = {"trainables": (), "study": ("trainables",), "analysis": ("study.schema",)}

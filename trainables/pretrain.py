@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from trainables import checkpoint, command_line, exit_codes, files, places, shapes
+from trainables import checkpoint, command_line, exit_codes, files, places, shapes, timings
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.failures import Diverged, TimedOut, is_out_of_memory
 from trainables.files import SCHEMA_VERSION, write_atomically
@@ -104,6 +104,9 @@ def epochs(
         if unsaved is not None:
             checkpoint.save_rolling(folder, *unsaved)
         raise
+    finally:
+        if folder is not None:
+            timings.remember(trial)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

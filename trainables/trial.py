@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from trainables import checkpoint, devices
 from trainables.augment.two_views import TwoViews, ViewParams
+from trainables.clocks import Clocks, EpochTimes
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.evaluation.each_epoch import Evaluator
 from trainables.evaluation.probe import OnlineProbe
@@ -45,6 +47,9 @@ class Trial:
         self._build()
         self.epoch = 0
         self.step = 0
+        self.clocks = Clocks()
+        self.times: deque[EpochTimes] = deque(maxlen=50)
+        """Of the newest epochs that were trained here."""
         self.stepped: Callable[[int], None] = lambda steps: None
         """Told after each step how many this epoch has."""
         self._started = time.monotonic()
@@ -100,13 +105,13 @@ class Trial:
         this object; the last checkpoint holds the epoch before.
         """
         assert not self.done
-        started = time.perf_counter()
+        started, begun = time.perf_counter(), self.clocks.now(self.device)
         self.method.train()
         batches = self._batches()
         counts = [len(index_B) for index_B in batches]
         losses = self.train_steps(batches)
         loss = float(torch.stack(losses).double().cpu() @ torch.tensor(counts, dtype=torch.float64)) / sum(counts)
-        devices.synchronise(self.device)
+        trained = self.clocks.now(self.device)
         train_s = time.perf_counter() - started
         if not math.isfinite(loss):
             raise Diverged(
@@ -117,6 +122,8 @@ class Trial:
         self.epoch += 1
         report = {"epoch": self.epoch, "loss": loss} | self.evaluator.evaluate(self.method, self.probe, self.epoch)
         self.method.support.end_epoch(self.epoch)  # after the picture: it shows the prototypes, not their re-seeding
+        evaluated = self.clocks.now(self.device).since(trained) if self.evaluator.due(self.epoch) else None
+        self.times.append(EpochTimes(trained.since(begun), evaluated))
         return report | self._costs(started, train_s) | {k: v for k, v in diagnostics.items() if math.isfinite(v)}
 
     def _batches(self) -> tuple[Tensor, ...]:

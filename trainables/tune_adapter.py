@@ -25,7 +25,7 @@ import torch
 from ray import tune
 from ray.tune.result import SHOULD_CHECKPOINT
 
-from trainables import checkpoint
+from trainables import checkpoint, timings
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.evaluation import offline
 from trainables.failures import TimedOut
@@ -157,8 +157,13 @@ class TrialActor(tune.Trainable):
 
     def _free(self) -> None:
         if self.trial is not None:
+            timings.remember(self.trial, self._gpu_share())
             self.trial.close()
             self.trial = None
+
+    def _gpu_share(self) -> float:
+        wanted = self.trial_resources
+        return float(wanted.required_resources.get("GPU", 1.0)) if wanted is not None else 1.0
 
     def __repr__(self) -> str:
         return getattr(self, "label", "trial")  # Ray's dashboard and log prefix

@@ -16,8 +16,9 @@ from analysis.figures import render
 from analysis.figures.figure import Figure, Skipped
 from analysis.figures.gifs import write_gifs
 from analysis.figures.style import Style, get_style, rehearsal_label
+from analysis.health.checks import findings
 from analysis.report import answer as words
-from analysis.report import believed, history, page, table_formats, tables
+from analysis.report import believed, health, history, page, table_formats, tables
 from analysis.report.page import esc
 from analysis.results import notes
 from analysis.results.front import against
@@ -204,6 +205,7 @@ def _page(
     if skipped:
         items = "".join(f"<li>{esc(s.name)}: {esc(s.reason)}</li>" for s in skipped)
         body.append(f'<p class="note">Figures that these results do not allow:</p><ul class="note">{items}</ul>')
+    body += _health(results)
     body += _methods(results)
     body.append('<h2 id="failed">Failed trials</h2>')
     body += _shown(results, found, ("failed",)) or ["<p>No trial has failed, diverged or been interrupted.</p>"]
@@ -214,7 +216,8 @@ def _head(results: Sequence[Results]) -> str:
     label = rehearsal_label(results)
     banner = f'<p class="banner">{esc(label)}.</p>' if label else ""
     links = (("answer", "Answer"), ("front", "Front"), ("belief", "What the search believed"), ("figures", "Figures"),
-             ("methods", "Methods and settings"), ("reproduce", "Reproduce"), ("failed", "Failed trials"))  # fmt: skip
+             ("health", "Health"), ("methods", "Methods and settings"), ("reproduce", "Reproduce"),
+             ("failed", "Failed trials"))  # fmt: skip
     nav = " ".join(f'<a href="#{target}">{text}</a>' for target, text in links)
     questions = dict.fromkeys(str(r.manifest["question"]) for r in results if r.manifest["question"])
     asked = "".join(f'<p class="question">{esc(q)}</p>' for q in questions)
@@ -246,6 +249,18 @@ def _belief(
     parts += [figures[name] for name in BELIEF if name in figures]
     parts += _shown(results, found, ("moved",))
     return parts if any(parts[1:]) else []
+
+
+def _health(results: Sequence[Results]) -> list[str]:
+    parts = ['<h2 id="health">Health</h2>']
+    for one in results:
+        found = findings(one)
+        parts += [f"<h3>{esc(one.name)}</h3>"] if len(results) > 1 else []
+        parts.append(page.verdicts([(f.title, f.verdict, f.said) for f in found]))
+        ahead = health.run_next(one, found)
+        parts.append(f'<p id="next"><b>Run next.</b> {esc(ahead.why)}</p>')
+        parts += [f"<pre>{esc(ahead.command)}</pre>"] if ahead.command else []
+    return parts
 
 
 def _shown(

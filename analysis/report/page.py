@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,12 @@ table.plain td { vertical-align:top; overflow-wrap:anywhere; } table.plain td:fi
 pre { background:var(--tint); padding:.8em 1em; font-size:.82rem; line-height:1.4; }
 figure { margin:1.8em 0 0; } figure h3 { margin-top:0; } .live { width:100%; } .still { display:none; width:100%; }
 summary { cursor:pointer; }
+.health dt { font-weight:bold; margin-top:1em; } .health dd { margin:.2em 0 0; overflow-wrap:anywhere; }
+.health p { margin:.2em 0; } .health p:not(:first-child) { color:var(--soft); font-size:.9rem; }
+.health code { display:inline-block; }
+.verdict { font-size:.8rem; padding:.1em .6em; border-radius:1em; border:1px solid var(--line); white-space:nowrap; }
+.verdict.fine { color:#006b4f; } .verdict.act { color:#fff; background:var(--warn); border-color:var(--warn); }
+.verdict.watch { color:var(--warn); } .verdict.cannot { color:var(--soft); }
 @media (max-width:600px) { main { padding:14px 12px 40px; } body { font-size:15px; } h1 { font-size:1.4rem; }
   table.plain td:first-child { white-space:normal; } }
 @media print {
@@ -78,6 +85,23 @@ def plain_table(rows: Sequence[tuple[str, object]]) -> str:
     """Two columns of names and values."""
     cells = "".join(f"<tr><td>{esc(name)}</td><td>{esc(value)}</td></tr>" for name, value in rows)
     return f'<table class="plain"><tbody>{cells}</tbody></table>'
+
+
+def verdicts(rows: Sequence[tuple[str, str, Sequence[str]]]) -> str:
+    """Topics with their verdict and what is said of each, the first sentence in full ink."""
+    parts = []
+    for topic, verdict, said in rows:
+        first, *rest = (f"<p>{_with_code(sentence)}</p>" for sentence in said)
+        kind = verdict.split()[0]
+        parts.append(
+            f'<dt>{esc(topic)} <span class="verdict {kind}">{esc(verdict)}</span></dt><dd>{first}{"".join(rest)}</dd>'
+        )
+    return f'<dl class="health">{"".join(parts)}</dl>'
+
+
+def _with_code(sentence: str) -> str:
+    """A sentence whose options of a command line stay whole."""
+    return re.sub(r"(--\w+ \S*[^\s.;,])", r"<code>\1</code>", esc(sentence))
 
 
 def facts(results: Results) -> list[tuple[str, object]]:

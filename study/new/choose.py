@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from study import cost
 from study.new.choice import Choice, Network, Seen, scheduler
+from study.search.expected_epochs import expected_epochs
 from study.settings.config import StudyConfig
 
 USED = 0.85
@@ -56,21 +57,20 @@ ENOUGH = 2
 
 
 class Speed(NamedTuple):
-    """What was measured of a network on this machine: wall seconds of an epoch of so many images with as many runs at a
-    time as the study has, and of one offline evaluation on test."""
+    """What was measured of a network on this machine, with as many runs at a time as there will be; wall seconds."""
 
     images: int
+    """Of an epoch."""
     epoch_s: float
     test_s: float = 0.0
+    """The offline evaluation."""
     at_once: int = 1
     crowding: float = 1.0
     """Times as long as on an idle machine."""
 
-    def seen_as(self, idle: bool) -> Speed:
-        """Of the machine as busy as it is now, or idle."""
-        if not idle:
-            return self._replace(crowding=1.0)
-        return self._replace(epoch_s=self.epoch_s / self.crowding, test_s=self.test_s / self.crowding)
+    def idle(self) -> Speed:
+        """The same if nothing else ran."""
+        return self._replace(epoch_s=self.epoch_s / self.crowding, test_s=self.test_s / self.crowding, crowding=1.0)
 
 
 def networks(seen: Seen, on_gpu: bool) -> tuple[Network, ...]:
@@ -108,12 +108,12 @@ def choose_run(seen: Seen, minutes: float, network: Network, speed: Speed) -> Ch
     """The same for one run: at least the epochs of rung `ENOUGH`, at most `LONGEST_RUN` or what they come to."""
     for limit in _limits(seen):
         choice = draft(seen, network, limit)
-        left_s = USED * 60 * minutes - cost.START_S / 2 - speed.test_s
+        beside_s = cost.START_S / 2 * speed.crowding + _test_s(choice, speed)
         wanted, most = (_epochs(choice, epochs) for epochs in (LADDER[ENOUGH].epochs, LONGEST_RUN))
-        if (fitting := int(left_s / _epoch_s(choice, speed))) >= wanted:
+        if (fitting := int((USED * 60 * minutes - beside_s) / _epoch_s(choice, speed))) >= wanted:
             epochs = min(fitting, most)
-            seconds = epochs * _epoch_s(choice, speed) + cost.START_S / 2 + speed.test_s
-            return dataclasses.replace(choice, epochs=epochs, minutes=minutes, seconds=seconds, crowding=speed.crowding)
+            seconds = epochs * _epoch_s(choice, speed) + beside_s
+            return dataclasses.replace(choice, epochs=epochs, minutes=minutes, seconds=seconds)
     return None
 
 
@@ -155,15 +155,21 @@ def _fitted(choice: Choice, rung: Rung, minutes: float, speed: Speed) -> Choice 
     epochs = min(fitting, int(STRETCH * wanted))
     seconds = _seconds(choice, rung, epochs, speed)
     sized = dataclasses.replace(choice, trials=rung.trials, seeds=rung.seeds, points=rung.points, epochs=epochs)
-    return dataclasses.replace(sized, minutes=minutes, seconds=seconds, crowding=speed.crowding)
+    return dataclasses.replace(sized, minutes=minutes, seconds=seconds)
 
 
 def _seconds(choice: Choice, rung: Rung, epochs: int, speed: Speed) -> float:
-    """Wall seconds that a study is expected to take, as its plan would say."""
+    """Wall seconds that a study is expected to take, as its plan says."""
     confirmed = rung.seeds * (rung.points + BASELINES)
-    total = epochs * (_searched(rung.trials) + confirmed)
-    hours = cost.wall_hours(total, rung.trials + confirmed, _epoch_s(choice, speed), speed.at_once)
-    return 3600 * hours + confirmed * speed.test_s / speed.at_once
+    trained_s = epochs * (_searched(rung.trials) + confirmed) * _epoch_s(choice, speed)
+    begun_s = (rung.trials + confirmed) * cost.TRIAL_S * speed.crowding
+    return cost.START_S * speed.crowding + (trained_s + begun_s + confirmed * _test_s(choice, speed)) / speed.at_once
+
+
+def _test_s(choice: Choice, speed: Speed) -> float:
+    """Training and test images are encoded."""
+    test = choice.seen.test
+    return speed.test_s * (choice.train + test) / (speed.images + test)
 
 
 @functools.cache
@@ -171,4 +177,4 @@ def _searched(trials: int) -> float:
     """How many full trainings so many trials come to, of which some are stopped early."""
     whole = 100
     sections = {"search": {"trials": trials}, "scheduler": scheduler(whole), "train": {"epochs": whole}}
-    return cost.expected_epochs(StudyConfig(name="new", space={"k": [1, 2]}, **sections)) / whole
+    return expected_epochs(StudyConfig(name="new", space={"k": [1, 2]}, **sections)) / whole

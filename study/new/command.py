@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os
 import sys
 from argparse import Namespace
@@ -11,7 +13,7 @@ from typing import Any
 
 from study import cost
 from study.new import choose, look, text
-from study.new.choice import Choice, Seen, study_sections
+from study.new.choice import Choice, Seen, run_sections, study_sections
 from study.schema import UserError, files, wording
 from study.settings import checks
 from study.settings.config import StudyConfig
@@ -46,23 +48,29 @@ def fitted(seen: Seen, minutes: float, device: str, *, one_run: bool) -> Choice:
     Raises UserError, with the time that would do, if nothing does then either.
     """
     picked = choose.choose_run if one_run else choose.choose
-    speeds: dict[tuple[int, int], choose.Speed] = {}
 
-    def speed_of(choice: Choice) -> choose.Speed:
-        key = choice.network.image_size, choice.train
-        if key not in speeds:
-            speeds[key] = measured(choice, device, one_run=one_run)
-        return speeds[key]
+    networks = choose.networks(seen, on_gpu=device == "cuda")
+
+    @functools.cache
+    def timed(number: int, train_limit: int | None) -> choose.Speed:
+        return measured(choose.draft(seen, networks[number], train_limit), device, one_run=one_run)
+
+    def fit(number: int, idle: bool) -> tuple[Choice | None, choose.Speed]:
+        """What fits with this network, and the speed that it was told from."""
+        limit = None
+        while True:
+            now = timed(number, limit)
+            speed = now.idle() if idle else now
+            found = picked(seen, minutes, networks[number], speed)
+            if found is None or 2 * found.train >= speed.images or found.train_limit == limit:
+                return found and dataclasses.replace(found, crowding=now.crowding if idle else 1.0), speed
+            limit = found.train_limit  # an epoch of far fewer images is timed itself
 
     least = 1
     for idle in (False, True):
         best: Choice | None = None
-        for network in choose.networks(seen, on_gpu=device == "cuda"):
-            speed = speed_of(choose.draft(seen, network)).seen_as(idle)
-            found = picked(seen, minutes, network, speed)
-            if found is not None and 2 * found.train < speed.images:  # an epoch of far fewer images, timed itself
-                speed = speed_of(found).seen_as(idle)
-                found = picked(seen, minutes, network, speed)
+        for number, network in enumerate(networks):
+            found, speed = fit(number, idle)
             if found is not None and (best is None or found.train > best.train):
                 best = found
             if best is not None and best.train >= min(choose.SOME_IMAGES, speed.images):
@@ -80,17 +88,15 @@ def measured(choice: Choice, device: str, *, one_run: bool) -> choose.Speed:
     """An epoch of the choice on this machine, timed."""
     from trainables.estimate import Sizes
 
-    study = _study(study_sections(choice), device, "--new")
-    channels = 1 if choice.seen.grey else 3
-    size = choice.network.image_size
-    found = cost.measure(study, Sizes(channels, size, choice.seen.classes, choice.train, choice.validation))
-    at_once = 1 if one_run else _at_once(study, on_gpu=device == "cuda")
-    return choose.Speed(choice.train, found.epoch_s, at_once=at_once)
-
-
-def _at_once(study: StudyConfig, on_gpu: bool) -> int:
-    cores, gpus = os.cpu_count() or 1, cost.gpu_count() if on_gpu else 0
-    return session.share(study.resources, cores=cores, gpus=gpus, on_gpu=on_gpu).concurrent
+    sections = {**run_sections(choice), "space": {"k": [1, 2]}} if one_run else study_sections(choice)
+    study = _study(sections, device, "--new")
+    cores, gpus = os.cpu_count() or 1, cost.gpu_count() if device == "cuda" else 0
+    wanted = study.resources.model_copy(update={"max_concurrent": 1, "cpu": cores}) if one_run else study.resources
+    share = session.share(wanted, cores=cores, gpus=gpus, on_gpu=device == "cuda")
+    seen, size = choice.seen, choice.network.image_size
+    sizes = Sizes(1 if seen.grey else 3, size, seen.classes, choice.train, choice.validation)
+    found = cost.measure(study, sizes, share)
+    return choose.Speed(choice.train, found.epoch_s, found.test_s, share.concurrent, found.crowding)
 
 
 def _study(sections: Mapping[str, Any], device: str, source: str) -> StudyConfig:

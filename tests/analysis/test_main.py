@@ -32,6 +32,17 @@ def test_out_leaves_the_folder_alone(folder, tmp_path):
     assert sorted(p.name for p in folder.iterdir()) == before
 
 
+def test_health_is_told_and_nothing_is_written(folder, capsys):
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    other = write_results(folder.parent / "other", trials=3, epochs=3, running=1, confirm_seeds=())
+    assert main([str(folder), str(other), "--health"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("Run next: ") == 2
+    assert f"Health of {folder.name}" in said
+    assert "Health of other" in said
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -40,6 +51,8 @@ def test_out_leaves_the_folder_alone(folder, tmp_path):
         (["{folder}", "--x", "price"], "error: --x: expected one of support_bytes, peak_memory_bytes"),
         (["{folder}", "--x", "gpu_hours"], "has no value of it (it ran on a CPU); choose another of"),
         (["{folder}", "--watch", "0"], "error: --watch: expected seconds above 0, got 0"),
+        (["{folder}", "--health", "--watch", "9"], "error: --health tells how it is now: leave --watch out"),
+        (["nowhere", "--health"], "error: nowhere: not a folder"),
         (["{folder}", "--images", "few"], "error: --images: expected one of main, all, none, got 'few'"),
         (["{folder}", "{folder}"], "k_sweep: given twice"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from study import cost
+from study.search import expected_epochs
 from study.settings import checks
 from study.settings.config import StudyConfig
 from study.settings.loading import load_study
@@ -119,7 +120,7 @@ def test_a_study_of_very_many_points_or_trials_is_planned_at_once() -> None:
 def test_the_trials_that_are_not_played_through_end_like_the_others(monkeypatch, name: str) -> None:
     config = StudyConfig(name="s", space={}, train={"epochs": 81}, search={"trials": 4000}, scheduler={"name": name})
     whole = cost.expected_epochs(config)
-    monkeypatch.setattr(cost, "REPLAYED", 1000)
+    monkeypatch.setattr(expected_epochs, "REPLAYED", 1000)
     assert cost.expected_epochs(config) == pytest.approx(whole, rel=0.05)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
@@ -53,9 +55,13 @@ def test_halving_saves_most_of_the_epochs_and_hyperband_less() -> None:
     assert halving < hyperband < 64 * 200
 
 
-def test_hours() -> None:
+def test_hours(planned) -> None:
+    made = dataclasses.replace(planned("k_sweep"), concurrent=2, confirm_trials=5, confirm_epochs=1000)
     overhead = cost.START_S + 10 * cost.TRIAL_S / 2
-    assert cost.wall_hours(100, 10, 36.0, 2) == pytest.approx((100 * 36 / 2 + overhead) / 3600)
+    assert made.hours_of(100, 10, 0) == pytest.approx((100 * 36 / 2 + overhead) / 3600)
+    made = dataclasses.replace(made, cost=dataclasses.replace(made.cost, test_s=7.0))
+    confirmed = 5 * (200 * 36 + cost.TRIAL_S + 7.0) / 2 / 3600
+    assert made.hours_of(100, 10, 5) == pytest.approx(made.hours_of(100, 10, 0) + confirmed)
 
 
 def test_numbers_of_the_k_sweep(planned) -> None:
@@ -173,8 +179,12 @@ def test_what_gpus_elsewhere_take_is_not_known(planned, cluster) -> None:
 def test_the_load_stands_beside_the_measured_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     from trainables import estimate
 
-    found = estimate.Estimate(1.0, 1.0, 5.0, 10, 20)
+    found = estimate.Estimate(1.0, 1.0, 5.0, 10, 20, idle_epoch_s=2.0, test_s=3.0)
     monkeypatch.setattr(estimate, "estimate", lambda *_, **__: found)
-    monkeypatch.setattr(cost.os, "getloadavg", lambda: (3.5, 1.0, 1.0))
+    monkeypatch.setattr(os, "getloadavg", lambda: (3.5, 1.0, 1.0))
     study = load_study(ROOT / "configs" / "k_sweep.yaml").study
-    assert cost.measure(study, None) == cost.Cost(5.0, 10, 20, load=3.5)
+    made = cost.measure(study, estimate.Sizes())
+    assert made == cost.Cost(5.0, 10, 20, load=3.5, idle_epoch_s=2.0, test_s=3.0)
+    assert made.crowding == 2.5
+    assert (made.idle().epoch_s, made.idle().crowding) == (2.0, 1.0)
+    assert made.idle().test_s == pytest.approx(1.2)

@@ -17,6 +17,7 @@ from study.cost import Plan
 from study.settings.loading import load_study
 from trainables.data import cifar
 from trainables.data.dataset import DataError
+from trainables.wording import seconds_in_words
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -94,7 +95,7 @@ def test_on_a_cluster_its_gpus_count_and_not_this_machine_s(planned, cluster, de
     assert (cluster["joined head:6379"], cluster["left"]) == (1, 1)
     text = text_of(made, width=200)
     assert "cuda, 4 trials at once" in text
-    assert "not known: this machine has no GPU; on its CPU about" in text
+    assert "not known: this machine has no GPU; on its CPU " in text
     assert "2.15 GB a trial (on a CPU)" in text
 
 
@@ -234,8 +235,23 @@ def test_no_warning_is_made_of_what_is_not_known(planned, cluster) -> None:
 
 def test_the_load_is_said_beside_the_time(planned) -> None:
     made = planned("k_sweep", rehearse=True)
-    busy = dataclasses.replace(made, cost=dataclasses.replace(made.cost, load=3.52))
-    assert "timed now on this machine, load 3.5 on " in text_of(busy, width=250)
+    busy = dataclasses.replace(made, cost=dataclasses.replace(made.cost, load=3.52, idle_epoch_s=12.0))
+    text = text_of(busy, width=250)
+    assert "(12 s idle, 36 s now an epoch, timed now on this machine, load 3.5 on " in text
+    low, high = busy.hours_range
+    alone = dataclasses.replace(made, cost=dataclasses.replace(made.cost, epoch_s=12.0))
+    assert (low, high) == pytest.approx((alone.hours[0] / cost.MARGIN, cost.MARGIN * busy.hours[0]))
+    assert f"{seconds_in_words(3600 * low)} to {seconds_in_words(3600 * high)}, at worst " in text
+
+
+def test_the_plan_says_what_it_knows_from_earlier_runs(planned) -> None:
+    made = planned("k_sweep", rehearse=True)
+    learned = dataclasses.replace(made.cost, epochs=1200)
+    assert "(36 s an epoch, measured on this machine in 1,200 epochs of earlier runs)" in text_of(
+        dataclasses.replace(made, cost=learned), width=250
+    )
+    some = dataclasses.replace(made, cost=dataclasses.replace(learned, partly=True))
+    assert "partly measured on this machine in 1,200 epochs" in text_of(some, width=250)
 
 
 def test_the_plan_says_how_many_trials_may_wait(planned) -> None:

@@ -53,6 +53,15 @@ def test_page_holds_question_answer_settings_and_how_to_reproduce(reported):
     assert "Rehearsal" not in page
 
 
+def test_page_has_a_section_on_health(reported):
+    _, page, _ = reported
+    section = page[page.index('<h2 id="health">') : page.index('<h2 id="methods">')]
+    assert section.count('<span class="verdict') == 8
+    assert '<a href="#health">Health</a>' in page
+    assert "<b>Run next.</b>" in section
+    assert "<code>--set" in section or "--set" not in section.split('id="next"')[0]
+
+
 def test_page_stands_alone(reported):
     """plotly.js once, and no element that would fetch anything."""
     _, page, _ = reported
@@ -115,7 +124,7 @@ def test_no_finished_trial_lists_what_failed(tmp_path):
     (folder / schema.TRIALS_FILE).write_text("".join(json.dumps(line) + "\n" for line in bad))
     page, _ = make(folder)
     assert "no trial has finished." in page
-    assert page.count("OSError: &lt;disk&gt; full") == 3
+    assert page[page.index('<h2 id="failed">') :].count("OSError: &lt;disk&gt; full") == 3
 
 
 def test_torn_line_is_one_line_of_progress(tmp_path):

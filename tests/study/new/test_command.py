@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from PIL import Image
 
 import run_study
 from analysis.report.make import make_report
+from study import cost
 from study.new import choose, command
+from study.new.look import look
 from study.settings.loading import load_study
 from study.tune import engine
 from tests.helpers import without_ray
@@ -22,7 +25,10 @@ from tests.study.new.test_look import images
 from trainables import linear_eval, pretrain
 from trainables.settings.run_file import load_run, without_effect
 
-FAST = choose.Speed(images=24, epoch_s=0.001, test_s=0.001, at_once=2)
+
+def speed(epoch_s: float = 0.001, crowding: float = 1.0) -> Callable[..., choose.Speed]:
+    """In place of the timing."""
+    return lambda choice, device, one_run: choose.Speed(choice.train, epoch_s, 0.001, 2, crowding)
 
 
 @pytest.fixture
@@ -42,7 +48,7 @@ def birds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def timed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine as fast as one wishes, so that nothing is timed."""
-    monkeypatch.setattr(command, "measured", lambda choice, device, one_run: FAST)
+    monkeypatch.setattr(command, "measured", speed())
 
 
 def commands(printed: str) -> list[list[str]]:
@@ -108,6 +114,17 @@ def test_the_epoch_that_is_timed_is_of_these_images_on_this_machine(birds, capsy
     assert study.data.image_size == 9
 
 
+def test_the_plan_of_a_new_study_says_the_time_that_it_was_made_for(birds, monkeypatch):
+    found = cost.Cost(0.5, memory_bytes=1, checkpoint_bytes=1, idle_epoch_s=0.2, test_s=2.0)
+    monkeypatch.setattr(cost, "measure", lambda *_: found)
+    choice = command.fitted(look("my birds"), 10, "cpu", one_run=False)
+    assert run_study.main(["--new", "my.yaml", "--data", "my birds", "--device", "cpu"]) == 0
+    plan = cost.make_plan(load_study("my.yaml"))
+    assert 3600 * plan.hours[0] == pytest.approx(choice.seconds, rel=0.1)
+    assert all(need.total < need.limit for need in plan.needs)
+    assert len(plan.needs) == 1
+
+
 def test_nothing_is_overwritten_and_what_cannot_be_written_is_said_first(birds, timed, tmp_path, capsys):
     (tmp_path / "mine.yaml").write_text("mine")
     (tmp_path / "link.yaml").symlink_to("nowhere")
@@ -128,7 +145,7 @@ def test_nothing_is_overwritten_and_what_cannot_be_written_is_said_first(birds, 
 def test_a_wrong_folder_or_too_little_time_is_exit_2_and_no_file(birds, tmp_path, monkeypatch, capsys):
     assert run_study.main(["--new", "my.yaml", "--data", str(tmp_path / "nowhere")]) == 2
     assert "--data: no folder" in capsys.readouterr().err
-    monkeypatch.setattr(command, "measured", lambda choice, device, one_run: FAST._replace(epoch_s=60.0))
+    monkeypatch.setattr(command, "measured", speed(60.0))
     assert run_study.main(["--new", "my.yaml", "--data", str(birds), "--minutes", "2"]) == 2
     least = re.search(r"takes about \d+ minutes on this machine; give --minutes (\d+)", capsys.readouterr().err)
     assert not Path("my.yaml").exists()
@@ -136,8 +153,7 @@ def test_a_wrong_folder_or_too_little_time_is_exit_2_and_no_file(birds, tmp_path
 
 
 def test_a_busy_machine_gets_what_fits_when_it_is_idle_and_is_told(birds, monkeypatch, capsys):
-    busy = FAST._replace(epoch_s=60.0, crowding=1000.0)
-    monkeypatch.setattr(command, "measured", lambda choice, device, one_run: busy)
+    monkeypatch.setattr(command, "measured", speed(60.0, crowding=1000.0))
     assert run_study.main(["--new", "my.yaml", "--data", str(birds), "--minutes", "3"]) == 0
     assert "if nothing else runs (1000 times as long as busy as it is now)" in capsys.readouterr().out
 
