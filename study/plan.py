@@ -17,7 +17,7 @@ from study.search.scheduling import PAUSING
 from study.settings import space
 from study.settings.config import RangeSpec, StudyConfig
 from study.settings.loading import Loaded
-from trainables.settings import edge
+from trainables.settings import edge, own_code
 from trainables.settings.changes import Change
 from trainables.settings.presets import PRESETS
 from trainables.vocabulary.metrics_and_objectives import OBJECTIVES
@@ -56,6 +56,8 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     study, cost = plan.loaded.study, plan.cost
     shown = ", ".join(map(str, plan.rungs)) or "none"
     yield "data", "\n".join(_data_lines(study, plan.sizes))
+    if own := own_code.names_in(study.model_dump()):
+        yield "your own", ", ".join(f"{setting} {name}" for setting, name in own.items())
     yield "arms", ", ".join(map(str, space.methods_of(study)))
     yield "objectives", ", ".join(f"{name} {mode}" for name, mode in study.objectives.items())
     yield "search", f"{study.search.trials} trials ({study.search.sampler}), {len(study.baselines)} of them baselines"

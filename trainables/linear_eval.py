@@ -14,7 +14,6 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import get_args
 
 import torch
 from rich.console import Console
@@ -25,6 +24,7 @@ from trainables.evaluation.classifier import RATES
 from trainables.settings import edge
 from trainables.settings.config import DataConfig, RunConfig
 from trainables.vocabulary.errors import UserError
+from trainables.vocabulary.parts import SOURCES
 
 SET_HELP = (
     "a setting of the data (data.image_size, data.validation_per_class, data.train_limit, data.image_column, "
@@ -36,7 +36,6 @@ EXAMPLES = """examples:
   python -m trainables.linear_eval runs/kmclr_400 --data cifar10
   python -m trainables.linear_eval runs/kmclr_400 --data parquet --root ../shared/data/cifar100 --views 8
   python -m trainables.linear_eval runs/kmclr_400 --data image_folder --root FOLDER --set data.validation_per_class=5"""
-DATA_NAMES = get_args(DataConfig.model_fields["name"].annotation)
 EVALUATION_SETTINGS = ("data.", "probe.few_shot_labels", "probe.few_shot_draws")
 
 
@@ -52,7 +51,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data",
         metavar="NAME",
-        help=f"other data (transfer): {', '.join(DATA_NAMES)}; brought to the size of image "
+        help=f"other data (transfer): {', '.join(SOURCES.house)}; brought to the size of image "
         "that the encoder was trained on (default: the encoder's own data)",
     )
     parser.add_argument("--root", metavar="DIR", help="folder of the data (default: that of the run)")
@@ -163,8 +162,8 @@ def transfer_data(own: DataConfig, name: str | None, root: str | None, image_siz
     """
     if name is None or name == own.name:
         return own if root is None else own.model_copy(update={"root": root, "image_size": image_size})
-    if name not in DATA_NAMES:
-        raise UserError(f"--data {name} is no known source of data{edge.did_you_mean(name, DATA_NAMES)}")
+    if name not in SOURCES.house:
+        raise UserError(f"--data {name} is no known source of data{edge.did_you_mean(name, SOURCES.house)}")
     return DataConfig(name=name, root=root, image_size=image_size, cache_dir=own.cache_dir)
 
 

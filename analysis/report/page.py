@@ -115,6 +115,7 @@ def facts(results: Results) -> list[tuple[str, object]]:
         ("Started, ended (UTC)", f"{m['started']} to {m['ended'] or '(running)'}"),
         ("Sessions", len(m["sessions"])),
         ("Data", _data(m["data"])),
+        *_own(m.get("own", {}).get("parts", {})),
         ("Score that the search optimises", f"{m['score']}, on validation"),
         ("Objectives", ", ".join(f"{name} ({sense})" for name, sense in m["objectives"].items())),
         ("Rungs (epochs)", ", ".join(map(str, m["rungs"])) or "none"),
@@ -132,6 +133,11 @@ def _data(data: Mapping[str, Any] | None) -> str:
     sizes = ", ".join(f"{data[s]:,} {s}" for s in ("train", "validation", "test") if isinstance(data.get(s), int))
     shape = f"{data.get('channels')} x {data.get('image_size')} x {data.get('image_size')}"
     return f"{data.get('name')}: {sizes} images of {shape}; {data.get('classes')} classes; {data.get('fingerprint')}"
+
+
+def _own(parts: Mapping[str, str]) -> list[tuple[str, object]]:
+    """Parts of the user's own, which have no code in the results folder."""
+    return [("Parts of one's own", ", ".join(f"{setting} {name}" for setting, name in parts.items()))] if parts else []
 
 
 def _seeds(seeds: Mapping[str, Any] | None) -> str:

@@ -86,11 +86,11 @@ def load_dataset(cfg: DataConfig, progress: Progress | None = None) -> Dataset:
     rows = split_rows(whole.entry.labels_N, names, cfg)
     key = " ".join([whole.key, *(f"{name}={getattr(cfg, name)}" for name in _SPLITTING)])
     train, validation = (
-        _subset(whole.entry, rows[i], folder, f"{cfg.name}-{part}", f"{part} {key}", say)
+        _subset(whole.entry, rows[i], folder, f"{source.name}-{part}", f"{part} {key}", say)
         for i, part in enumerate(("train", "validation"))
     )
     dataset = Dataset(
-        name=cfg.name,
+        name=source.name,
         fingerprint=whole.fingerprint,
         num_classes=len(names),
         class_names=names,
@@ -148,9 +148,9 @@ def _speaker(progress: Progress | None) -> Progress:
 
 
 _SPLITTING = ("validation_per_class", "train_limit", "split_seed")
-_ELSEWHERE = {"root", "download", "cache_dir", "test_share", *_SPLITTING}
-"""Settings that do not decide what an image of the whole split becomes, or that `Source.settings` names; any other
-one, new ones too, is in the key."""
+_ELSEWHERE = {"root", "download", "cache_dir", "options", "test_share", *_SPLITTING}
+"""Settings that do not decide what an image of the whole split becomes, or that `Source.settings` or `reading` names;
+any other one, new ones too, is in the key."""
 
 
 class _Whole(NamedTuple):
@@ -176,7 +176,7 @@ def _decoded(
     content = _content(source, split, folder)
     identity = digest(source.name, split, content, *source.settings(), source.cfg.image_size)
     settings = sorted(source.cfg.model_dump(exclude=_ELSEWHERE).items())
-    key = digest(identity, DECODER, PIL.__version__, settings, fit, classes)
+    key = digest(identity, DECODER, PIL.__version__, settings, fit, classes, *source.reading())
     fresh = []
 
     def build(path: Path) -> dict[str, Any]:
@@ -195,9 +195,11 @@ def _decoded(
         )
         if _content(source, split, folder) != content:
             raise DataError(f"{source.name}: the {split} files changed while they were read; start again")
-        return meta | {"class_names": list(names)}
+        return meta | {"class_names": list(names), "content": source.content}
 
     entry = cached(folder, f"{source.name}-{split}-all", key, build, say)
+    if handed_over := entry.meta.get("content"):
+        identity = digest(identity, handed_over)
     return _Whole(entry, identity[:16], key, bool(fresh))
 
 

@@ -16,8 +16,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from trainables import files, wording
+from trainables.settings import own_code
 from trainables.settings.config import DataConfig
 from trainables.vocabulary.errors import UserError
+from trainables.vocabulary.parts import DATA, SOURCES
+from trainables.vocabulary.registry import shown_name, to_fill_in
 
 SplitName = Literal["train", "test"]
 Progress = Callable[[str], None]
@@ -73,18 +76,23 @@ class Source:
 
     def __init__(self, cfg: DataConfig) -> None:
         self.cfg = cfg
-        self.name = cfg.name
+        self.name = shown_name(type(self)) if cfg.name in SOURCES.loaded else cfg.name
+        self.options = own_code.options(DATA, cfg)
+        """Of a source of one's own, as its class's `Options`; None if it has none."""
 
     @property
     def root(self) -> Path:
         """Parquet and image_folder need one."""
+        ways = "" if self.cfg.name in SOURCES.loaded else f". {WAYS}"
         if self.cfg.root is None:
-            raise DataError(f"data.name={self.name} needs data.root, the folder of the data. {WAYS}")
+            raise DataError(f"data.name={self.cfg.name} needs data.root, the folder of the data{ways}")
         root = files.user_path(self.cfg.root, "data.root")
         if not root.is_dir():
-            raise DataError(f"data.root: no folder {root} (looked from {Path.cwd()}). {WAYS}")
+            raise DataError(f"data.root: no folder {root} (looked from {Path.cwd()}){ways}")
         return root
 
+    content = ""
+    """Hash of all that `items` has handed over, where that decides the fingerprint beside the files' bytes."""
     shape: Shape | None = None
     """Where every copy of the data has the same; None: it must be read."""
 
@@ -106,6 +114,7 @@ class Source:
     def prepare(self, progress: Progress) -> None:
         """Download if that is how the data come."""
 
+    @to_fill_in
     def files(self, split: SplitName) -> list[Path]:
         """Files whose bytes identify the split (all below `root`). Raises DataError if there are none."""
         raise NotImplementedError
@@ -114,18 +123,27 @@ class Source:
         """Settings that change what is read from the files."""
         return ()
 
+    def reading(self) -> tuple[object, ...]:
+        """What else the decoded arrays depend on, without being part of the fingerprint."""
+        return ()
+
+    @to_fill_in
     def count(self, split: SplitName) -> int:
         """Images in the split, without reading them."""
         raise NotImplementedError
 
+    @to_fill_in
     def class_names(self) -> tuple[str, ...]:
+        """In the order of the labels, which count from 0."""
         raise NotImplementedError
 
     def labels(self) -> np.ndarray:
         """Of the training images, int64, in the order of `items`; nothing is decoded."""
         return np.array([item.label for item in self.items("train")], dtype=np.int64)
 
+    @to_fill_in
     def items(self, split: SplitName) -> Iterator[Item]:
+        """The split's images, always in the same order."""
         raise NotImplementedError
 
     def notes(self, split: SplitName) -> list[str]:

@@ -27,7 +27,7 @@ from trainables.settings.fields import (
 )
 from trainables.vocabulary.methods_and_support_sets import LOSSES, METHODS, SUPPORT_KINDS, SUPPORT_SETS
 from trainables.vocabulary.metrics_and_objectives import SCORES
-from trainables.vocabulary.parts import ENCODERS
+from trainables.vocabulary.parts import ENCODERS, SOURCES
 
 MethodName = Annotated[str, Named(METHODS, tuple(METHODS))]
 Score = Literal[*SCORES]
@@ -36,10 +36,14 @@ Score = Literal[*SCORES]
 class DataConfig(Section):
     """Where images come from and how they are split."""
 
-    name: Literal["digits", "cifar10", "cifar100", "parquet", "image_folder"] = "cifar100"
-    """Where the images come from; digits are embedded (1,797 grey images of 8x8, from scikit-learn)."""
+    name: Annotated[str, Named(SOURCES, SOURCES.house)] = "cifar100"
+    """Where the images come from; digits are embedded (1,797 grey images of 8x8, from scikit-learn); one of your own:
+    an entry point's name, or `module:Class` (docs/extending.md)."""
+    options: options_of(SOURCES) = {}
+    """Of a data source of your own, by its class."""
     root: Folder | None = None
-    """Folder of the data; cifar10/100: download folder (default: data/); parquet, image_folder: required."""
+    """Folder of the data; cifar10/100: download folder (default: data/); parquet, image_folder, and one of your
+    own that has files: required."""
     download: bool = True
     """cifar10/100: download if missing."""
     image_column: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.methods_and_support_sets import (
     LOSSES,
     METHODS,
@@ -13,7 +14,7 @@ from trainables.vocabulary.methods_and_support_sets import (
     Method,
     SupportKind,
 )
-from trainables.vocabulary.registry import Registry
+from trainables.vocabulary.registry import Registry, shown_name
 
 ENCODERS = Registry("encoder", "kmclr_study.encoders", ("forward",), house=("resnet18", "small_conv"))
 """Name -> what makes it of image channels and settings; of the house in `trainables.model.networks`."""
@@ -24,6 +25,22 @@ SAMPLERS = Registry(
     house=("tpe", "front", "nsga2", "random", "grid", "qmc"),
 )
 """Name -> a class of Optuna samplers, made of a `study.search.optuna_storage.SamplerSpec`."""
+
+
+def _enrol_source(name: str, part: Any) -> None:
+    """Data are known by the name they show, to readers and to tables of published values."""
+    if shown_name(part) in SOURCES.house:
+        raise UserError(f"there is a data source of the name {shown_name(part)!r} already: give yours another `name`")
+
+
+SOURCES = Registry(
+    "data source",
+    "kmclr_study.data_sources",
+    ("files", "count", "class_names", "items", "settings", "check", "missing", "prepare", "notes"),
+    _enrol_source,
+    house=("digits", "cifar10", "cifar100", "parquet", "image_folder"),
+)
+"""Name -> class; of the house in `trainables.data.sources`."""
 
 
 class Place(NamedTuple):
@@ -47,7 +64,8 @@ class Place(NamedTuple):
 SUPPORT_SET = Place("support", "name", SUPPORT_SETS)
 LOSS = Place("loss", "name", LOSSES)
 ENCODER = Place("encoder", "name", ENCODERS)
-OF_RUNS = (SUPPORT_SET, LOSS, ENCODER)
+DATA = Place("data", "name", SOURCES)
+OF_RUNS = (SUPPORT_SET, LOSS, ENCODER, DATA)
 """Parts of a run, whose options may be searched; in the order in which they are loaded: a method may draw from a
 support set of one's own."""
 SAMPLER = Place("search", "sampler", SAMPLERS)

@@ -227,7 +227,7 @@ def test_fewer_trials_than_baselines(study_file) -> None:
         (
             "data: {name: digits}",
             "data: {name: digit}",
-            r"s\.yaml \(rehearsal\): data\.name is 'digit'; allowed: .*; did",
+            r"s\.yaml \(rehearsal\): data\.name is 'digit', no data source; did",
         ),
         (
             "space: {k: {low: 5}}",
