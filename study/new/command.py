@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from study.tune import environment, session
 from trainables.data.dataset import check_test, load_dataset
 from trainables.settings import edge
 
+PROGRAM = "run_study.py"
 Say = Callable[[str], None]
 
 
@@ -153,8 +155,16 @@ def _last_words(choice: Choice, path: Path, asked: Namespace) -> list[str]:
             f"{choose.BASELINES} baselines confirmed with {choice.seeds} seeds each"
         )
         ways = text.study_commands(path)
-    begin = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else "" if sys.argv[0].startswith("/") else "python "
-    return [f"Written: {_shown(path)}: {said}; {takes}.", "Go on with:", *(f"  {begin}{way}" for way in ways)]
+    return [f"Written: {_shown(path)}: {said}; {takes}.", "Go on with:", *(f"  {_as_typed(way)}" for way in ways)]
+
+
+def _as_typed(way: str) -> str:
+    """A command of this program, begun as this one was."""
+    program, rest = sys.argv[0], way.removeprefix(PROGRAM)
+    here = program if Path(program).name == PROGRAM else PROGRAM
+    if "UV_RUN_RECURSION_DEPTH" in os.environ:
+        return f"uv run {way if rest == way else here + rest}"
+    return way if rest == way else f"python {shlex.quote(here)}{rest}"
 
 
 def _shown(path: Path) -> str:

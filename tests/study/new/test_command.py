@@ -36,6 +36,7 @@ def birds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two classes that differ in brightness, without a test split; one stands beside them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KMCLR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
     generator = np.random.default_rng(0)
     for name, low in {"finch": 0, "wren": 120}.items():
         (tmp_path / "my birds" / name).mkdir(parents=True)
@@ -94,7 +95,9 @@ def test_a_new_study_runs_as_it_stands_to_a_confirmed_front(birds, timed, tmp_pa
 
 def test_a_new_run_trains_and_is_evaluated(birds, timed, capsys):
     assert run_study.main(["--new", "run.yaml", "--run", "--data", str(birds), "--minutes", "1"]) == 0
-    train, evaluate = commands(capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert "\n  python -m trainables.pretrain run.yaml\n" in printed
+    train, evaluate = commands(printed)
     assert load_run("run.yaml").method == "kmclr"
     assert without_effect("run.yaml", [], load_run("run.yaml")) == []
     assert train == ["trainables.pretrain", "run.yaml"]
