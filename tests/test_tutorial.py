@@ -84,7 +84,7 @@ def run(command: list[str]) -> int:
 def test_the_tutorial_from_images_to_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(engine, "run_stage", without_ray.run_stage)
-    monkeypatch.setattr(run_study, "report", lambda folder, quiet: make_report([folder], images="none"))
+    monkeypatch.setattr(run_study, "report", lambda folder, quiet, *_: make_report([folder], images="none"))
     monkeypatch.setattr(new, "measured", lambda choice, device, one_run: Speed(choice.train, 0.1))
     monkeypatch.setenv("KMCLR_CACHE", str(tmp_path / "cache"))
     write_images(tmp_path / "birds")

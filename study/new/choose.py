@@ -39,7 +39,7 @@ class Rung(NamedTuple):
 
 
 LADDER = (
-    Rung(6, 2, 2, 4),
+    Rung(6, 3, 1, 4),
     Rung(6, 3, 2, 6),
     Rung(8, 3, 3, 10),
     Rung(10, 3, 3, 15),

@@ -14,7 +14,8 @@ import run_study
 from study.tune import engine
 from tests.helpers import without_ray
 from trainables.vocabulary.methods_and_support_sets import METHODS, SUPPORT_KINDS
-from trainables.vocabulary.parts import PLACES
+from trainables.vocabulary.metrics_and_objectives import REPORT_METRICS
+from trainables.vocabulary.parts import FIGURES, PLACES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
@@ -33,7 +34,7 @@ def part(section: str) -> dict:
 
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with the page's files, which is the current one; what they register is forgotten afterwards."""
-    before = [(registry, set(registry)) for registry in (METHODS, SUPPORT_KINDS)]
+    before = [(registry, set(registry)) for registry in (METHODS, SUPPORT_KINDS, REPORT_METRICS)]
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(
@@ -47,6 +48,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(engine, "run_stage", without_ray.run_stage)
     yield tmp_path
     before += [(kind.registry, set(kind.registry) - set(kind.registry.loaded)) for kind in PLACES]
+    before.append((FIGURES, set(FIGURES) - set(FIGURES.loaded)))
     for registry, names in before:
         for name in set(registry) - names:
             registry.forget(name)
@@ -54,12 +56,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def install(place: Path) -> None:
-    """The page's package as if it were installed, with its entry points."""
+def install(place: Path, *figures: str) -> None:
+    """The page's package as if it were installed, with its entry points, and more figures of this kind: name = code."""
     facts = place / "mypkg-1.0.dist-info"
     facts.mkdir()
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: mypkg\nVersion: 1.0\n")
     text = re.sub(r'\[project\.entry-points\."(.*)"\]', r"[\1]", ENTRY_POINTS).replace('"', "")
+    text = "\n".join([text, "[kmclr_study.figures]", *figures]) if figures else text
     (facts / "entry_points.txt").write_text(text)
     sys.path.insert(0, str(place))
 

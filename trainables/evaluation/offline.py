@@ -87,7 +87,7 @@ def frozen_of(state: dict[str, Any], device: torch.device | str) -> Frozen:
         raise checkpoint.CheckpointError("a checkpoint, but not of a trial: it holds no encoder")
     with checkpoint.foreign_content():
         try:
-            cfg = RunConfig(**state["config"])
+            cfg = RunConfig(**{**state["config"], "measure": {}})  # what it measured plays no part
         except ValidationError as error:
             said = shorten(" ".join(str(error).split()))
             raise checkpoint.CheckpointError(f"its settings do not fit this program: {said}") from None

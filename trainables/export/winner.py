@@ -117,7 +117,7 @@ def find(
 
     def use(state: dict[str, Any]) -> None:
         with checkpoint.foreign_content():
-            settings = dict(state["config"])
+            settings = {**state["config"], "measure": {}}  # what it measured plays no part
         own_code.load_named(settings, allow_code=allow_code)
         found.append((offline.frozen_of(state, "cpu"), state))
 

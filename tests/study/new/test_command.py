@@ -81,7 +81,7 @@ def test_a_new_study_runs_as_it_stands_to_a_confirmed_front(birds, timed, tmp_pa
     tiny += ["encoder.width=4", "optimizer.warmup_epochs=0", "probe.few_shot_draws=1", "confirm.linear_epochs=1"]
     tiny += ["budget.wall_clock_h=null", "scheduler.grace_period=1", "tracking.wandb=disabled"]
     monkeypatch.setattr(engine, "run_stage", without_ray.run_stage)
-    monkeypatch.setattr(run_study, "report", lambda folder, quiet: make_report([folder], images="none"))
+    monkeypatch.setattr(run_study, "report", lambda folder, quiet, *_: make_report([folder], images="none"))
     monkeypatch.setattr("sys.argv", run)
     assert run_study.main([*run[1:], *(word for setting in tiny for word in ("--set", setting))]) == 0
     folder = tmp_path / "results" / "my-study"
