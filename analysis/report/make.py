@@ -66,7 +66,7 @@ def make_report(
     look = get_style(style)
     own = own_figures.makers(figures, allow_code=allow_code, progress=progress)
     places = [files.user_path(folder, "RESULTS") for folder in folders]
-    results = _distinct([against(load_with_notes(place, progress), x) for place in places])
+    results = distinct([against(load_with_notes(place, progress), x) for place in places])
     target = files.user_path(out, "--out") if out else folders_home(results)
     for name in (schema.FIGURES_DIR, schema.TABLES_DIR):
         (target / name).mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def folders_home(results: Sequence[Results]) -> Path:
     return results[0].folder if len(results) == 1 else results[0].folder.resolve().parent / "comparison"
 
 
-def _distinct(results: list[Results]) -> list[Results]:
+def distinct(results: list[Results]) -> list[Results]:
     """Studies of the same name are told apart by their parent folders. Raises UserError for the same folder twice."""
     places = [r.folder.resolve() for r in results]
     if len(set(places)) < len(places):
