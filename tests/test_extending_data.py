@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import yaml
 
 from study import schema
 from tests.helpers import extending
 from tests.helpers.engine_helpers import lines
 from tests.helpers.extending import change, run
+from trainables import pretrain
+from trainables.augment.own_views import views_of
+from trainables.settings import own_code
+from trainables.settings.config import AugmentConfig
+from trainables.settings.run_file import load_run
+from trainables.vocabulary.parts import AUGMENTATIONS
 
 CELLS = extending.part("data")["data"]
+VIEWS = extending.part("augment")["augment"]
 SMALL = {
     "encoder": {"name": "small_conv", "width": 4},
     "support": None,
@@ -84,14 +95,77 @@ def test_options_of_own_data_are_searched(place: Path, capsys: pytest.CaptureFix
         ("data.options.gamma=0", "data.options.gamma must be greater than 0, got 0"),
         ("data.root=null", "data.name=cells needs data.root, the folder of the data\n"),
         ("data.root=mypkg", "cells: no file mypkg/train.npz, which files('train') names; is data.root the right"),
+        (
+            "augment.name=gray_square",
+            "is 'gray_square', no augmentation; did you mean 'grey_square'? Known: grey_square, t",
+        ),
+        (
+            "augment.name=mypkg.views:Augmentation",
+            "mypkg.views:Augmentation is no augmentation: it has no views (docs/",
+        ),
+        ("augment={name: grey_square, options: {side: 2}}", "augment.options.side must be less than 1, got 2"),
+        (
+            "augment.options={side: 0.2}",
+            "augment.options: name names no augmentation of your own that has options; got",
+        ),
     ],
 )
-def test_what_is_wrong_with_own_data_is_said_in_a_line(
-    place: Path, capsys: pytest.CaptureFixture, changed: str, said: str
-) -> None:
+def test_what_is_wrong_is_said_in_a_line(place: Path, capsys: pytest.CaptureFixture, changed: str, said: str) -> None:
     extending.install(place)
     change(place, **SMALL, data={**CELLS, "name": "cells"})
     assert run("--plan", "--allow-code", "--set", changed) == 2
     found = capsys.readouterr().err
     assert said in found
     assert "Traceback" not in found
+
+
+def test_own_views_are_searched_beside_own_data(place: Path) -> None:
+    space = {"data.options.gamma": [0.5], "augment.options.side": {"low": 0.2, "high": 0.8}, "method": ["none"]}
+    change(place, **{**SMALL, "space": space, "search": {"trials": 2}}, data=CELLS, augment=VIEWS)
+    assert run("--allow-code", "--stage", "search", "--set", "scheduler.name=none") == 0
+    for end in ends(place):
+        assert end["label"] == f"none gamma=0.5 side={end['params']['augment.options.side']:.3g}"
+    assert len({end["metrics"]["loss"] for end in ends(place)}) == 2
+    parts = schema.read_manifest(place / "results" / "own")["own"]["parts"]
+    assert parts == {"data.name": "mypkg.data:Cells", "augment.name": "mypkg.views:GreySquare"}
+
+
+def test_a_run_with_own_views_goes_on_as_if_never_stopped(place: Path) -> None:
+    settings = {"device": "cpu", "data": CELLS, "augment": VIEWS, "optimizer": {"warmup_epochs": 1}}
+    settings |= {"encoder": SMALL["encoder"], "heads": yaml.safe_load(extending.STUDY)["heads"]}
+    settings |= {"train": {"epochs": 4, "batch_size": 30}}
+    (place / "run.yaml").write_text(yaml.safe_dump(settings))
+
+    def trained(*, resume: bool, epochs: int = 4, folder: str = "stopped") -> list[float]:
+        torch.manual_seed(epochs)  # what lies outside of a run has no part in it
+        cfg = load_run("run.yaml", allow_code=True)
+        reports = pretrain.pretrain(cfg, folder=folder, resume=resume)
+        return [report["loss"] for report in itertools.islice(reports, epochs)]
+
+    sys.path.append(str(place))
+    whole = trained(resume=False, folder="whole")
+    assert trained(resume=False, epochs=2) + trained(resume=True) == whole
+    assert len(set(whole)) == 4
+    plain = load_run("run.yaml", ["augment={}"], allow_code=True)
+    assert next(pretrain.pretrain(plain))["loss"] != whole[0]
+
+
+def test_own_views_are_grey_where_the_page_says(place: Path) -> None:
+    sys.path.append(str(place))
+    own_code.load(AUGMENTATIONS, VIEWS["name"], "augment.name", allow_code=True)
+    facts = {"image_size": 8, "channels": 1, "mean": (0.5,), "std": (0.25,), "device": "cpu"}
+    images = torch.full((20, 1, 8, 8), 255, dtype=torch.uint8)
+
+    def made(seed: int, side: float = 0.5) -> torch.Tensor:
+        still = {"jitter": 0.0, "solarise": 0.0}
+        cfg = AugmentConfig(name=VIEWS["name"], options={"side": side}, view1=still, view2=still)
+        views = views_of(cfg, **facts)
+        return views.apply(images, views.draw(20, torch.Generator().manual_seed(seed)))
+
+    views_2BCSS = made(0)
+    assert views_2BCSS.shape == (40, 1, 8, 8)
+    assert (views_2BCSS == 0.0).sum(dim=(1, 2, 3)).tolist() == [16] * 40  # grey is the mean: a square of 4 x 4
+    assert torch.allclose(views_2BCSS[views_2BCSS != 0], torch.tensor(2.0))  # white is two deviations above it
+    assert torch.equal(made(0), views_2BCSS)
+    assert not torch.equal(made(1), views_2BCSS)
+    assert (made(0, side=0.1) == 0.0).sum() == 40
