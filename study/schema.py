@@ -15,14 +15,18 @@ from trainables import command_line as command_line
 from trainables import dominance as dominance
 from trainables import exit_codes as exit_codes
 from trainables import files as files
+from trainables import intervals as intervals
 from trainables import lines as lines
 from trainables import places as places
 from trainables import reported as reported
 from trainables import shapes
 from trainables import wording as wording
+from trainables.files import MANIFEST_FILE as MANIFEST_FILE
 from trainables.files import RAY_DIR as RAY_DIR
+from trainables.files import REPORTS_FILE as REPORTS_FILE
 from trainables.files import SCHEMA_VERSION as SCHEMA_VERSION
 from trainables.files import STUDY_FILE as STUDY_FILE
+from trainables.files import TRIALS_FILE as TRIALS_FILE
 from trainables.settings.yaml_text import ConfigError, parse
 from trainables.shapes import COLOUR, INSTANT, NUMBER, TEXT, TRUTH, VALUE, WHOLE
 from trainables.vocabulary import parts as parts
@@ -37,12 +41,9 @@ from trainables.vocabulary.stages_and_statuses import *  # noqa: F403
 from trainables.vocabulary.stages_and_statuses import CONFIRM, STAGES, STATUSES
 
 # --- files and folders inside results/<study>/ ---
-MANIFEST_FILE = "manifest.json"  # git commit, versions, hardware, seeds, start and end
 LINES_FILE = lines.COUNTS_FILE  # how many lines each file of lines had when its last one was written
 DRAWS_FILE = "draws.jsonl"  # one line per point that the search drew, written before its trial starts, append-only
 TURNS_FILE = "turns.jsonl"  # one line per time that a trial began or went on, where trials pause; append-only
-TRIALS_FILE = "trials.jsonl"  # one line per trial end, append-only
-REPORTS_FILE = "reports.jsonl"  # one line per trial and epoch, append-only
 OPTUNA_SUFFIXES = ("-wal", "-shm", "-journal")  # of what SQLite writes beside it
 OPTUNA_FILE = "optuna.db"  # the search as optuna-dashboard opens it: a copy of what the lines above say
 FIGURES_DIR = "figures"

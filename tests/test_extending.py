@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from analysis.figures import style
 from tests.helpers import extending
 from tests.helpers.engine_helpers import lines
 from tests.helpers.extending import ROOT, STUDY, run
+from trainables.evaluation import offline
+from trainables.export import __main__ as export
 from trainables.support.build import build
 
 
@@ -43,6 +46,7 @@ def test_the_study_of_the_page_is_stopped_resumed_and_reported(place: Path) -> N
     assert "random_memory" in (folder / "report.html").read_text()
     assert style.colour("random_memory") == "#E69F00"
     _read_without_the_code(folder)
+    _goes_home(folder)
 
 
 def _read_without_the_code(folder: Path) -> None:
@@ -55,6 +59,20 @@ def _read_without_the_code(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.stderr == ""
     assert done.stdout.startswith("#E69F00 ")
+
+
+def _goes_home(folder: Path) -> None:
+    """Its encoder is exported under its own names, and the card's lines load it with the page's code."""
+    end = next(e for e in lines(folder / "trials.jsonl") if e["stage"] == "confirm" and e["status"] == "completed")
+    arguments = [str(folder), "--trial", end["trial_id"], "--out", "home"]
+    assert export.main([*arguments, "--to", "safetensors", "--allow-code"]) == 0
+    assert export.main([*arguments, "--to", "torchvision", "--allow-code"]) == 2
+    scope: dict = {}
+    code = Path("home/model_card.md").read_text().split("```python\n")[1].split("```")[0]
+    exec(code.replace('"backbone', '"home/backbone'), scope)
+    frozen = offline.load_frozen(folder, trial=end["trial_id"])
+    images = torch.rand(2, frozen.channels, frozen.image_size, frozen.image_size)
+    torch.testing.assert_close(scope["model"](images), frozen.encoder(images))
 
 
 def test_installed_parts_need_no_flag(place: Path, capsys: pytest.CaptureFixture) -> None:

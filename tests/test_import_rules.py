@@ -31,6 +31,7 @@ GROUND = (
     "reported",
     "places",
     "dominance",
+    "intervals",
 )
 """Words, failures, files, numbers and fronts, without torch; `study.schema` hands them on to `analysis`."""
 BY_NAME = ("trainables.settings.own_code",)
@@ -57,6 +58,7 @@ ORDER = {
         "tune_adapter",
         "pretrain",
         "linear_eval",
+        "export",
     ),
     "study": (
         "schema",

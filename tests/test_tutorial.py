@@ -64,7 +64,7 @@ def run(command: list[str]) -> int:
     if command[0] == "python":
         assert command[1] == "-m"
         more = ["--images", "none"] if command[2] == "analysis" else []  # pictures take a browser, and seconds each
-        name = "analysis.__main__" if command[2] == "analysis" else command[2]
+        name = f"{command[2]}.__main__" if (PAGE.parents[1] / command[2].replace(".", "/")).is_dir() else command[2]
         return importlib.import_module(name).main([*command[3:], *more])
     assert command[0] == "run_study.py"
     return run_study.main(command[1:])

@@ -24,6 +24,12 @@ SCHEMA_VERSION = 1
 """Of every JSON object and YAML file that a run or a study writes."""
 STUDY_FILE = "study.yaml"
 """In a results folder: the fully resolved study."""
+MANIFEST_FILE = "manifest.json"
+"""In a results folder: git commit, versions, hardware, seeds, start and end."""
+TRIALS_FILE = "trials.jsonl"
+"""In a results folder: one line per trial end, append-only."""
+REPORTS_FILE = "reports.jsonl"
+"""In a results folder and in a run's: one line per trial and epoch, append-only."""
 RAY_DIR = "ray"
 """In a results folder: Tune's own state and checkpoints."""
 TOO_MUCH = (RecursionError, ValueError)

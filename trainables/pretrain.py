@@ -26,7 +26,7 @@ from rich.console import Console
 from trainables import checkpoint, command_line, exit_codes, files, places, shapes, timings
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.failures import Diverged, TimedOut, is_out_of_memory
-from trainables.files import SCHEMA_VERSION, write_atomically
+from trainables.files import REPORTS_FILE, SCHEMA_VERSION, write_atomically
 from trainables.lines import LineFiles
 from trainables.progress import RunProgress
 from trainables.reported import epochs_in_words, lost_epochs, name_lost
@@ -36,7 +36,6 @@ from trainables.trial import Trial
 from trainables.vocabulary.errors import UserError
 from trainables.wording import shorten
 
-REPORTS = "reports.jsonl"
 SET_HELP = (
     "change a setting of the file, such as method=nnclr, preset=seed, support.k=200 or train.epochs=20; "
     "may be repeated (trainables/settings/config.py lists all settings)"
@@ -192,7 +191,7 @@ def _train_in(cfg: RunConfig, folder: Path, console: Console, *, resume: bool, n
             _resume(trial, kept, console)
         write_atomically(folder / "run.json", json.dumps(cfg.model_dump(mode="json"), indent=2) + "\n")
         if left := [line for line in reports if line["epoch"] > trial.epoch]:
-            files_of_lines.replace(REPORTS, [line for line in reports if line not in left])
+            files_of_lines.replace(REPORTS_FILE, [line for line in reports if line not in left])
         _train_to_the_end(trial, folder, files_of_lines, console)
     console.print(f"checkpoints and reports: {folder}")
 
@@ -201,14 +200,14 @@ def _open_reports(files_of_lines: LineFiles, folder: Path, kept: Path, console: 
     """The reports that are there; says which are damaged or gone."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*dropped a torn last line")
-        found = files_of_lines.open(REPORTS)
+        found = files_of_lines.open(REPORTS_FILE)
     for number, line in found.rows:
-        REPORT.check(line, f"{folder / REPORTS}:{number}")
+        REPORT.check(line, f"{folder / REPORTS_FILE}:{number}")
     newest = next(map(checkpoint.epoch_of, checkpoint.in_folder(kept)), 0)
     rows = [(number, {**line, "trial_id": folder.name}) for number, line in found.rows]  # it may have been moved
     damage, left = name_lost(found.damage, rows, lost_epochs((line for _, line in rows), {folder.name: newest}))
     lines = [str(line) for line in damage]
-    lines += [f"{folder / REPORTS}: not there: {epochs_in_words({t: epochs})}" for t, epochs in left.items()]
+    lines += [f"{folder / REPORTS_FILE}: not there: {epochs_in_words({t: epochs})}" for t, epochs in left.items()]
     lines += [f"{copy}: the damaged file is kept here" for copy in files_of_lines.kept]
     for line in lines:
         console.print(line, soft_wrap=True)
@@ -244,7 +243,7 @@ def _train_to_the_end(trial: Trial, folder: Path, files_of_lines: LineFiles, con
     cfg = trial.cfg
 
     def record(report: dict[str, Any]) -> None:
-        files_of_lines.append(REPORTS, report_line(report, cfg, folder.name))
+        files_of_lines.append(REPORTS_FILE, report_line(report, cfg, folder.name))
 
     steps = {"epochs": cfg.train.epochs, "steps_per_epoch": trial.steps_per_epoch, "finished": trial.epoch}
     with (

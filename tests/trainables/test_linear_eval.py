@@ -11,16 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from study.runner import describe_data
-from tests.helpers.engine_helpers import lines, make_study
+from tests.helpers.engine_helpers import lines
 from tests.helpers.foreign_states import FOREIGN, archive, sealed
-from tests.helpers.trial_helpers import tiny
-from tests.helpers.without_ray import study_in_this_process
 from trainables import checkpoint, linear_eval
 from trainables.data.source import DataError
 from trainables.evaluation import offline
 from trainables.settings.config import DataConfig
-from trainables.tune_adapter import TrialActor
 
 
 def test_transfer_data_keeps_or_replaces_the_settings():
@@ -131,25 +127,6 @@ def test_command_line(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         error = capsys.readouterr().err
         assert message in error
         assert len(error.strip().splitlines()) == 1
-
-
-@pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The results folder of a study that has confirmed one point with two seeds."""
-    monkeypatch.setenv("KMCLR_CACHE", str(tmp_path / "cache"))
-    sections = tiny().model_dump(mode="json", include={"data", "encoder", "heads", "probe", "device"})
-    study = make_study(
-        **sections,
-        space={"method": ("kmclr",), "k": (10, 20)},
-        baselines=({"method": "kmclr", "k": 10},),
-        search={"trials": 1, "startup_trials": 1},
-        scheduler={"name": "none"},
-        train={"epochs": 2, "batch_size": 32, "checkpoint_every": 1},
-        confirm={"seeds": (3, 4), "linear_epochs": 7},
-    )
-    run_here = study_in_this_process(monkeypatch)
-    assert run_here(study, tmp_path, trainable=lambda: TrialActor, describe=describe_data) == 0
-    return tmp_path / "fake"
 
 
 def test_a_studys_trial_gives_exactly_its_numbers(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

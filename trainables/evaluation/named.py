@@ -41,7 +41,7 @@ def candidates(path: Path, trial: str | None = None) -> list[Path]:
     if not path.is_dir():
         return [path]
     if (path / STUDY_FILE).is_file():
-        raise UserError(f"{path}: a study's results; name a trial by --trial: {_some(_trials(path))}")
+        raise UserError(f"{path}: a study's results; name a trial by --trial: {some(trials_with_checkpoints(path))}")
     own = [*checkpoint.in_folder(path), *checkpoint.in_folder(path / "checkpoints"), *path.glob(checkpoint.TRIAL_FILE)]
     return own or sorted(path.glob(f"checkpoint_*/{checkpoint.TRIAL_FILE}"), reverse=True)
 
@@ -49,9 +49,9 @@ def candidates(path: Path, trial: str | None = None) -> list[Path]:
 def _of_trial(results: Path, trial: str) -> list[Path]:
     if not (results / STUDY_FILE).is_file():
         raise UserError(f"--trial {shorten(trial)}: {results} is not the results folder of a study")
-    found = _trials(results)
+    found = trials_with_checkpoints(results)
     if trial not in found:
-        known = f"; with a checkpoint are: {_some(found)}" if found else ""
+        known = f"; with a checkpoint are: {some(found)}" if found else ""
         raise UserError(
             f"{results}: no checkpoint of a trial {shorten(trial)}{close_to(trial, found)}{known}; "
             f"trials that were stopped keep none, and those of a study with --storage lie there: name their folder"
@@ -59,7 +59,7 @@ def _of_trial(results: Path, trial: str) -> list[Path]:
     return found[trial]
 
 
-def _trials(results: Path) -> dict[str, list[Path]]:
+def trials_with_checkpoints(results: Path) -> dict[str, list[Path]]:
     """Trial id -> its checkpoint files, newest first."""
     found: dict[str, list[tuple[tuple[int, int, str], Path]]] = {}
     for path in (results / RAY_DIR).glob(f"*/*/checkpoint_*/{checkpoint.TRIAL_FILE}"):
@@ -71,18 +71,29 @@ def _trials(results: Path) -> dict[str, list[Path]]:
     return {trial: [path for _, path in sorted(rows, reverse=True)] for trial, rows in sorted(found.items())}
 
 
-def _some(trials: dict[str, list[Path]]) -> str:
+def some(trials: dict[str, list[Path]]) -> str:
     names = list(trials)
     more = f", ... ({len(names)} in all)" if len(names) > _MOST_IDS else ""
     return ", ".join(names[:_MOST_IDS]) + more if names else "none has a checkpoint here"
 
 
+def results_of(file: Path) -> Path | None:
+    """The results folder that holds this checkpoint; None if none does."""
+    return next((folder for folder in file.absolute().parents if (folder / STUDY_FILE).is_file()), None)
+
+
+def trial_of(file: Path, results: Path) -> str | None:
+    """The id of the trial whose checkpoint this is, by where it lies in its results folder; None if it is of none."""
+    found = trials_with_checkpoints(results)
+    return next((trial for trial, files in found.items() if file.absolute() in [f.absolute() for f in files]), None)
+
+
 def as_in_study(file: Path) -> AsInStudy | None:
     """How the study whose results folder holds this checkpoint evaluates its trials; None if none does."""
-    for folder in file.absolute().parents:
-        if (folder / STUDY_FILE).is_file():
-            study = read_file(folder / STUDY_FILE)
-            confirm, resources = (study.get(name) or {} for name in ("confirm", "resources"))
-            epochs, cpu = confirm.get("linear_epochs", LINEAR_EPOCHS), resources.get("cpu") or 1
-            return AsInStudy(int(epochs), max(1, int(cpu)))
-    return None
+    folder = results_of(file)
+    if folder is None:
+        return None
+    study = read_file(folder / STUDY_FILE)
+    confirm, resources = (study.get(name) or {} for name in ("confirm", "resources"))
+    epochs, cpu = confirm.get("linear_epochs", LINEAR_EPOCHS), resources.get("cpu") or 1
+    return AsInStudy(int(epochs), max(1, int(cpu)))

@@ -72,7 +72,7 @@ def load_frozen(
     """
     found: list[Frozen] = []
     newest = checkpoint.read_newest(
-        named.candidates(Path(path), trial), lambda state: found.append(_frozen(state, device))
+        named.candidates(Path(path), trial), lambda state: found.append(frozen_of(state, device))
     )
     if newest is None:
         raise checkpoint.CheckpointError(f"{path}: no checkpoint in this folder; name the file itself")
@@ -81,7 +81,7 @@ def load_frozen(
     return dataclasses.replace(found[-1], file=newest.path)
 
 
-def _frozen(state: dict[str, Any], device: torch.device | str) -> Frozen:
+def frozen_of(state: dict[str, Any], device: torch.device | str) -> Frozen:
     """The encoder of a trial's state. Raises CheckpointError."""
     if state.get("kind") != "trial":
         raise checkpoint.CheckpointError("a checkpoint, but not of a trial: it holds no encoder")

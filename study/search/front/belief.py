@@ -81,6 +81,8 @@ class Belief:
         everybody = [*pool, *(candidate for _, candidate in placed)]
         distributions = {n: d for c in everybody for n, d in c.distributions.items()}
         self._encode = Encoding(distributions, {n for n in distributions if all(n in c.params for c in everybody)})
+        costs_EM = self._known_costs(everybody)
+        self._span_2M = np.stack([costs_EM.min(0), costs_EM.max(0)])
         self._lines: dict[int, Line] = {}
         curves = [np.asarray(s.curve, float) for s, _ in placed if len(s.curve)]
         self.bounded = Bounded(self._names.index(ACCURACY), -100.0 - _softness(curves))
@@ -96,6 +98,7 @@ class Belief:
         mean_NU = np.minimum(mean_NU, floor_U)
         x_ND = self._rows([c for _, c in told])
         owner_D = self._encode.owner_D
+        owner_D = np.r_[owner_D, 1 + max(owner_D, default=-1) + np.arange(int(self._known_M.sum()))]
         self._models = [Model(x_ND, y, v, owner_D) for y, v in zip(mean_NU.T, variance_NU.T, strict=True)]
         flying = [c for s, c in placed if s.state == RUNNING and not self._tells(s)]
         if flying:
@@ -103,7 +106,6 @@ class Belief:
             for model in self._models:
                 model.add(x_FD, model.predict(x_FD)[0])
         self._failing = self._fit_failing(x_ND, [c for s, c in placed if s.state == FAILED], owner_D)
-        costs_EM = self._known_costs(everybody)
         self.reference_M = np.where(self._known_M, costs_EM.max(0) + 1e-9, 0.0)
         self.reference_M[~self._known_M] = floor_U
         self.reference_M = self._as_costs(self.reference_M[None])[0] + 1e-9
@@ -143,7 +145,11 @@ class Belief:
 
     # --- what is believed of candidates ---
     def _rows(self, candidates: Sequence[Candidate]) -> np.ndarray:
-        return self._encode([c.params for c in candidates])
+        """Coordinates: those of the parameters, and each known objective as a share of its range: what a support set's
+        size does is much the same for every kind of it."""
+        low_M, high_M = self._span_2M
+        shares_CM = (self._known_costs(candidates) - low_M) / np.maximum(high_M - low_M, 1e-9)
+        return np.hstack([self._encode([c.params for c in candidates]), shares_CM[:, self._known_M]])
 
     def _known_costs(self, candidates: Sequence[Candidate]) -> np.ndarray:
         """Scaled costs [C, M] of the known objectives; 0 for the others."""

@@ -1,7 +1,7 @@
 """A Gaussian process over a search space in which not every parameter applies to every point.
 
-The library is scikit-learn (`GaussianProcessRegressor`, Matern 5/2 with a length per parameter): it takes a variance
-per observation, and an optimiser of ours, which adds priors and keeps one length for all coordinates of a parameter.
+The library is scikit-learn (`GaussianProcessRegressor`): it takes a variance per observation, a kernel of ours
+(`Effects`), and an optimiser of ours, which adds priors.
 Optuna's GPSampler has no way to know a cost or to be unsure of an observation, and takes twice as long a draw at 200
 trials; BoTorch would bring GPyTorch along for the same model (times: benchmarks/results, draw_time).
 Shape legend: N points, D coordinates, P parameters.
@@ -19,7 +19,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from sklearn.gaussian_process.kernels import Hyperparameter, Kernel, StationaryKernelMixin, WhiteKernel
 
 from study.search.front.candidates import share_of
 
@@ -27,8 +27,10 @@ Params = Mapping[str, Any]
 ITERATIONS = 25
 FITTED = 100
 """Most observations by which lengths and noise are chosen; all of them are conditioned on."""
-LENGTH, NOISE = math.log(0.5), math.log(1e-2)
-"""Centres of the priors: of a length, where the range is 1, and of a run's noise, where the values' variance is."""
+ALONE, TOGETHER, LENGTH, NOISE = math.log(1.0), math.log(0.5), math.log(0.5), math.log(0.05)
+"""Centres of the priors: of the variances of both kinds of effects and of a run's noise, where that of the values is 1,
+and of a length, where the range is 1."""
+AMPLITUDES, LENGTHS, NOISES = (0.02, 20.0), (0.05, 10.0), (1e-5, 1.0)
 
 
 class Encoding:
@@ -67,6 +69,59 @@ class Encoding:
         return row
 
 
+class Effects(StationaryKernelMixin, Kernel):  # type: ignore[misc]
+    """What parameters do one by one, and what they do together, with one length per parameter for both.
+
+    `alone` times the mean over parameters of a Matern 5/2 kernel of that parameter's coordinates, plus `together` times
+    a Matern 5/2 kernel of all coordinates. What one parameter does so carries over to other choices of the rest
+    (additive processes: Duvenaud, Nickisch & Rasmussen 2011). owner: the parameter of each coordinate [D].
+    """
+
+    def __init__(self, alone: float, together: float, length: np.ndarray, owner: tuple[int, ...]) -> None:
+        self.alone, self.together, self.length, self.owner = alone, together, length, owner
+
+    @property
+    def hyperparameter_alone(self) -> Hyperparameter:
+        return Hyperparameter("alone", "numeric", AMPLITUDES)
+
+    @property
+    def hyperparameter_length(self) -> Hyperparameter:
+        return Hyperparameter("length", "numeric", LENGTHS, np.size(self.length))
+
+    @property
+    def hyperparameter_together(self) -> Hyperparameter:
+        return Hyperparameter("together", "numeric", AMPLITUDES)
+
+    def diag(self, X: np.ndarray) -> np.ndarray:
+        return np.full(len(X), self.alone + self.together)
+
+    def __call__(self, X: np.ndarray, Y: np.ndarray | None = None, eval_gradient: bool = False) -> Any:
+        """Covariances [N, N'], and their derivatives by the logarithms of alone, length [P] and together."""
+        length_P = np.atleast_1d(self.length)  # scikit-learn makes a number of a single one
+        owner_DP = np.equal.outer(self.owner, np.arange(len(length_P))).astype(float)
+        gap_NND = X[:, None] - (X if Y is None else Y)[None]
+        square_NNP = gap_NND**2 @ owner_DP / length_P**2
+        each_NNP, all_NN = _matern(square_NNP), _matern(square_NNP.sum(2))
+        alone_NN, together_NN = self.alone * each_NNP.mean(2), self.together * all_NN
+        if not eval_gradient:
+            return alone_NN + together_NN
+        slope_NNP = self.alone / len(length_P) * _slope(square_NNP)
+        slope_NNP += self.together * _slope(square_NNP.sum(2))[:, :, None]
+        return alone_NN + together_NN, np.dstack([alone_NN, slope_NNP * square_NNP, together_NN])
+
+
+def _matern(square: np.ndarray) -> np.ndarray:
+    """Matern 5/2 of squared distances in lengths."""
+    root = np.sqrt(5.0 * square)
+    return np.asarray((1.0 + root + root**2 / 3.0) * np.exp(-root))
+
+
+def _slope(square: np.ndarray) -> np.ndarray:
+    """Its derivative by the logarithm of the lengths, divided by the squared distance."""
+    root = np.sqrt(5.0 * square)
+    return np.asarray(5.0 / 3.0 * (1.0 + root) * np.exp(-root))
+
+
 class Model:
     """A process fitted to values with a variance each; deterministic. Raises ValueError or LinAlgError if it cannot."""
 
@@ -75,8 +130,9 @@ class Model:
         if len(y_N) < 2 or not self._scale > 0:
             raise ValueError(f"{len(y_N)} observations that differ are too few")
         y_N, variance_N = (y_N - self._middle) / self._scale, variance_N / self._scale**2
-        self._owner_D = owner_D
-        kernel = ConstantKernel(1.0) * Matern(np.full(x_ND.shape[1], math.exp(LENGTH)), nu=2.5) + WhiteKernel(1e-2)
+        length_P = np.full(1 + max(owner_D), math.exp(LENGTH))
+        kernel = Effects(math.exp(ALONE), math.exp(TOGETHER), length_P, tuple(owner_D))
+        kernel += WhiteKernel(math.exp(NOISE), NOISES)
         chosen_N = np.sort(np.argsort(variance_N, kind="stable")[:FITTED])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a length or the noise at a bound is no fault
@@ -102,23 +158,20 @@ class Model:
     def _regressor(kernel: Any, variance_N: np.ndarray, optimizer: Any) -> GaussianProcessRegressor:
         return GaussianProcessRegressor(kernel, alpha=variance_N + 1e-8, optimizer=optimizer)
 
-    def _optimise(self, loss: Any, theta: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, float]:
-        """scikit-learn's hook: theta is log(amplitude), log(lengths) [D], log(noise); ours has a length a parameter."""
-        count = int(self._owner_D.max()) + 1
-        spread = np.zeros((len(theta), count + 2))
-        spread[0, 0] = spread[-1, -1] = 1.0
-        spread[1 + np.arange(len(self._owner_D)), 1 + self._owner_D] = 1.0
-        centre = np.array([0.0, *[LENGTH] * count, NOISE])
-        width = np.array([1.0, *[1.0] * count, 2.0])
+    @staticmethod
+    def _optimise(loss: Any, theta: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, float]:
+        """scikit-learn's hook. theta: logarithms of alone, lengths [P], together, noise; it begins at the centres of
+        their priors, which are normal, of deviation 1 (of the noise 2)."""
+        centre, width = theta.copy(), np.ones(len(theta))
+        width[-1] = 2.0
 
-        def posterior(own: np.ndarray) -> tuple[float, np.ndarray]:
-            value, gradient = loss(spread @ own, eval_gradient=True)
-            z = (own - centre) / width
-            return value + 0.5 * float(z @ z), spread.T @ gradient + z / width
+        def posterior(here: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = loss(here, eval_gradient=True)
+            z = (here - centre) / width
+            return value + 0.5 * float(z @ z), gradient + z / width
 
-        limits = [(-3.0, 3.0), *[(math.log(0.05), math.log(10.0))] * count, (math.log(1e-5), 0.0)]
-        found = minimize(posterior, centre, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": ITERATIONS})
-        return spread @ found.x, float(found.fun)
+        found = minimize(posterior, centre, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": ITERATIONS})
+        return np.asarray(found.x), float(found.fun)
 
     def predict(self, x_ND: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation [N] of the expected value of points, the noise of a single run left out."""

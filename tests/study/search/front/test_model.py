@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from study.search.front.model import Encoding, Model
+from study.search.front.model import Effects, Encoding, Model
 
 X = np.linspace(0, 1, 12)[:, None]
 Y = np.sin(5 * X[:, 0])
@@ -67,3 +67,24 @@ def test_noise_or_a_length_at_its_bound_is_no_fault(recwarn: pytest.WarningsReco
     x = np.linspace(0, 1, 60)[:, None]
     Model(x, 3 * x[:, 0], np.zeros(60), ONE)  # without noise, and on a line
     assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_the_kernels_derivatives_are_those_of_its_values() -> None:
+    x = np.random.default_rng(0).random((6, 4))
+    kernel = Effects(1.3, 0.4, np.array([0.5, 0.7, 0.3]), (0, 1, 1, 2))
+    value, gradient = kernel(x, eval_gradient=True)
+    np.testing.assert_allclose(np.diag(value), kernel.diag(x))
+    for i in range(len(kernel.theta)):
+        step = 1e-6 * (np.arange(len(kernel.theta)) == i)
+        slope = (kernel.clone_with_theta(kernel.theta + step)(x) - value) / 1e-6
+        np.testing.assert_allclose(gradient[:, :, i], slope, atol=1e-5)
+
+
+def test_what_a_parameter_does_carries_over_to_another_choice_of_the_rest() -> None:
+    """Arm b was seen at one end alone; that the parameter lowers the value is known from arm a."""
+    encode = Encoding({"arm": CategoricalDistribution(["a", "b"]), "t": FloatDistribution(0, 1)}, always={"arm", "t"})
+    points = [{"arm": "a", "t": t} for t in np.linspace(0, 1, 8)] + [{"arm": "b", "t": 0.0}] * 2
+    values = np.array([5.0 - 4.0 * p["t"] + (p["arm"] == "b") for p in points])
+    model = Model(encode(points), values, np.zeros(len(points)), encode.owner_D)
+    near, far = model.predict(encode([{"arm": "b", "t": 0.1}, {"arm": "b", "t": 1.0}]))[0]
+    assert far < near - 1.5
