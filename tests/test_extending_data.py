@@ -146,8 +146,8 @@ def test_a_run_with_own_views_goes_on_as_if_never_stopped(place: Path) -> None:
     whole = trained(resume=False, folder="whole")
     assert trained(resume=False, epochs=2) + trained(resume=True) == whole
     assert len(set(whole)) == 4
-    plain = load_run("run.yaml", ["augment={}"], allow_code=True)
-    assert next(pretrain.pretrain(plain))["loss"] != whole[0]
+    larger = load_run("run.yaml", ["augment.options.side=0.9"], allow_code=True)
+    assert next(pretrain.pretrain(larger))["loss"] != whole[0]
 
 
 def test_own_views_are_grey_where_the_page_says(place: Path) -> None:
