@@ -44,11 +44,35 @@ def resolved(settings: Mapping[str, Any], source: str, *, allow_code: bool) -> d
 
 def load_named(settings: Mapping[str, Any], *, allow_code: bool) -> None:
     """Load every part of one's own that settings name. Raises UserError as `load` does."""
+    for place, name in _named(settings):
+        load(place.registry, name, place.setting, allow_code=allow_code)
+
+
+def load_recorded(settings: Mapping[str, Any], *, allow_code: bool) -> None:
+    """Load the parts of one's own that a checkpoint's settings name. A results folder imports nothing by itself: not
+    even installed parts are, unless `allow_code`. Names that nothing has are left to whoever validates the settings.
+
+    Raises UserError for a part that is not loaded and may not be, and as `load` does.
+    """
+    for place, name in _named(settings):
+        kind = place.registry
+        if name in kind.loaded or (":" not in name and (name in kind.house or name not in kind.installed())):
+            continue
+        if not allow_code:
+            raise UserError(
+                f"{place.setting} of the run is {shorten(name)}, code of your own, which a checkpoint does not bring "
+                f"along; add --allow-code to import it"
+            )
+        load(kind, name, f"{place.setting} of the run", allow_code=True)
+
+
+def _named(settings: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """The names that settings give to parts, the house's too."""
     for place in PLACES:
         section = settings.get(place.section)
         name = section.get(place.name) if isinstance(section, Mapping) else None
         if isinstance(name, str):
-            load(place.registry, name, place.setting, allow_code=allow_code)
+            yield place, name
 
 
 def look_in(*folders: Path) -> None:
