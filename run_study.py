@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 EXAMPLES = """examples:
@@ -54,10 +55,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def report(folder: Path, quiet: bool) -> None:
+def report(folder: Path, quiet: bool, figures: Sequence[str] = (), allow_code: bool = False) -> None:
     from analysis.report.make import make_report
 
-    path = make_report([folder], progress=(lambda text: None) if quiet else print)
+    progress = (lambda text: None) if quiet else print
+    path = make_report([folder], figures=figures, allow_code=allow_code, progress=progress)
     print(f"Report: {path}", flush=True)
 
 
@@ -80,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
             return 0
         code = launch.run(chosen)
         if chosen.reported_after(code):
-            report(chosen.folder, args.quiet)
+            report(chosen.folder, args.quiet, chosen.loaded.study.report.figures, args.allow_code)
         return code
 
 

@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   python -m analysis results/k_sweep --style paper         figures at journal column width
   python -m analysis results/a results/b --out comparison  several studies together
   python -m analysis results/k_sweep --x epoch_s           fronts against time instead of the study's own costs
+  python -m analysis results/k_sweep --figure mypkg.figures:spread --allow-code   with a figure of your own
   python -m analysis results/k_sweep --watch 60            redraw every minute until the study has ended
   python -m analysis results/k_sweep --health              what is well and what is not, in words; nothing is drawn
 """
@@ -34,6 +35,11 @@ def parser() -> argparse.ArgumentParser:
         + ", ".join([*(name for name in OBJECTIVES if name != ACCURACY), "gpu_hours"]),
     )  # fmt: skip
     made.add_argument("--images", default="all", metavar="WHICH", help="all (default), main or none")
+    made.add_argument(
+        "--figure", action="append", default=[], metavar="NAME",
+        help="draw this figure of your own too, module:function (docs/extending.md); installed ones always are",
+    )  # fmt: skip
+    made.add_argument("--allow-code", action="store_true", help="import the code that --figure names")
     made.add_argument(
         "--watch", type=float, metavar="SECONDS", help="redraw so often while a study runs, and once after its end"
     )
@@ -73,7 +79,10 @@ def draw(given: argparse.Namespace) -> int:
         raise UserError(f"--watch: expected seconds above 0, got {given.watch:g}")
     while True:
         goes_on = given.watch is not None and running(given.results)
-        path = make_report(given.results, out=given.out, style=given.style, x=given.x, images=given.images)
+        path = make_report(
+            given.results, out=given.out, style=given.style, x=given.x, images=given.images,
+            figures=given.figure, allow_code=given.allow_code,
+        )  # fmt: skip
         print(f"report: {path}", flush=True)
         if not goes_on:
             return exit_codes.DONE

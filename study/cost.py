@@ -11,7 +11,7 @@ from typing import Any
 
 from study.record import machine
 from study.search.expected_epochs import expected_epochs
-from study.search.scheduling import decision_epochs
+from study.search.rules import decision_epochs
 from study.settings import space
 from study.settings.config import StudyConfig
 from study.settings.loading import Loaded
@@ -287,7 +287,7 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | Non
     share = _share(study, address)
     on_gpu = bool(share.gpu) if address else _trains_on_gpu(study)
     foreign = bool(address) and on_gpu and not has_gpu()
-    epochs = decision_epochs(study.scheduler, study.train.epochs)
+    epochs = decision_epochs(study)
     points = study.confirm.max_points + len(study.baselines) if study.confirm.enabled else 0
     confirm_trials = points * len(study.confirm.seeds)
     sizes = data_sizes(study)

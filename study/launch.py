@@ -15,7 +15,7 @@ from study.record import results_folder
 from study.settings.loading import Loaded, load_study
 from study.tune import environment, ports
 from trainables import exit_codes, files
-from trainables.settings import own_code
+from trainables.settings import own_import
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def load(asked: Namespace) -> Launch:
         ports.check_address(asked.address)
     environment.set_variables(local=asked.address is None)  # before the plan: it imports Ray
     if asked.allow_code:
-        own_code.look_in(Path.cwd(), Path(asked.config).resolve().parent)
+        own_import.look_in(Path.cwd(), Path(asked.config).resolve().parent)
     how = {"overrides": asked.set, "allow_code": asked.allow_code}
     loaded = load_study(asked.config, rehearse=asked.rehearse, device=asked.device, **how)
     chosen = Launch(asked, loaded)

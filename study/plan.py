@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from study.cost import Cost, Need, Plan, make_plan
-from study.search.scheduling import PAUSING
+from study.search.scheduling import pauses
 from study.settings import space
 from study.settings.config import RangeSpec, StudyConfig
 from study.settings.loading import Loaded
@@ -21,6 +21,7 @@ from trainables.settings import edge, own_code
 from trainables.settings.changes import Change
 from trainables.settings.presets import PRESETS
 from trainables.vocabulary.metrics_and_objectives import OBJECTIVES
+from trainables.vocabulary.parts import SCHEDULERS
 from trainables.wording import bytes_in_words, seconds_in_words, value_in_words
 
 PIPE_WIDTH = 120
@@ -62,7 +63,7 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     yield "objectives", ", ".join(f"{name} {mode}" for name, mode in study.objectives.items())
     yield "search", f"{study.search.trials} trials ({study.search.sampler}), {len(study.baselines)} of them baselines"
     yield "rungs", f"{shown} of {study.train.epochs} epochs ({study.scheduler.name})"
-    if study.scheduler.name == PAUSING:
+    if pauses(study.scheduler):
         yield "paused", _paused_text(study.scheduler.max_paused, plan.concurrent)
     yield "confirm", _confirm_text(plan)
     yield (
@@ -70,6 +71,8 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
         f"search {study.search.seed}, trials {study.seed}, confirm {', '.join(map(str, study.confirm.seeds))}",
     )
     searched = f"search about {plan.expected_epochs} (at worst {plan.worst_epochs})"
+    if study.scheduler.name in SCHEDULERS.loaded:
+        searched = f"search at most {plan.worst_epochs} (what a scheduler of your own spares is not foretold)"
     yield "epochs", f"{searched}, confirm up to {plan.confirm_epochs}"
     yield "device", f"{plan.device}, {plan.concurrent} trials at once"
     timed = f"{_range_text(plan)}, at worst {_hours(plan.hours[1])} ({_measured_text(cost)})"

@@ -21,7 +21,7 @@ from study.record.budget import Budget
 from study.record.journal import Journal, JournalWriteError
 from study.record.lock import FolderLock
 from study.record.recorder import Recorder
-from study.search.scheduling import decision_epochs, make_rungs
+from study.search.rules import decision_epochs, stopping
 from study.settings.config import StudyConfig
 from study.training import Training
 from study.tune import environment
@@ -114,7 +114,7 @@ class StudyRun:
         self.session: Any = None
         self._recorder: Recorder | None = None
         self.screen = terminal.Terminal(self.study, quiet=options.quiet)
-        self.rungs = make_rungs(self.study.scheduler, self.study.objectives, self.study.train.epochs)
+        self.rungs = stopping(self.study)
         self.turn = threading.RLock()
         """Held by whoever writes into the folder while Ray runs: the main thread, or the watchdog at the end."""
         self.needing_ray: list[Any] = []
@@ -134,7 +134,7 @@ class StudyRun:
             source = str(self.loaded.path or self.loaded.name_on_disk)
             self.record = results_folder.reopen(self.folder, self.study, source, data)
         else:
-            rungs = list(decision_epochs(self.study.scheduler, self.study.train.epochs))
+            rungs = list(decision_epochs(self.study))
             fresh = manifest.new(self.study, rehearsal=self.loaded.rehearsal, command=command, data=data, rungs=rungs)
             self.record = results_folder.create(self.folder, self.study, fresh)
         self.storage = checkpoints.storage_of(self.record, self.options.storage)

@@ -27,6 +27,7 @@ from trainables.files import REPORTS_FILE as REPORTS_FILE
 from trainables.files import SCHEMA_VERSION as SCHEMA_VERSION
 from trainables.files import STUDY_FILE as STUDY_FILE
 from trainables.files import TRIALS_FILE as TRIALS_FILE
+from trainables.settings import own_import as own_import
 from trainables.settings.yaml_text import ConfigError, parse
 from trainables.shapes import COLOUR, INSTANT, NUMBER, TEXT, TRUTH, VALUE, WHOLE
 from trainables.vocabulary import parts as parts
@@ -37,6 +38,7 @@ from trainables.vocabulary.methods_and_support_sets import METHODS
 from trainables.vocabulary.metrics_and_objectives import *  # noqa: F403
 from trainables.vocabulary.metrics_and_objectives import ACCURACY, METRICS, OBJECTIVES, REPORT_METRICS
 from trainables.vocabulary.registry import Live as Live
+from trainables.vocabulary.registry import shown_name as shown_name
 from trainables.vocabulary.stages_and_statuses import *  # noqa: F403
 from trainables.vocabulary.stages_and_statuses import CONFIRM, STAGES, STATUSES
 
@@ -110,7 +112,7 @@ REPORT_IDENTITY = {
     "time": INSTANT,  # UTC
 }
 HELD_S = "held_s"  # seconds the trial has held its process so far, all sessions
-_VALUES = dict.fromkeys(METRICS, shapes.maybe(NUMBER))
+_VALUES = Live(lambda: dict.fromkeys(METRICS, shapes.maybe(NUMBER)))
 
 # --- one trial end (one line of trials.jsonl) ---
 TRIAL_FIELDS = {
@@ -144,7 +146,7 @@ _PICTURE = shapes.shape(
 LINES = {
     DRAWS_FILE: shapes.shape(DRAW_FIELDS),
     TURNS_FILE: shapes.shape(TURN_FIELDS),
-    REPORTS_FILE: shapes.shape(REPORT_IDENTITY, {HELD_S: NUMBER, **_VALUES}),
+    REPORTS_FILE: shapes.shape(REPORT_IDENTITY, Live(lambda: {HELD_S: NUMBER, **_VALUES})),
     TRIALS_FILE: shapes.shape(TRIAL_FIELDS),
 }
 """What a line of these files must be; of any other file of lines, a picture."""
@@ -263,6 +265,10 @@ MANIFEST_FIELDS = {
     ),
 }
 
+_METRIC = {
+    **dict.fromkeys(("meaning", "title", "unit"), TEXT),
+    **dict.fromkeys(("log", "known"), TRUTH),
+}
 OWN = "own"  # where the study has parts of its user's own
 _METHOD = {"support": TEXT, "predictor": TRUTH, "loss": TEXT, "momentum": TEXT, "colour": shapes.maybe(COLOUR)}
 MANIFEST_MAY = {
@@ -272,7 +278,10 @@ MANIFEST_MAY = {
             "parts": shapes.mapping(TEXT),  # setting -> name: {"support.name": "mypkg.sets:RandomMemory"}
             "methods": shapes.mapping(shapes.shape(_METHOD)),  # by the name they show
             "support_sets": shapes.mapping(shapes.shape({"size": shapes.maybe(TEXT)})),  # by the name in the settings
-        }
+        },
+        {  # what a measure of one's own is, by the name it shows
+            "metrics": shapes.mapping(shapes.shape(_METRIC, {"sense": shapes.one_of(("max", "min")), "worst": NUMBER}))
+        },
     ),
 }
 """Fields that a manifest may have."""

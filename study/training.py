@@ -14,7 +14,8 @@ from study.record.checkpoints import Checkpoints
 from study.record.journal import Journal
 from study.record.recorder import Recorder
 from study.record.task import Task
-from study.search.scheduling import PAUSING, Rungs
+from study.search.rules import Stopping
+from study.search.scheduling import pauses
 from study.settings.config import StudyConfig
 from trainables.reported import epochs_in_words
 
@@ -32,7 +33,7 @@ class Training:
     journal: Journal
     recorder: Recorder
     screen: Terminal
-    rungs: Rungs | None
+    rungs: Stopping | None
     places: Checkpoints
     session: int
     """Which session of the study this is, from 1."""
@@ -72,7 +73,7 @@ class Training:
             if name == schema.SEARCH:
                 proposals, _ = resume.make_search(self.study, self.folder, self.journal, self.recorder)
                 draw, planned = proposals.draw, self.study.search.trials
-                if self.study.scheduler.name == PAUSING:
+                if pauses(self.study.scheduler):
                     turns = Turns(self.study, self.journal, self.places, draw)
                     waiting, draw = turns.in_the_middle(waiting), turns.next
             self.screen.stage(name, planned)
@@ -98,7 +99,7 @@ class Training:
         name: str,
         waiting: Sequence[Task],
         draw: Callable[[], Task | None] | None,
-        rungs: Rungs | None,
+        rungs: Stopping | None,
         stop: Stop,
         at_once: int | None = None,
     ) -> None:

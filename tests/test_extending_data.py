@@ -21,7 +21,7 @@ from tests.helpers.engine_helpers import lines
 from tests.helpers.extending import change, run
 from trainables import linear_eval, pretrain
 from trainables.augment.own_views import views_of
-from trainables.settings import own_code
+from trainables.settings import own_code, own_import
 from trainables.settings.config import AugmentConfig
 from trainables.settings.run_file import load_run
 from trainables.vocabulary.errors import UserError
@@ -181,7 +181,7 @@ def test_a_run_with_own_views_goes_on_as_if_never_stopped(place: Path) -> None:
 
 def test_own_views_are_grey_where_the_page_says(place: Path) -> None:
     sys.path.append(str(place))
-    own_code.load(AUGMENTATIONS, VIEWS["name"], "augment.name", allow_code=True)
+    own_import.load(AUGMENTATIONS, VIEWS["name"], "augment.name", allow_code=True)
     facts = {"image_size": 8, "channels": 1, "mean": (0.5,), "std": (0.25,), "device": "cpu"}
     images = torch.full((20, 1, 8, 8), 255, dtype=torch.uint8)
 

@@ -24,6 +24,7 @@ from study.settings.config import StudyConfig
 from study.settings.loading import load_study
 from tests.helpers.random_damage import damaged
 from trainables.settings.edge import ConfigError
+from trainables.settings.fields import Named
 from trainables.vocabulary.errors import UserError
 
 K_SWEEP = (Path(__file__).resolve().parents[1] / "configs" / "k_sweep.yaml").read_bytes()
@@ -73,6 +74,9 @@ def values(field: FieldInfo, annotation: Any) -> st.SearchStrategy[Any]:
         return st.one_of([values(field, one) for one in inner])
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return sections(annotation)
+    house = [word for mark in field.metadata if isinstance(mark, Named) for word in mark.house]
+    if annotation is str and house:
+        return st.sampled_from(house) | st.text(max_size=5)
     simple = {type(None): st.none(), bool: st.booleans(), str: st.text(max_size=5) | st.just("auto")}
     if annotation in simple:
         return simple[annotation]

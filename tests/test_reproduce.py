@@ -40,7 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(engine, "run_stage", run_stage)
     monkeypatch.setattr(
-        run_study, "report", lambda folder, quiet: make_report([folder], images="none", progress=lambda text: None)
+        run_study, "report", lambda folder, quiet, *_: make_report([folder], images="none", progress=lambda text: None)
     )
     return tmp_path
 

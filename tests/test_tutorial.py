@@ -73,7 +73,7 @@ def run(command: list[str]) -> int:
 def test_the_tutorial_from_images_to_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(engine, "run_stage", without_ray.run_stage)
-    monkeypatch.setattr(run_study, "report", lambda folder, quiet: make_report([folder], images="none"))
+    monkeypatch.setattr(run_study, "report", lambda folder, quiet, *_: make_report([folder], images="none"))
     write_images(tmp_path / "birds")
     study, run_file = (yaml.safe_load(text) for text in blocks("yaml"))
     (tmp_path / "birds.yaml").write_text(yaml.safe_dump(merge(merge(study, TINY), TINY_STUDY), sort_keys=False))

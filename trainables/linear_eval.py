@@ -22,7 +22,7 @@ from rich.console import Console
 from trainables import command_line, devices, exit_codes, files, places
 from trainables.evaluation import named, offline
 from trainables.evaluation.classifier import RATES
-from trainables.settings import edge, own_code
+from trainables.settings import edge, own_code, own_import
 from trainables.settings.config import DataConfig, RunConfig
 from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.parts import SOURCES
@@ -91,7 +91,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     console = Console(stderr=True, markup=False, emoji=False, soft_wrap=True)
     path = files.user_path(options.checkpoint, "CHECKPOINT")
     if options.allow_code:
-        own_code.look_in(Path.cwd())
+        own_import.look_in(Path.cwd())
     frozen = offline.load_frozen(path, say=console.print, trial=options.trial, allow_code=options.allow_code)
     device = devices.pick_device(options.device or ("cpu" if frozen.cfg.device == "cpu" else "auto"))
     frozen.encoder.to(device)
@@ -155,7 +155,7 @@ def _evaluation_settings(frozen: offline.Frozen, options: argparse.Namespace) ->
                 f"the rest was settled when the encoder was trained"
             )
     if options.data is not None:
-        own_code.load(SOURCES, options.data, "--data", allow_code=options.allow_code)
+        own_import.load(SOURCES, options.data, "--data", allow_code=options.allow_code)
     data = transfer_data(frozen.cfg.data, options.data, options.root, frozen.image_size)
     settings = edge.merge({**frozen.cfg.model_dump(mode="json"), "data": data}, edge.unflatten(pairs))
     own_code.load_named({"data": settings["data"]}, allow_code=options.allow_code)

@@ -30,7 +30,7 @@ from trainables.files import REPORTS_FILE, SCHEMA_VERSION, write_atomically
 from trainables.lines import LineFiles
 from trainables.progress import RunProgress
 from trainables.reported import epochs_in_words, lost_epochs, name_lost
-from trainables.settings import own_code
+from trainables.settings import own_import
 from trainables.settings.config import RunConfig
 from trainables.settings.run_file import load_run, without_effect
 from trainables.trial import Trial
@@ -147,7 +147,7 @@ def _train_file(options: argparse.Namespace) -> int:
     places.settle()
     options.out = files.user_path(options.out, "--out")
     if options.allow_code:
-        own_code.look_in(Path.cwd(), Path(options.config).resolve().parent)
+        own_import.look_in(Path.cwd(), Path(options.config).resolve().parent)
     cfg = load_run(options.config, options.overrides, allow_code=options.allow_code)
     notes = without_effect(options.config, options.overrides, cfg)
     train(cfg, options.out, resume=options.resume, notes=notes)

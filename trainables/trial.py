@@ -18,6 +18,7 @@ from trainables.augment.two_views import ViewParams
 from trainables.clocks import Clocks, EpochTimes
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.evaluation.each_epoch import Evaluator
+from trainables.evaluation.own_measure import OwnMeasure
 from trainables.evaluation.probe import OnlineProbe
 from trainables.failures import Diverged, TimedOut
 from trainables.maths.schedules import warmup_cosine
@@ -88,6 +89,7 @@ class Trial:
         )
         self.generator = torch.Generator(self.device).manual_seed(cfg.seed)
         self.evaluator = Evaluator(cfg, data, self.train_data, self.device)
+        self.own_measure = OwnMeasure(cfg.measure)
         devices.compile_networks(cfg.train, self.method.networks, self.device)
 
     @property
@@ -122,6 +124,7 @@ class Trial:
         diagnostics = {name: float(value) for name, value in self.method.support.diagnostics().items()}
         self.epoch += 1
         report = {"epoch": self.epoch, "loss": loss} | self.evaluator.evaluate(self.method, self.probe, self.epoch)
+        report |= self.own_measure(self)
         self.method.support.end_epoch(self.epoch)  # after the picture: it shows the prototypes, not their re-seeding
         evaluated = self.clocks.now(self.device).since(trained) if self.evaluator.due(self.epoch) else None
         self.times.append(EpochTimes(trained.since(begun), evaluated))

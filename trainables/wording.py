@@ -81,6 +81,12 @@ def close_to(got: Any, known: Iterable[str]) -> str:
     return f"; did you mean '{plain[close[0]]}'?" if close else ""
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'? Known: ...` (the first part only if something is close)."""
+    known = sorted(known)
+    return (close_to(name, known) or ".") + f" Known: {', '.join(known)}"
+
+
 def one_of(got: Any, known: Iterable[str]) -> str:
     """`expected one of a, b, got 'x'`, and what is close."""
     return f"expected one of {', '.join(known)}, got {shorten(repr(got))}{close_to(got, known)}"

@@ -13,12 +13,12 @@ from plotly.offline import get_plotlyjs
 
 from analysis.figures import all as all_figures
 from analysis.figures import render
-from analysis.figures.figure import Figure, Skipped
+from analysis.figures.figure import Figure, Maker, Skipped
 from analysis.figures.gifs import write_gifs
 from analysis.figures.style import Style, get_style, rehearsal_label
 from analysis.health.checks import findings
 from analysis.report import answer as words
-from analysis.report import believed, health, history, page, table_formats, tables
+from analysis.report import believed, health, history, own_figures, page, table_formats, tables
 from analysis.report.page import esc
 from analysis.results import notes
 from analysis.results.front import against
@@ -45,6 +45,8 @@ def make_report(
     style: str = "web",
     x: str | None = None,
     images: str = "main",
+    figures: Sequence[str] = (),
+    allow_code: bool = False,
     progress: Callable[[str], None] = print,
 ) -> Path:
     """Write figures/, tables/ and report.html for these results folders; returns the page's path.
@@ -52,8 +54,9 @@ def make_report(
     out: where to (default: the folder itself; `comparison` beside the first of several). style: paper | slides | web,
     for the files in figures/. x: a cost, or `gpu_hours`, that fronts are over instead of the
     studies' own objectives. images: `main` draws the main figures as SVG, PNG and PDF
-    and the animations as GIF (seconds), `all` every figure; `none` makes HTML alone. Raises UserError for what the
-    user can put right: a folder that is none, a broken line, an unknown style or axis.
+    and the animations as GIF (seconds), `all` every figure; `none` makes HTML alone. figures: of one's own, beside the
+    installed ones; `module:function` only with allow_code. Raises UserError for what the
+    user can put right: a folder that is none, a broken line, an unknown style, axis or figure.
     """
     if images not in IMAGES:
         raise UserError(f"--images: {wording.one_of(images, IMAGES)}")
@@ -61,13 +64,14 @@ def make_report(
     if not folders:
         raise UserError("no results folder given; for example: python -m analysis results/k_sweep")
     look = get_style(style)
+    own = own_figures.makers(figures, allow_code=allow_code, progress=progress)
     places = [files.user_path(folder, "RESULTS") for folder in folders]
     results = _distinct([against(load_with_notes(place, progress), x) for place in places])
     target = files.user_path(out, "--out") if out else folders_home(results)
     for name in (schema.FIGURES_DIR, schema.TABLES_DIR):
         (target / name).mkdir(parents=True, exist_ok=True)
-    made, skipped = draw_all(results, look, progress)
-    page_made = made if style == "web" else draw_all(results, get_style("web"), progress)[0]
+    made, skipped = draw_all(results, look, progress, own)
+    page_made = made if style == "web" else draw_all(results, get_style("web"), progress, own)[0]
     _write_figures(made, target / schema.FIGURES_DIR, look, images, progress)
     if images != "none":
         write_gifs(results, target / schema.FIGURES_DIR)
@@ -108,18 +112,21 @@ def _distinct(results: list[Results]) -> list[Results]:
 
 
 def draw_all(
-    results: Sequence[Results], style: Style, progress: Callable[[str], None]
+    results: Sequence[Results], style: Style, progress: Callable[[str], None], own: Sequence[Maker] = ()
 ) -> tuple[list[Figure], list[Skipped]]:
-    """All figures that these results allow. An error in one is told and costs that figure alone."""
+    """All figures that these results allow, the user's `own` last. An error in one is told and costs that figure alone,
+    as does a name that another one has."""
     made, skipped = list[Figure](), list[Skipped]()
-    for maker in all_figures.MAKERS:
+    for maker in (*all_figures.MAKERS, *own):
         try:
             drawn = maker(results, style)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"[:300]
             progress(f"figure {maker.__name__}: not drawn ({reason})")
             drawn = Skipped(maker.__name__, f"an error: {reason}")
-        if isinstance(drawn, Figure):
+        if isinstance(drawn, Figure) and any(drawn.name == other.name for other in (*made, *skipped)):
+            progress(f"figure {drawn.name}: not drawn (there is another of that name)")
+        elif isinstance(drawn, Figure):
             made.append(drawn)
         else:
             skipped.append(drawn)

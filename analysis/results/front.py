@@ -22,11 +22,10 @@ from analysis.text import in_sentence, joined
 from study import schema
 from study.schema import ACCURACY, Metric, UserError, dominance, wording
 
-OBJECTIVES: dict[str, Metric] = schema.OBJECTIVES | {
-    GPU_HOURS: Metric("hours a trial held its process times its share of a GPU", "GPU-hours per run", "GPU-h", "min")
-}
+_GPU_HOURS = Metric("hours a trial held its process times its share of a GPU", "GPU-hours per run", "GPU-h", "min")
+OBJECTIVES = schema.Live(lambda: {**schema.OBJECTIVES, GPU_HOURS: _GPU_HOURS})
 """What a front may be over: what a study may name, and GPU-hours."""
-AXES = {name: metric for name, metric in OBJECTIVES.items() if name != ACCURACY}
+AXES = schema.Live(lambda: {name: metric for name, metric in OBJECTIVES.items() if name != ACCURACY})
 """What accuracy may be drawn against."""
 
 

@@ -1,4 +1,4 @@
-"""W&B and TensorBoard, fed by one writer process of ours from the study's events.
+"""W&B, TensorBoard and a tracker of one's own, fed by one writer process of ours from the study's events.
 
 The study only puts events in a queue; a thread passes them to the process (`study.listeners.tracker_sinks`).
 Whatever happens there (no network, a full disk, a crash) cannot block or fail the study, and a stop waits for it a few
@@ -25,6 +25,7 @@ from study import schema
 from study.record.journal import Journal, plain
 from study.record.task import Task
 from study.settings.config import StudyConfig
+from trainables.settings import own_code
 
 LOG_FILE = "tracking.log"
 PATIENCE_S = 60.0
@@ -56,13 +57,13 @@ def wandb_mode(wanted: str) -> str:
 def listeners(
     study: StudyConfig, folder: Path, journal: Journal, began: str = "", say: Callable[[str], None] = print
 ) -> list[Tracker]:
-    """The tracker, or nothing if W&B is disabled and TensorBoard not asked for.
+    """The tracker, or nothing if W&B is disabled and neither TensorBoard nor a tracker of one's own is asked for.
 
     began: when the study was started (a resume keeps it): with the folder's name it makes the run ids of W&B, so that a
     rehearsal or a second run of the same study does not write into the first one's runs. say: tells the user one line.
     """
-    mode = wandb_mode(study.tracking.wandb)
-    if mode == "disabled" and not study.tracking.tensorboard:
+    mode, own = wandb_mode(study.tracking.wandb), study.tracking.tracker
+    if mode == "disabled" and not study.tracking.tensorboard and own is None:
         return []
     settings = {
         "folder": str(folder.resolve()),
@@ -72,6 +73,9 @@ def listeners(
         "study": study.name,
         "run_id": "-".join(filter(None, (folder.name, re.sub("[^0-9]", "", began)[:14]))),
         "tensorboard": study.tracking.tensorboard,
+        "tracker": own,
+        "options": study.tracking.options,
+        "own": schema.parts.described(own_code.names_in(study.model_dump()).values()),
         "objectives": dict(study.objectives),
     }
     return [Tracker(settings, folder, journal, say)]

@@ -4,9 +4,8 @@ W&B: one run per trial, named by its label and id, tagged with its method and st
 grouped by study and stage; at the end one run with the front and the table of trials. A server that cannot be reached,
 does not answer or rejects the key costs nothing but the live page: the runs go on offline, and `wandb sync` sends them
 later. TensorBoard: one log folder per trial below `tensorboard/`, named by id and label, with the parameters for the
-HParams page. An error in a sink ends that sink only.
-
-Standard output is for what the study is to tell its user, one line each; the rest goes to the log.
+HParams page. A sink of one's own is made of a `study.listeners.own_tracker.TrackerSpec`. An error in a sink ends that
+sink only, with a line for the user.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from study import schema
+from study.listeners.own_tracker import own_sink
 from trainables import dominance
 
 COLUMNS = ("trial_id", "stage", "status", "label", "seed", "epochs", "baseline")
@@ -217,34 +217,42 @@ class TensorBoardSink:
 
 
 class SafeSink:
-    """A sink that is switched off by its first error, with the traceback in the log."""
+    """A sink that is switched off by its first error, with a line for the user and the traceback in the log."""
 
-    def __init__(self, make: Callable[[], Any], name: str) -> None:
+    def __init__(self, make: Callable[[], Any], name: str, tell: Callable[[str], None] = print) -> None:
         self.name = name
+        self.tell = tell
         self.sink: Any = None
         self._try(lambda: setattr(self, "sink", make()))
 
     def _try(self, action: Callable[[], None]) -> None:
         try:
             action()
-        except Exception:
+        except Exception as error:
             print(f"{self.name} switched off after an error:\n{traceback.format_exc()}", flush=True)
+            said = schema.wording.shorten(" ".join(f"{type(error).__name__}: {error}".split()))
+            self.tell(
+                f"{self.name} is switched off after an error ({said}); tracking.log in the results folder has more"
+            )
             self.sink = None
 
     def handle(self, event: Mapping[str, Any]) -> None:
         """Hand one event to the sink."""
-        if self.sink is not None:
+        if self.sink is not None and (hear := getattr(self.sink, event["event"], None)) is not None:
             content = {k: v for k, v in event.items() if k != "event"}
-            self._try(lambda: getattr(self.sink, event["event"])(**content))
+            self._try(lambda: hear(**content))
 
 
 def main(settings: Mapping[str, Any], lines: Iterable[str], tell: Callable[[str], None] = print) -> None:
     """Feed every event to every sink until the input ends; `tell` is for the user."""
+    schema.parts.learn(settings.get("own", {}))
     sinks = []
     if settings["wandb"] != "disabled":
-        sinks.append(SafeSink(lambda: WandbSink(settings, tell), "W&B"))
+        sinks.append(SafeSink(lambda: WandbSink(settings, tell), "W&B", tell))
     if settings["tensorboard"]:
-        sinks.append(SafeSink(lambda: TensorBoardSink(settings), "TensorBoard"))
+        sinks.append(SafeSink(lambda: TensorBoardSink(settings), "TensorBoard", tell))
+    if settings.get("tracker"):
+        sinks.append(SafeSink(lambda: own_sink(settings, tell), settings["tracker"], tell))
     for text in lines:
         event = json.loads(text)
         for sink in sinks:

@@ -13,6 +13,7 @@ import numpy as np
 from study.search.scheduling import PAUSING, make_rungs
 from study.settings import space
 from study.settings.config import StudyConfig
+from trainables.vocabulary.parts import SCHEDULERS
 
 REPEATS = 50
 REPLAYED = 5000
@@ -23,6 +24,7 @@ def expected_epochs(study: StudyConfig) -> int:
     """Epochs of the search stage, on average over orders of arrival, if a trial's rank is the same at every rung.
 
     Where trials pause: the first rung of each and as many epochs again, and all of the baselines.
+    A scheduler of one's own is not played through: as if it stopped nobody.
     The first trials to reach a rung are ranked among few, so more of them go on than the nominal 1/eta. Wandering ranks
     change who goes on, hardly how many; so does a second objective.
     """
@@ -30,7 +32,8 @@ def expected_epochs(study: StudyConfig) -> int:
     if study.scheduler.name == PAUSING:
         first = study.scheduler.grace_period  # about as much again goes to those that go on
         return min(trials * full, 2 * trials * first + len(space.baseline_points(study)) * (full - first))
-    rungs = make_rungs(study.scheduler, study.objectives, full)
+    own = study.scheduler.name in SCHEDULERS.loaded
+    rungs = None if own else make_rungs(study.scheduler, study.objectives, full)
     if rungs is None:
         return trials * full
     generator, played = np.random.default_rng(0), min(trials, REPLAYED)

@@ -16,7 +16,8 @@ from study import schema
 from study.search.front.propose import draw_seed
 from study.search.front.question import known_of, question_of
 from study.search.front.sampler import FrontSampler, Reports
-from study.search.scheduling import PAUSING, decision_epochs
+from study.search.rules import decision_epochs
+from study.search.scheduling import pauses
 from study.settings import space
 from study.settings.config import StudyConfig
 from trainables.settings import own_code
@@ -121,7 +122,7 @@ def make_sampler(
             tpe = optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.startup_trials)
             if search.sampler == "tpe":
                 return tpe
-            rungs = decision_epochs(study.scheduler, study.train.epochs) if study.scheduler.name == PAUSING else ()
+            rungs = decision_epochs(study) if pauses(study.scheduler) else ()
             return FrontSampler(
                 question_of(study),
                 seed=seed,

@@ -12,7 +12,7 @@ from study.record.task import Task
 from study.search.optuna_mirror import Mirror
 from study.search.proposals import Proposals
 from study.search.repair import restore_draws
-from study.search.scheduling import Rungs
+from study.search.rules import Stopping
 from study.settings import space
 from study.settings.config import StudyConfig
 
@@ -27,7 +27,7 @@ def make_search(study: StudyConfig, folder: Path, journal: Journal, recorder: Re
     return proposals, proposals.unfinished()
 
 
-def replay(rungs: Rungs | None, journal: Journal) -> set[str]:
+def replay(rungs: Stopping | None, journal: Journal) -> set[str]:
     """Rebuild the rungs from the journal; returns the trials that a rung had told to stop."""
     stopped: set[str] = set()
     if rungs is not None:

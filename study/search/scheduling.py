@@ -21,9 +21,15 @@ import numpy as np
 
 from study.search import pareto
 from trainables import dominance
+from trainables.vocabulary.parts import SCHEDULERS
 
 PAUSING = "promote"
-"""The scheduler whose trials pause at rungs (`study.search.turns`)."""
+"""The scheduler of the house whose trials pause at rungs (`study.search.turns`)."""
+
+
+def pauses(scheduler: Any) -> bool:
+    """Whether trials pause under a `study.settings.config.SchedulerConfig`."""
+    return scheduler.name == PAUSING or hasattr(SCHEDULERS.loaded.get(scheduler.name), "next_action")
 
 
 def rung_epochs(grace_period: int, max_epochs: int, reduction_factor: int) -> tuple[int, ...]:

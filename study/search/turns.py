@@ -5,7 +5,7 @@ which it pauses again. What `study.search.promotion` decides depends on the tria
 search that was killed takes the decisions that an undisturbed one takes. A trial that has reported the epoch of its
 last turn is paused; one that has not is in the middle of a turn. The search is over when the rule wants a new trial,
 none may be drawn, and no fewer epochs have gone to finishing trials than to beginning them (baselines apart); what is
-paused then is stopped.
+paused then is stopped. Under a rule of one's own it is over when that lets none go on, and none is trained.
 """
 
 from __future__ import annotations
@@ -19,30 +19,16 @@ from study.record.checkpoints import Checkpoints
 from study.record.journal import Journal
 from study.record.recorder import Recorder
 from study.record.task import Task
-from study.search import stages
-from study.search.front.question import known_of
-from study.search.promotion import Draw, GoOn, Rule, Seen, next_action
+from study.search import rules, stages
+from study.search.promotion import Draw, GoOn, Seen
 from study.settings import space
 from study.settings.config import StudyConfig
 from trainables.vocabulary.metrics_and_objectives import OBJECTIVES
+from trainables.vocabulary.parts import SCHEDULERS
 
 
 class Later(Exception):
     """Nothing can begin until a running trial pauses or ends."""
-
-
-def rule_of(study: StudyConfig) -> Rule:
-    """What the promotion needs to know of a study."""
-    return Rule(
-        study.objectives,
-        study.train.epochs,
-        study.scheduler.grace_period,
-        study.scheduler.reduction_factor,
-        space=space.define(study),
-        known=known_of(study),
-        seed=study.search.seed,
-        startup_trials=study.search.startup_trials,
-    )
 
 
 class Turns:
@@ -55,7 +41,8 @@ class Turns:
         self._journal = journal
         self._checkpoints = checkpoints
         self._draw = draw
-        self._rule = rule_of(study)
+        self._next_action = rules.pausing(study)
+        self._own = study.scheduler.name in SCHEDULERS.loaded
         self._last: dict[str, Mapping[str, Any]] = {line["trial_id"]: line for line in journal.turns}
         """The last turn of each trial."""
 
@@ -65,9 +52,11 @@ class Turns:
         if self._closing(seen):
             return None
         room = sum(one.state == "paused" for one in seen) < self._study.scheduler.max_paused
-        action = next_action(seen, self._rule, can_draw=room)
+        action = self._next_action(seen, can_draw=room)
         if isinstance(action, Draw):
             return self._begin(action.until, seen)
+        if action is None and not any(one.state == "running" for one in seen):
+            return None
         if action is None:
             raise Later
         return self._go_on(action)
@@ -76,14 +65,17 @@ class Turns:
         task = self._draw()
         if task is not None:
             return self._turn(task, until)
-        if self._owes_more(seen) and isinstance(action := next_action(seen, self._rule, can_draw=False), GoOn):
+        if self._owes_more(seen) and isinstance(action := self._next_action(seen, can_draw=False), GoOn):
             return self._go_on(action)
         if any(one.state == "running" for one in seen):
             raise Later  # what it reports may change what is wanted
         return None
 
     def _owes_more(self, seen: Sequence[Seen]) -> bool:
-        """Whether fewer epochs have gone, or will go, to finishing trials than to beginning them."""
+        """Whether fewer epochs have gone, or will go, to finishing trials than to beginning them; a rule of one's own
+        decides that itself."""
+        if self._own:
+            return True
         baselines = len(space.baseline_points(self._study))
         heading = [max(one.until if one.state == "running" else 0, *one.reports, 0) for one in seen[baselines:]]
         first = self._study.scheduler.grace_period
@@ -117,7 +109,7 @@ class Turns:
         reports: dict[str, dict[int, Mapping[str, float]]] = {}
         for line in self._journal.reports:
             if line["stage"] == schema.SEARCH:
-                values = {name: line[name] for name in self._rule.objectives if line.get(name) is not None}
+                values = {name: line[name] for name in self._study.objectives if line.get(name) is not None}
                 reports.setdefault(line["trial_id"], {})[line["epoch"]] = values
         return [
             self._seen_of(line, reports.get(line["trial_id"], {}))
@@ -135,7 +127,9 @@ class Turns:
             state: Literal["running", "paused", "ended"] = "ended"
             failed = self._journal.ends[trial_id]["status"] not in (schema.COMPLETED, schema.STOPPED)
         else:
-            state = "paused" if trial_id in self._last and self._paused(trial_id) else "running"
+            awaits_its_end = max(reports, default=0) >= self._study.train.epochs
+            paused = trial_id in self._last and self._paused(trial_id) and not awaits_its_end
+            state = "paused" if paused else "running"
         return Seen(draw["number"], draw["params"], known, dict(sorted(reports.items())), state, until, failed)
 
     def _paused(self, trial_id: str) -> bool:
@@ -158,9 +152,9 @@ class Turns:
                     found.append(replace(task, until=line["until"], turn=line["turn"]))
             else:
                 others = [one for one in self._seen() if one.number < task.number]
-                action = next_action(others, self._rule)
-                until = action.until if isinstance(action, Draw) else self._study.scheduler.grace_period
-                found.append(self._turn(task, until))
+                action = self._next_action(others)
+                first = min(self._study.scheduler.grace_period, task.max_epochs)
+                found.append(self._turn(task, action.until if isinstance(action, Draw) else first))
         return found
 
     def stop_the_rest(self, recorder: Recorder) -> None:

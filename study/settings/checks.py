@@ -24,6 +24,9 @@ from study.settings.space import (
     too_large_grid,
 )
 from trainables.settings.edge import ConfigError, did_you_mean, show
+from trainables.vocabulary.metrics_and_objectives import MEASURES
+from trainables.vocabulary.parts import SCHEDULERS
+from trainables.vocabulary.registry import shown_name
 from trainables.wording import close_to, shorten
 
 MAX_CORNERS = 3000
@@ -213,14 +216,23 @@ def _bad_objectives(study: StudyConfig) -> Iterator[str]:
         yield "objectives must begin with 'accuracy: max'; further ones may be support_bytes: min, ..."
     for name, sense in study.objectives.items():
         if name not in schema.OBJECTIVES:
-            yield f"objectives.{name} is no objective{did_you_mean(name, schema.OBJECTIVES)}"
+            known = [*schema.OBJECTIVES, *MEASURES.installed()]
+            yield f"objectives.{shorten(name)} is no objective{did_you_mean(name, known)}"
+        elif (part := measured_by(name)) not in (None, MEASURES.loaded.get(str(study.measure.name))):
+            yield f"objectives.{name} is measured by {part.__module__}:{part.__name__}; name it under measure.name"
         elif name != schema.ACCURACY and sense != (meant := schema.OBJECTIVES[name].sense):
             better = "more" if meant == "max" else "less"
             yield f"objectives.{name} is {sense}, but {better} of it is better; write {name}: {meant}"
 
 
+def measured_by(name: str) -> Any:
+    """The class of the user's own that measures this objective; None for one of the house."""
+    return next((part for part in MEASURES.loaded.values() if shown_name(part) == name), None)
+
+
 def _never_stopped(study: StudyConfig) -> Iterator[str]:
-    if study.scheduler.name != "none" and study.scheduler.grace_period >= study.train.epochs:
+    house = study.scheduler.name in SCHEDULERS.house and study.scheduler.name != "none"
+    if house and study.scheduler.grace_period >= study.train.epochs:
         yield (
             f"scheduler.grace_period ({study.scheduler.grace_period}) must be below train.epochs "
             f"({study.train.epochs}): no trial would ever be stopped; use scheduler.name: none if that is meant"

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from trainables.settings.config import RunSections
 from trainables.settings.fields import MOST, Epochs, Named, Ratio, Section, Seed, Trials, Unit, options_of
-from trainables.vocabulary.parts import SAMPLERS
+from trainables.vocabulary.parts import FIGURES, SAMPLERS, SCHEDULERS, TRACKERS
 
 
 class RangeSpec(Section):
@@ -72,13 +72,17 @@ class SearchConfig(Section):
 class SchedulerConfig(Section):
     """Which trials of the search end, or wait, before their full budget."""
 
-    name: Literal["pareto_asha", "asha", "hyperband", "promote", "none"] = "asha"
+    name: Annotated[str, Named(SCHEDULERS, SCHEDULERS.house)] = "asha"
     """pareto_asha ranks by all objectives, asha and hyperband by accuracy, none stops nobody.
-    promote: trials pause at rungs, and go on from there where that promises most (`study.search.promotion`)."""
+    promote: trials pause at rungs, and go on from there where that promises most (`study.search.promotion`). One of
+    your own: an entry point's name, or `module:Class` (docs/extending.md)."""
+    options: options_of(SCHEDULERS) = {}
+    """Of a scheduler of your own, by its class."""
     grace_period: Epochs = Field(10, ge=1, le=MOST)
     """Epochs before a trial may be stopped or paused: the first rung."""
     max_paused: Trials = Field(100, ge=1, le=MOST)
-    """promote: most trials that wait at a rung, each with a checkpoint on disk; then one of them goes on first."""
+    """promote, one of your own: most trials that wait at a rung, each with a checkpoint on disk; then one of them goes
+    on first."""
     reduction_factor: Annotated[int, Unit("ratio")] = Field(3, ge=2, le=MOST)
     """At each rung the best 1/reduction_factor go on."""
     keep_front: bool = True
@@ -141,8 +145,19 @@ class TrackingConfig(Section):
     """The project's name in Weights & Biases."""
     tensorboard: bool = False
     """Write event files for TensorBoard to the results folder."""
+    tracker: Annotated[str | None, Named(TRACKERS)] = None
+    """A tracker of your own: an entry point's name, or `module:Class` (docs/extending.md)."""
+    options: options_of(TRACKERS, "tracker") = {}
+    """Of a tracker of your own, by its class."""
     prometheus: bool = False
     """The study's gauges and Ray's own on the nodes' metrics ports, which ask for no token (docs/security.md)."""
+
+
+class ReportConfig(Section):
+    """The report that follows the study."""
+
+    figures: Annotated[tuple[Annotated[str, Named(FIGURES)], ...], Field(max_length=100)] = ()
+    """Figures of your own beside those of the house and the installed ones: `module:function` (docs/extending.md)."""
 
 
 class StudyConfig(RunSections):
@@ -164,5 +179,6 @@ class StudyConfig(RunSections):
     resources: ResourcesConfig = ResourcesConfig()
     budget: BudgetConfig = BudgetConfig()
     tracking: TrackingConfig = TrackingConfig()
+    report: ReportConfig = ReportConfig()
     rehearsal: dict[str, Any] = {}
     """What --rehearse changes: a partial study, merged over this one."""

@@ -26,7 +26,7 @@ STUDY_NEEDS: dict[str, tuple[Needs, ...]] = {
     "search.seed": ({"search.sampler": ("tpe", "front", "nsga2", "random", "qmc", OWN)},),
     "scheduler.grace_period": ({"scheduler.name": _STOPS},),
     "scheduler.reduction_factor": ({"scheduler.name": _STOPS},),
-    "scheduler.max_paused": ({"scheduler.name": ("promote",)},),
+    "scheduler.max_paused": ({"scheduler.name": ("promote", OWN)},),
     "scheduler.keep_front": ({"scheduler.name": ("pareto_asha",)},),
     "space.NAME.grid": ({"search.sampler": ("grid",)},),
 }

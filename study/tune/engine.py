@@ -12,7 +12,7 @@ from ray import tune
 from study.record.checkpoints import Checkpoints, folder_of
 from study.record.recorder import Recorder
 from study.record.task import from_config
-from study.search.scheduling import Rungs
+from study.search.rules import Stopping
 from study.settings.config import StudyConfig
 from study.tune import ray_internals
 from study.tune.callback import StudyCallback
@@ -28,7 +28,7 @@ MANY = 10**6
 def run_stage(
     name: str,
     feed: Feed,
-    rungs: Rungs | None,
+    rungs: Stopping | None,
     *,
     trainable: type,
     recorder: Recorder,

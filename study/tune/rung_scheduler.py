@@ -1,4 +1,4 @@
-"""Ray Tune's side of the rungs in `study.search.scheduling` and of `study.tune.lives`: who stops, who is tried again.
+"""Ray Tune's side of the rule in `study.search.rules` and of `study.tune.lives`: who stops, who is tried again.
 
 Differs from Ray's ASHAScheduler: exact integer rungs, only reports made at a rung count there, several objectives,
 NaN stops a trial, and the time attribute is the epoch, which survives restarts.
@@ -13,7 +13,7 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from study.search.scheduling import Rungs
+from study.search.rules import Stopping
 from study.tune import ray_internals
 from study.tune.lives import Lives, Verdict
 from trainables import dominance
@@ -22,13 +22,13 @@ IDLE_S = 0.1
 
 
 class RungScheduler(FIFOScheduler):
-    """Stopping-form successive halving over the given rungs; None lets every trial run to its end.
+    """Stops trials by the given rule, such as rungs; None lets every trial run to its end.
 
     Declared baselines are ranked like the others but always go on: they are what the study compares with.
     A report without a finite value of every objective stops its trial, whatever the scheduler.
     """
 
-    def __init__(self, rungs: Rungs | None, objectives: Mapping[str, str], lives: Lives) -> None:
+    def __init__(self, rungs: Stopping | None, objectives: Mapping[str, str], lives: Lives) -> None:
         super().__init__()
         self.rungs = rungs
         self.objectives = dict(objectives)

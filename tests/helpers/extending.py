@@ -14,7 +14,8 @@ import run_study
 from study.tune import engine
 from tests.helpers import without_ray
 from trainables.vocabulary.methods_and_support_sets import METHODS, SUPPORT_KINDS
-from trainables.vocabulary.parts import PLACES
+from trainables.vocabulary.metrics_and_objectives import REPORT_METRICS
+from trainables.vocabulary.parts import FIGURES, PLACES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
@@ -24,7 +25,7 @@ FILES = {f"{name.replace('.', '/')}.py": code for name, _, code in _MODULES}
 STUDY, *PARTS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 """The study of the page, and what its sections would have in it."""
 ENTRY_POINTS = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL).group(1)
-HOUSE = [(registry, set(registry)) for registry in (METHODS, SUPPORT_KINDS)]
+HOUSE = [(registry, set(registry)) for registry in (METHODS, SUPPORT_KINDS, REPORT_METRICS)]
 
 
 def part(section: str) -> dict:
@@ -52,6 +53,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def forget() -> None:
     """As if no part of one's own had been loaded by this process."""
     of_the_house = [*HOUSE, *((kind.registry, set(kind.registry) - set(kind.registry.loaded)) for kind in PLACES)]
+    of_the_house.append((FIGURES, set(FIGURES) - set(FIGURES.loaded)))
     for registry, names in of_the_house:
         for name in set(registry) - names:
             registry.forget(name)
@@ -59,12 +61,13 @@ def forget() -> None:
         del sys.modules[name]
 
 
-def install(place: Path) -> None:
-    """The page's package as if it were installed, with its entry points."""
+def install(place: Path, *figures: str) -> None:
+    """The page's package as if it were installed, with its entry points, and more figures of this kind: name = code."""
     facts = place / "mypkg-1.0.dist-info"
     facts.mkdir()
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: mypkg\nVersion: 1.0\n")
     text = re.sub(r'\[project\.entry-points\."(.*)"\]', r"[\1]", ENTRY_POINTS).replace('"', "")
+    text = "\n".join([text, "[kmclr_study.figures]", *figures]) if figures else text
     (facts / "entry_points.txt").write_text(text)
     sys.path.insert(0, str(place))
 

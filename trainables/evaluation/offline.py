@@ -89,11 +89,12 @@ def frozen_of(state: dict[str, Any], device: torch.device | str, *, allow_code: 
     """The encoder of a trial's state. Raises CheckpointError, and UserError for code that cannot be had."""
     if state.get("kind") != "trial":
         raise checkpoint.CheckpointError("a checkpoint, but not of a trial: it holds no encoder")
-    if isinstance(state.get("config"), dict):
-        own_code.load_recorded(state["config"], allow_code=allow_code)
+    with checkpoint.foreign_content():
+        settings = {**state["config"], "measure": {}}  # what it measured plays no part
+    own_code.load_recorded(settings, allow_code=allow_code)
     with checkpoint.foreign_content():
         try:
-            cfg = RunConfig(**state["config"])
+            cfg = RunConfig(**settings)
         except ValidationError as error:
             said = shorten(" ".join(str(error).split()))
             raise checkpoint.CheckpointError(f"its settings do not fit this program: {said}") from None

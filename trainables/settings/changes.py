@@ -22,6 +22,7 @@ FREE_ON_RESUME = {
     "resources": _ELSEWHERE,
     "budget": "how far it goes",
     "tracking": "who looks on",
+    "report": "what is drawn of it",
     "question": "text for the report",
     "rehearsal": "what --rehearse would change in another folder",
 }

@@ -26,7 +26,7 @@ from trainables.settings.fields import (
     options_of,
 )
 from trainables.vocabulary.methods_and_support_sets import LOSSES, METHODS, SUPPORT_KINDS, SUPPORT_SETS
-from trainables.vocabulary.metrics_and_objectives import SCORES
+from trainables.vocabulary.metrics_and_objectives import MEASURES, SCORES
 from trainables.vocabulary.parts import AUGMENTATIONS, ENCODERS, SOURCES
 
 MethodName = Annotated[str, Named(METHODS, tuple(METHODS))]
@@ -279,6 +279,15 @@ class ProbeConfig(Section):
     """Embeddings of the projection's sample."""
 
 
+class MeasureConfig(Section):
+    """What a trial measures after each epoch beside its own metrics; a study may optimise it."""
+
+    name: Annotated[str | None, Named(MEASURES)] = None
+    """A measure of your own: an entry point's name, or `module:Class` (docs/extending.md)."""
+    options: options_of(MEASURES) = {}
+    """Of a measure of your own, by its class."""
+
+
 class RunSections(Section):
     """The settings that a single run and a study share."""
 
@@ -300,6 +309,7 @@ class RunSections(Section):
     train: TrainConfig = TrainConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     probe: ProbeConfig = ProbeConfig()
+    measure: MeasureConfig = MeasureConfig()
 
 
 class RunConfig(RunSections):

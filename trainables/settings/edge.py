@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from trainables.settings.yaml_text import ConfigError, parse, read_file, show
 from trainables.vocabulary.parts import PLACES
-from trainables.wording import close_to, printable, shorten
+from trainables.wording import close_to, did_you_mean, printable, shorten
 
 __all__ = ["ConfigError", "Override", "did_you_mean", "flatten", "merge", "parse", "parse_overrides", "read_file"]
 __all__ += ["show", "unflatten", "validate"]
@@ -98,12 +98,6 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = merge(merged[key], value) if both else value
     return merged
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'? Known: ...` (the first part only if something is close)."""
-    known = sorted(known)
-    return (close_to(name, known) or ".") + f" Known: {', '.join(known)}"
 
 
 def validate(model: type[Model], data: Mapping[str, Any], source: str, overrides: Sequence[Override] = ()) -> Model:

@@ -1,31 +1,20 @@
-"""Parts of one's own that settings name: found, imported where that is allowed, checked, and registered.
-
-An entry point is imported because it was installed, a `module:Class` where the user said `--allow-code`. Nothing else
-in the house imports code by a name that a file holds.
-"""
+"""Parts of one's own that settings name: loaded (`trainables.settings.own_import`), and their options."""
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
-import re
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from trainables.settings.edge import did_you_mean, merge, show
+from trainables.settings.edge import merge
+from trainables.settings.own_import import load
 from trainables.settings.yaml_text import ConfigError
 from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.methods_and_support_sets import LOSSES, METHODS, SUPPORT_SETS
-from trainables.vocabulary.parts import PLACES, Place
-from trainables.vocabulary.registry import Registry, shown_name
+from trainables.vocabulary.metrics_and_objectives import MEASURES
+from trainables.vocabulary.parts import FIGURES, PLACES, Place
+from trainables.vocabulary.registry import shown_name
 from trainables.wording import shorten
-
-COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
-MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 def resolved(settings: Mapping[str, Any], source: str, *, allow_code: bool) -> dict[str, Any]:
@@ -35,7 +24,7 @@ def resolved(settings: Mapping[str, Any], source: str, *, allow_code: bool) -> d
     found, and a part of the wrong shape. What the code itself raises keeps its traceback.
     """
     try:
-        settings = _with_own_method(settings, allow_code)
+        settings = _with_own_objective(_with_own_method(settings, allow_code), allow_code)
         load_named(settings, allow_code=allow_code)
         return _with_own_support_set(settings)
     except UserError as error:
@@ -46,6 +35,8 @@ def load_named(settings: Mapping[str, Any], *, allow_code: bool) -> None:
     """Load every part of one's own that settings name. Raises UserError as `load` does."""
     for place, name in _named(settings):
         load(place.registry, name, place.setting, allow_code=allow_code)
+    for setting, name in figures_in(settings):
+        load(FIGURES, name, setting, allow_code=allow_code)
 
 
 def load_recorded(settings: Mapping[str, Any], *, allow_code: bool) -> None:
@@ -75,84 +66,12 @@ def _named(settings: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
             yield place, name
 
 
-def look_in(*folders: Path) -> None:
-    """Modules are looked for in these folders too, after all others: by this process and by those it starts."""
-    new = [text for text in dict.fromkeys(map(str, folders)) if text not in sys.path]
-    sys.path += new
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([*([before] if before else []), *map(str, folders)])
-
-
-def load(registry: Registry, name: str, setting: str, *, allow_code: bool) -> Any:
-    """The part of this name, imported and registered if it is not of the house; None for those of the house that
-    their room registers. `setting`: where the name stands. Raises UserError."""
-    own, shown = ":" in name, shorten(name)
-    if own and not allow_code:
-        raise UserError(
-            f"{setting} is {shown}: code of your own is imported only where you say so; add --allow-code, "
-            f"or install it as an entry point of {registry.group}"
-        )
-    if name in registry or name in registry.house:
-        return registry.get(name)
-    target = name if own else registry.installed().get(name)
-    if target is None:
-        raise UserError(f"{setting} is {show(name)}, no {registry.kind}{did_you_mean(name, registry.known())}")
-    part = _imported(target, setting)
-    _check(registry, part, f"{setting}: {shown}")
-    try:
-        registry.enrol(name, part)
-    except UserError as error:
-        raise UserError(f"{setting}: {error}") from None
-    return part
-
-
-def _imported(target: str, setting: str) -> Any:
-    """`module:attribute`, imported."""
-    module_name, _, attribute = target.partition(":")
-    if not MODULE.fullmatch(module_name) or not attribute.isidentifier():
-        raise UserError(f"{setting} is {show(target)}; code is named as package.module:Class")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise
-        raise UserError(
-            f"{setting} is {shorten(target)}, but there is no module {error.name}; install it, or put its folder on "
-            f"PYTHONPATH"
-        ) from None
-    if not hasattr(module, attribute):
-        there = [name for name in vars(module) if not name.startswith("_")]
-        raise UserError(f"{setting}: {module_name} has no {attribute}{did_you_mean(attribute, there)}")
-    return getattr(module, attribute)
-
-
-def _check(registry: Registry, part: Any, place: str) -> None:
-    for problem in _problems(registry, part):
-        raise UserError(f"{place} {problem}")
-
-
-def _problems(registry: Registry, part: Any) -> Iterator[str]:
-    if not callable(part):
-        yield f"is no class; name the class of a {registry.kind}, not {show(repr(part))}"
-        return
-    if missing := [want for want in registry.wants if _lacks(part, want)]:
-        yield f"is no {registry.kind}: it has no {', '.join(missing)} (docs/extending.md says what each must do)"
-    options = getattr(part, "Options", None)
-    if options is not None and not hasattr(options, "model_validate_json"):
-        yield "has Options that are no pydantic model; derive them from trainables.settings.fields.Section"
-    colour = getattr(part, "colour", None)
-    if colour is not None and not (isinstance(colour, str) and COLOUR.fullmatch(colour)):
-        yield f"has the colour {show(colour)}; write it as #rrggbb"
-    if not NAME.fullmatch(shown_name(part)):
-        yield f"has the name {show(shown_name(part))}; use at most 40 letters, digits, '-' and '_', a letter first"
-
-
-def _lacks(part: Any, name: str) -> bool:
-    found = getattr(part, name, None)
-    found = getattr(found, "fget", found)
-    return not hasattr(part, name) or any(
-        getattr(found, mark, False) for mark in ("to_fill_in", "__isabstractmethod__")
-    )
+def figures_in(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The figures of one's own that settings name: setting and name."""
+    section = settings.get("report")
+    names = section.get("figures") if isinstance(section, Mapping) else None
+    given = enumerate(names) if isinstance(names, list | tuple) else ()
+    return [(f"report.figures[{at}]", name) for at, name in given if isinstance(name, str)]
 
 
 # --- methods ---
@@ -170,6 +89,24 @@ def _with_own_method(settings: Mapping[str, Any], allow_code: bool) -> dict[str,
     if len(named) > 1:
         raise UserError(f"a study has one method of your own, not {len(named)}: {', '.join(named)}")
     return merge(changed, {"loss": {"name": next(iter(named))}} if named else {})
+
+
+def _with_own_objective(settings: Mapping[str, Any], allow_code: bool) -> dict[str, Any]:
+    """`objectives: {module:Class: min}` as the name it shows and `measure.name`."""
+    given = settings.get("objectives")
+    if not isinstance(given, Mapping):
+        return dict(settings)
+    installed = MEASURES.installed()
+    own = [name for name in given if isinstance(name, str) and (":" in name or name in installed)]
+    named = {name: shown_name(load(MEASURES, name, "objectives", allow_code=allow_code)) for name in own}
+    if len(named) > 1:
+        raise UserError(f"a study has one measure of your own, not {len(named)}: {', '.join(named)}")
+    changed = {**settings, "objectives": {named.get(name, name): sense for name, sense in given.items()}}
+    section = settings.get("measure")
+    before = section.get("name") if isinstance(section, Mapping) else None
+    if before is not None and own and before not in own:
+        raise UserError(f"a study has one measure of your own, not two: {before}, {own[0]}")
+    return merge(changed, {"measure": {"name": own[0]}} if own else {})
 
 
 def _with_methods(settings: Mapping[str, Any], changed: Any) -> dict[str, Any]:
@@ -239,4 +176,4 @@ def names_in(settings: Mapping[str, Any]) -> dict[str, str]:
         name = (settings.get(place.section) or {}).get(place.name)
         if name in place.registry.loaded:
             found[place.setting] = name
-    return found
+    return found | dict(figures_in(settings))

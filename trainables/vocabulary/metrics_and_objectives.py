@@ -7,7 +7,10 @@ An objective must be reported after every epoch: a report without it ends its tr
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from trainables.vocabulary.errors import UserError
+from trainables.vocabulary.registry import Live, Registry, shown_name
 
 Sense = Literal["max", "min"]
 
@@ -36,7 +39,7 @@ class Metric(NamedTuple):
 
 
 ACCURACY, SUPPORT_BYTES = "accuracy", "support_bytes"
-REPORT_METRICS: dict[str, Metric] = {
+_OF_THE_HOUSE: dict[str, Metric] = {
     ACCURACY: Metric(
         "validation accuracy that the study optimises, % (a copy of the metric named by probe.score)",
         "Accuracy",
@@ -87,7 +90,11 @@ REPORT_METRICS: dict[str, Metric] = {
     ),
     "effective_rank": Metric("RankMe of the encoder's validation features", "Effective rank"),
 }
-"""What a trial reports after each epoch (one line of reports.jsonl), and `epoch` itself."""
+REPORT_METRICS = Registry("metric")
+"""What a trial reports after each epoch (one line of reports.jsonl), and `epoch` itself; a measure of one's own joins
+them when it is loaded, or when a results folder says that its study has it."""
+for _name, _metric in _OF_THE_HOUSE.items():
+    REPORT_METRICS.add(_name, _metric)
 
 TEST_METRICS: dict[str, Metric] = {
     "test_acc1": Metric("offline linear evaluation on test, acc@1, %", "Test acc@1, offline linear", "%"),
@@ -97,8 +104,39 @@ TEST_METRICS: dict[str, Metric] = {
 }
 """What the offline evaluation at the end of a confirm trial adds to its last report."""
 
-METRICS = REPORT_METRICS | TEST_METRICS
-OBJECTIVES = {name: metric for name, metric in REPORT_METRICS.items() if metric.sense is not None}
+METRICS = Live(lambda: {**REPORT_METRICS, **TEST_METRICS})
+OBJECTIVES = Live(lambda: {name: metric for name, metric in REPORT_METRICS.items() if metric.sense is not None})
 """What a study may name under `objectives:`; accuracy comes first there."""
 SCORES = {"probe_acc1": "test_acc1", "knn_acc1": "test_knn_acc1", "few_shot_acc1": "test_few_shot_acc1"}
 """Metrics that `probe.score` may name, and what measures the same on the test split."""
+
+# --- of one's own ---
+TAKEN = (
+    "schema", "stage", "trial_id", "number", "seed", "epoch", "epochs", "max_epochs", "time", "held_s", "wall_s",
+    "gpu_hours", "study", "status", "method", "label", "params", "metrics", "point", "baseline", "started",
+    "ended", "error", "checkpoint", "done", "projection", "config", "date", "pid", "hostname", "node_ip",
+    "timestamp", "training_iteration", "time_total_s", "time_this_iter_s", "time_since_restore",
+    "iterations_since_restore", "should_checkpoint", "line", "check",
+)  # fmt: skip
+"""Names of other things in a report, a trial's end, or a table."""
+
+
+def _enrol_measure(name: str, part: Any) -> None:
+    """A metric of the name it shows, which a study may optimise if it has a sense."""
+    shown = shown_name(part)
+    if shown in TAKEN or shown in TEST_METRICS:
+        raise UserError(f"{name} is called {shown}, which a report has already: give it another `name`")
+    for field in ("title", "unit"):
+        if not isinstance(getattr(part, field), str):
+            raise UserError(f"{name}.{field} is {getattr(part, field)!r}; write text")
+    if part.sense not in ("max", "min", None):
+        raise UserError(f"{name}.sense is {part.sense!r}; use 'max', 'min', or None if neither is better")
+    worst = getattr(part, "worst", None)
+    if isinstance(worst, bool) or not isinstance(worst, int | float | None):
+        raise UserError(f"{name}.worst is {worst!r}; write a number, or None")
+    log = bool(getattr(part, "log", False))
+    REPORT_METRICS.add(shown, Metric(part.title, part.title, part.unit, part.sense, log, worst=worst))
+
+
+MEASURES = Registry("measure", "kmclr_study.measures", ("title", "unit", "sense", "measure"), _enrol_measure)
+"""Name -> class of measures of one's own, made of its options (`trainables.evaluation.own_measure`)."""

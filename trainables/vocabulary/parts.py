@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from trainables.vocabulary.methods_and_support_sets import (
     Method,
     SupportKind,
 )
+from trainables.vocabulary.metrics_and_objectives import MEASURES, REPORT_METRICS, Metric
 from trainables.vocabulary.registry import Registry, shown_name
 
 ENCODERS = Registry("encoder", "kmclr_study.encoders", ("forward",), house=("resnet18", "small_conv"))
@@ -25,6 +27,37 @@ SAMPLERS = Registry(
     house=("tpe", "front", "nsga2", "random", "grid", "qmc"),
 )
 """Name -> a class of Optuna samplers, made of a `study.search.optuna_storage.SamplerSpec`."""
+
+
+def _enrol_scheduler(name: str, part: Any) -> None:
+    has = [hook for hook in ("decide", "next_action") if hasattr(part, hook)]
+    if len(has) != 1:
+        raise UserError(
+            f"{name} has {'both' if has else 'neither'} decide (whether a trial goes on) {'and' if has else 'nor'} "
+            f"next_action (which trial goes on); it needs one of them (docs/extending.md)"
+        )
+
+
+SCHEDULERS = Registry(
+    "scheduler",
+    "kmclr_study.schedulers",
+    enrol=_enrol_scheduler,
+    house=("pareto_asha", "asha", "hyperband", "promote", "none"),
+)
+"""Name -> a class of rules that stop trials or let them pause, made of a `study.search.rules.SchedulerSpec`."""
+TRACKERS = Registry("tracker", "kmclr_study.trackers", ("start", "report", "end"))
+"""Name -> a class of sinks, made of a `study.listeners.own_tracker.TrackerSpec`."""
+
+
+def _enrol_figure(name: str, part: Any) -> None:
+    try:
+        inspect.signature(part).bind([], None)
+    except (TypeError, ValueError):
+        raise UserError(f"{name} is no figure: it must take (results, style) (docs/extending.md)") from None
+
+
+FIGURES = Registry("figure", "kmclr_study.figures", enrol=_enrol_figure)
+"""Name -> function of results and a style, as `analysis.report.own_figures` calls it."""
 
 
 def _enrol_source(name: str, part: Any) -> None:
@@ -68,11 +101,14 @@ LOSS = Place("loss", "name", LOSSES)
 ENCODER = Place("encoder", "name", ENCODERS)
 DATA = Place("data", "name", SOURCES)
 AUGMENTATION = Place("augment", "name", AUGMENTATIONS)
-OF_RUNS = (SUPPORT_SET, LOSS, ENCODER, DATA, AUGMENTATION)
+MEASURE = Place("measure", "name", MEASURES)
+OF_RUNS = (SUPPORT_SET, LOSS, ENCODER, DATA, AUGMENTATION, MEASURE)
 """Parts of a run, whose options may be searched; in the order in which they are loaded: a method may draw from a
 support set of one's own."""
 SAMPLER = Place("search", "sampler", SAMPLERS)
-PLACES = (*OF_RUNS, SAMPLER)
+SCHEDULER = Place("scheduler", "name", SCHEDULERS)
+TRACKER = Place("tracking", "tracker", TRACKERS)
+PLACES = (*OF_RUNS, SAMPLER, SCHEDULER, TRACKER)
 
 
 def described(names: Iterable[str]) -> dict[str, Any]:
@@ -80,7 +116,12 @@ def described(names: Iterable[str]) -> dict[str, Any]:
     names = set(names)
     methods = {m: facts._asdict() for m, facts in METHODS.items() if names & {facts.loss, facts.support}}
     kinds = {k: {"size": SUPPORT_KINDS[k].size} for k in SUPPORT_KINDS if k in names}
-    return {"methods": methods, "support_sets": kinds}
+    shown = [shown_name(MEASURES[name]) for name in sorted(names & MEASURES.loaded.keys())]
+    facts = {name: REPORT_METRICS[name]._asdict() for name in shown}
+    measured = {
+        name: {field: value for field, value in one.items() if value is not None} for name, one in facts.items()
+    }
+    return {"methods": methods, "support_sets": kinds, **({"metrics": measured} if measured else {})}
 
 
 def learn(own: Mapping[str, Any]) -> None:
@@ -91,3 +132,6 @@ def learn(own: Mapping[str, Any]) -> None:
     for name, facts in own.get("methods", {}).items():
         if name not in METHODS and facts["support"] in SUPPORT_KINDS:
             METHODS.add(name, Method(**{field: facts[field] for field in Method._fields}))
+    for name, facts in own.get("metrics", {}).items():
+        if name not in REPORT_METRICS:
+            REPORT_METRICS.add(name, Metric(**{field: facts[field] for field in Metric._fields if field in facts}))

@@ -1,7 +1,7 @@
 """Where parts of one kind are found by name: those of the house, installed ones, and a user's own.
 
 Standard library only. A part of one's own is named as an entry point of the kind's group, or as `module:Class`; it is
-imported by `trainables.settings.own_code` alone.
+imported by `trainables.settings.own_import` alone.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ class Registry(Mapping[str, Any]):
         self.loaded: dict[str, Any] = {}
         """Parts of users' own, by the name that the settings give them."""
         self._parts: dict[str, Any] = {}
+
+    __eq__ = object.__eq__  # one is not another because both are empty
+    __hash__ = object.__hash__
 
     def __getitem__(self, name: str) -> Any:
         return self._parts[name]

@@ -147,7 +147,9 @@ def test_a_sink_that_fails_is_switched_off(capsys) -> None:
     sink = tracker_sinks.SafeSink(Bad, "W&B")
     sink.handle({"event": "start", "task": {}})
     sink.handle({"event": "start", "task": {}})
-    assert capsys.readouterr().out.count("W&B switched off after an error") == 1
+    said = capsys.readouterr().out
+    assert said.count("W&B switched off after an error") == 1
+    assert "\nW&B is switched off after an error (OSError: no network); tracking.log in the results folder " in said
     assert tracker_sinks.SafeSink(lambda: 1 / 0, "W&B").sink is None
 
 

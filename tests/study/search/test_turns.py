@@ -8,9 +8,12 @@ import pytest
 
 from analysis.results.load import load
 from study import schema
+from study.record.checkpoints import Checkpoints
 from study.record.journal import Journal
 from study.search.scheduling import decision_epochs
+from study.search.turns import Turns
 from tests.helpers.engine_helpers import lines, make_study, outcome, run_fake
+from tests.helpers.search_helpers import Bench
 from tests.helpers.without_ray import study_in_this_process
 
 PAUSING = {
@@ -114,3 +117,19 @@ def test_no_more_than_max_paused_wait(tmp_path: Path) -> None:
     for trial_id, _, until in turns(tmp_path / "fake"):
         assert sum(epoch < 9 for name, epoch in last.items() if name != trial_id) <= 2
         last[trial_id] = until
+
+
+def test_a_trial_that_has_reported_its_last_epoch_and_not_ended_yet_does_not_pause(tmp_path: Path) -> None:
+    """As where several are trained at a time: another one is asked for between the report and the end."""
+    bench = Bench(tmp_path, make_study(**PAUSING))
+    turns = Turns(bench.study, bench.journal, Checkpoints(tmp_path, None), bench.search.draw)
+    task = turns.next()
+    assert task is not None
+    assert task.until == 9  # a baseline
+    bench.recorder.start(task)
+    for epoch in range(1, 10):
+        bench.recorder.report(task, {"epoch": epoch, "accuracy": 50.0, "support_bytes": 100})
+    assert [one.state for one in turns._seen()] == ["running"]
+    bench.recorder.end(task, schema.COMPLETED)
+    assert [one.state for one in turns._seen()] == ["ended"]
+    bench.close()
