@@ -48,28 +48,9 @@ class Parameter:
         return {name: values for name, values in only.items() if name != "method"}
 
 
-_OF_ALL: dict[str, str] = {
-    "positives": "positives.kind",
-    "top_k": "positives.top_k",
-    "soft_temperature": "positives.soft_temperature",
-    "mix": "positives.mix",
-    "momentum_encoder": "positives.momentum_encoder",
-    "momentum": "positives.momentum",
-    "temperature": "loss.temperature",
-    "learning_rate": "optimizer.learning_rate",
-    "weight_decay": "optimizer.weight_decay",
-    "batch_size": "train.batch_size",
-    "embedding_dim": "heads.embedding_dim",
-}
-"""name -> setting of a run."""
-
-
 def _settings() -> dict[str, str]:
     """name -> setting of a run, those of support sets and of parts of one's own included."""
-    of_support_sets = {
-        name: f"support.{setting}" for kind in schema.SUPPORT_KINDS.values() for name, setting in kind.settings.items()
-    }
-    return {"method": "method", **of_support_sets, **_OF_ALL, **{path: path for path in _own_options()}}
+    return {**schema.searchable(), **{path: path for path in _own_options()}}
 
 
 def _own_options() -> dict[str, Any]:
