@@ -11,11 +11,15 @@ from collections.abc import Sequence
 
 EXAMPLES = """examples:
   python -m analysis results/k_sweep                       redraw its report, figures and tables (also while it runs)
-  python -m analysis results/k_sweep --style paper         figures at journal column width
+  python -m analysis results/k_sweep --style paper         LaTeX tables and figures for a column of a paper
+  python -m analysis results/k_sweep --style paper --columns 2   the same over both columns (table*, figure*)
   python -m analysis results/a results/b --out comparison  several studies together
   python -m analysis results/k_sweep --x epoch_s           fronts against time instead of the study's own costs
   python -m analysis results/k_sweep --figure mypkg.figures:spread --allow-code   with a figure of your own
   python -m analysis results/k_sweep --watch 60            redraw every minute until the study has ended
+  python -m analysis --list results                        every study in a folder: state, best, front, age, size
+  python -m analysis --find "method=kmclr k=400 temperature<0.15" results      trials of all of them
+  python -m analysis --compare results/a results/b         both fronts in one figure, with the paired difference
   python -m analysis results/k_sweep --health              what is well and what is not, in words; nothing is drawn
 """
 
@@ -26,9 +30,18 @@ def parser() -> argparse.ArgumentParser:
 
     said = "Figures, tables and a report from results folders alone."
     made = command_line.Parser("python -m analysis", said, EXAMPLES)
-    made.add_argument("results", nargs="+", metavar="RESULTS", help="results folder of a study")
+    made.add_argument("results", nargs="*", metavar="RESULTS", help="results folder of a study")
+    made.add_argument("--list", metavar="FOLDER", help="tell of every study in a folder and below")
+    made.add_argument(
+        "--find", metavar="CONDITIONS",
+        help="trials of all studies in these folders (default: results) that meet all of name=value, name<value, ...",
+    )  # fmt: skip
+    made.add_argument("--compare", nargs=2, metavar=("A", "B"), help="two studies: fronts, and the paired difference")
     made.add_argument("--out", metavar="DIR", help="where to write (default: the results folder itself)")
     made.add_argument("--style", default="web", metavar="STYLE", help="paper, slides or web (default)")
+    made.add_argument(
+        "--columns", metavar="N", help="with --style paper: columns of a two-column page to fill, 1 (default) or 2"
+    )
     made.add_argument(
         "--x", metavar="COST",
         help="fronts over accuracy and this cost instead of the study's own objectives: "
@@ -69,6 +82,11 @@ def draw(given: argparse.Namespace) -> int:
     from study.schema import UserError, exit_codes, places
 
     places.settle()
+    modes = [mode for mode in ("list", "find", "compare") if getattr(given, mode) is not None]
+    if modes:
+        return tell_of_many(given, modes)
+    if not given.results:
+        raise UserError("no results folder given; for example: python -m analysis results/k_sweep")
     from analysis.report.make import make_report
 
     if given.health and given.watch is not None:
@@ -80,13 +98,44 @@ def draw(given: argparse.Namespace) -> int:
     while True:
         goes_on = given.watch is not None and running(given.results)
         path = make_report(
-            given.results, out=given.out, style=given.style, x=given.x, images=given.images,
+            given.results, out=given.out, style=given.style, columns=given.columns, x=given.x, images=given.images,
             figures=given.figure, allow_code=given.allow_code,
         )  # fmt: skip
         print(f"report: {path}", flush=True)
         if not goes_on:
             return exit_codes.DONE
         time.sleep(given.watch)
+
+
+def tell_of_many(given: argparse.Namespace, modes: Sequence[str]) -> int:
+    """--list, --find and --compare. The exit code."""
+    from study.schema import UserError, exit_codes, files
+
+    if modes == ["list", "find"]:
+        given.results.append(given.list)
+    elif len(modes) > 1 or given.health or given.watch is not None:
+        raise UserError(f"--{modes[-1]}: leave the other of --list, --find, --compare, --health and --watch out")
+    elif given.results and modes != ["find"]:
+        raise UserError(f"--{modes[0]} stands alone with what it takes, got {given.results[0]} too")
+    if modes == ["compare"]:
+        from analysis.report import compare
+
+        places = [files.user_path(folder, "--compare") for folder in given.compare]
+        print(compare.make(places, out=given.out, style=given.style, x=given.x, images=given.images), flush=True)
+        return exit_codes.DONE
+    from analysis.report import listing
+
+    if modes == ["list"]:
+        top = files.user_path(given.list, "--list")
+        table, said = listing.list_of(top), f"no study in {top}"
+    else:
+        folders = [files.user_path(folder, "FOLDER") for folder in given.results or ["results"]]
+        table, said = listing.found_in(folders, given.find)
+    if table is not None:
+        listing.show(table)
+    if table is None or given.find is not None:
+        print(said, flush=True)
+    return exit_codes.DONE
 
 
 def tell_health(given: argparse.Namespace) -> int:

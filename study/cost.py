@@ -184,7 +184,7 @@ def measure(study: StudyConfig, sizes: Any, share: Any = None, on_cpu: bool = Fa
     """
     from trainables.clocks import Clocks
 
-    share = share or _share(study, None)
+    share = share or share_of(study, None)
     load = Clocks().load()
     found = [_estimate(study, method, sizes, share, on_cpu) for method in space.methods_of(study)]
     epochs = [one.epochs for one in found]
@@ -265,7 +265,7 @@ def _image_bytes(sizes: Any) -> int:
     return int(images * sizes.channels * sizes.image_size**2)
 
 
-def _share(study: StudyConfig, address: str | None) -> Any:
+def share_of(study: StudyConfig, address: str | None) -> Any:
     """What a trial takes of the cluster at `address` (its GPUs count, not this machine's), or of this machine."""
     from study.tune import session
 
@@ -284,7 +284,7 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | Non
     cluster answers.
     """
     study = loaded.study
-    share = _share(study, address)
+    share = share_of(study, address)
     on_gpu = bool(share.gpu) if address else _trains_on_gpu(study)
     foreign = bool(address) and on_gpu and not has_gpu()
     epochs = decision_epochs(study)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from study.cost import Cost, Need, Plan, make_plan
+from study.cost import MARGIN, Cost, Need, Plan, make_plan
 from study.search.scheduling import pauses
 from study.settings import space
 from study.settings.config import RangeSpec, StudyConfig
@@ -75,7 +75,7 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
         searched = f"search at most {plan.worst_epochs} (what a scheduler of your own spares is not foretold)"
     yield "epochs", f"{searched}, confirm up to {plan.confirm_epochs}"
     yield "device", f"{plan.device}, {plan.concurrent} trials at once"
-    timed = f"{_range_text(plan)}, at worst {_hours(plan.hours[1])} ({_measured_text(cost)})"
+    timed = f"{_range_text(plan)}, at worst {_hours(MARGIN * plan.hours[1])} ({_measured_text(cost)})"
     yield "time", f"not known: this machine has no GPU; on its CPU {timed}" if plan.foreign else timed
     for need in plan.needs:
         yield "budget", _budget_text(need)
@@ -132,6 +132,14 @@ def _shortage(need: Need, study: StudyConfig) -> str:
     if not study.confirm.enabled:
         return f"in the search stage: {way}"
     way += " or confirm.max_points"
+    if study.budget.reserve_for_confirm:
+        confirming = need.total - need.search
+        kept = f"up to {_amount(need.name, confirming)}, which confirming takes"
+        if need.limit > confirming:
+            return f"the search, to keep {kept} (budget.reserve_for_confirm): {way}"
+        return (
+            f"the search, after its first completed trials, as it is less than {kept}; not all may be confirmed: {way}"
+        )
     if need.limit <= need.search:
         return f"in the search stage, before anything is confirmed on test: {way}"
     return f"in the confirm stage, if it takes all {study.confirm.max_points} points: {way}"

@@ -21,6 +21,7 @@ from study.record.budget import Budget
 from study.record.journal import Journal, JournalWriteError
 from study.record.lock import FolderLock
 from study.record.recorder import Recorder
+from study.search.reserve import Reserve
 from study.search.rules import decision_epochs, stopping
 from study.settings.config import StudyConfig
 from study.training import Training
@@ -148,6 +149,8 @@ class StudyRun:
         manifest.save(self.folder, self.record)
         self._recorder = Recorder(self.journal, self.study.objectives)
         self.budget = Budget(self.study.budget, self.recorder, hours)
+        self.early = manifest.ended_early(self.record, self.study)
+        """Why the search has ended before its last trial, although the study goes on."""
         for line in self.journal.damage:
             self.screen.announce(line)
         if self.options.retry:
@@ -240,8 +243,10 @@ class StudyRun:
                 self.session.settle()
             self._failed(error)
             raise
-        self._close("finished", "done")
+        self._close("finished", self.early or "done")
         self.screen.front(self.journal)
+        if self.early is not None:
+            self.screen.announce(f"{self.early}. Raise it and go on with the search: {self._resume_command()}")
         return self._verdict()
 
     def _verdict(self) -> int:
@@ -273,7 +278,27 @@ class StudyRun:
             turn=self.turn,
             per_method=self.record.get("per_method", False),
             believe=self.believer.write,
+            full=self._reserve().reached,
+            ended_early=self._ended_early,
+            closed=self.early is not None,
         )
+
+    def _reserve(self) -> Reserve:
+        return Reserve(
+            self.study,
+            self.journal,
+            self.budget,
+            concurrent=lambda: 1 if self.session is None else self.session.share.concurrent,
+            per_method=self.record.get("per_method", False),
+        )
+
+    def _ended_early(self, reason: str) -> None:
+        """The search has ended to leave the confirm stage its part of a budget."""
+        self.early = reason
+        manifest.note_early_end(self.record, self.study, reason)
+        manifest.save(self.folder, self.record)
+        self.screen.stop()
+        self.screen.announce(reason)
 
     def _stages(self) -> list[str]:
         if self.options.stage:

@@ -28,6 +28,7 @@ from trainables.files import SCHEMA_VERSION as SCHEMA_VERSION
 from trainables.files import STUDY_FILE as STUDY_FILE
 from trainables.files import TRIALS_FILE as TRIALS_FILE
 from trainables.settings import own_import as own_import
+from trainables.settings.needs import NEEDS as NEEDS
 from trainables.settings.yaml_text import ConfigError, parse
 from trainables.shapes import COLOUR, INSTANT, NUMBER, TEXT, TRUTH, VALUE, WHOLE
 from trainables.vocabulary import parts as parts
@@ -224,6 +225,7 @@ def read_belief(folder: Path) -> dict[str, Any] | None:
 
 
 # --- manifest.json ---
+EARLY = "search_ended_early"  # of a session: why, and the budget then
 MANIFEST_FIELDS = {
     "schema": WHOLE,
     "study": TEXT,
@@ -260,6 +262,7 @@ MANIFEST_FIELDS = {
                 "storage": TEXT,
                 "damage": shapes.Each(TEXT),
                 "retry": shapes.shape({"which": TEXT, "trials": WHOLE}),
+                EARLY: shapes.shape({"reason": TEXT, "budget": shapes.shape({})}),
             },
         )
     ),

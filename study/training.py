@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from study import disk_and_storage, schema
+from study.interrupt import StudyStopped
 from study.listeners.terminal import Terminal
 from study.record.checkpoints import Checkpoints
 from study.record.journal import Journal
@@ -52,6 +53,12 @@ class Training:
     """Held by whoever writes into the folder while Ray runs."""
     believe: Callable[[], Any]
     """Writes down what a model makes of the search (`study.listeners.believer`)."""
+    full: Callable[[], str | None] = lambda: None
+    """Why the search is to end although the study goes on, if it is: the rest of a budget is the confirm stage's."""
+    ended_early: Callable[[str], None] = lambda reason: None
+    """Told why, once the search has ended so."""
+    closed: bool = False
+    """Whether it ended so in an earlier session, under the same budget."""
     per_method: bool = False
     """Whether each method's front is confirmed."""
 
@@ -65,6 +72,8 @@ class Training:
         from study.search import resume
         from study.search.turns import Turns
 
+        if name == schema.SEARCH and self.closed:
+            return
         rungs, draw, turns = (self.rungs, None, None) if name == schema.SEARCH else (None, None, None)
         with self.turn:
             self.recorder.tell = None
@@ -77,13 +86,40 @@ class Training:
                     turns = Turns(self.study, self.journal, self.places, draw)
                     waiting, draw = turns.in_the_middle(waiting), turns.next
             self.screen.stage(name, planned)
-        self._run(name, waiting, draw, rungs, self.stop, 1 if turns else None)
-        if turns is not None:
+        early = self._until_full(name, waiting, draw, rungs, 1 if turns else None)
+        if turns is not None and early is None:
             with self.turn:
                 turns.stop_the_rest(self.recorder)
         if name == schema.SEARCH:
             with self.turn:
                 self.believe()
+
+    def _until_full(
+        self,
+        name: str,
+        waiting: Sequence[Task],
+        draw: Callable[[], Task | None] | None,
+        rungs: Stopping | None,
+        at_once: int | None,
+    ) -> str | None:
+        """Run a stage; why it has ended early, None if it has not. Of a search only, whose running trials then wait."""
+        early: list[str] = []
+
+        def stop() -> str | None:
+            if (reason := self.stop()) is None and name == schema.SEARCH and (reason := self.full()) is not None:
+                early.append(reason)
+            return reason
+
+        try:
+            self._run(name, waiting, draw, rungs, stop, at_once)
+        except StudyStopped:
+            if not early:
+                raise
+            with self.turn:
+                self.recorder.interrupt()
+                self.ended_early(early[0])
+            return early[0]
+        return None
 
     def _settled(self, name: str, tasks: Sequence[Task]) -> list[Task]:
         """Those that have not ended, after their reports have been heard; the others' ends are on record then."""

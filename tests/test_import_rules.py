@@ -36,7 +36,7 @@ GROUND = (
 """Words, failures, files, numbers and fronts, without torch; `study.schema` hands them on to `analysis`."""
 BY_NAME = ("trainables.settings.own_import",)
 """Imports what settings name: code of the user's own, where that is allowed."""
-SHARED = (*GROUND, "settings.yaml_text", "settings.own_import")
+SHARED = (*GROUND, "settings.needs", "settings.yaml_text", "settings.own_import")
 """What `study.schema` may import."""
 ORDER = {
     "trainables": (

@@ -62,7 +62,7 @@ def reproduced(page: Path) -> tuple[str, list[str]]:
 def test_the_command_of_a_report_repeats_the_study(home: Path, monkeypatch, out: str) -> None:
     words = ["my study.yaml", out.format(home.name), "--set", "question=why 'so' $HOME?", "--quiet", "--device", "cpu"]
     folder = Path(out.format(home.name).removeprefix("--out=")).expanduser() / "fake"
-    assert call(monkeypatch, [*words, "--set", "budget.epochs=20"]) == 0
+    assert call(monkeypatch, [*words, "--set", "budget={epochs: 20, reserve_for_confirm: false}"]) == 0
     words += ["--set", "budget.epochs=999"]
     assert call(monkeypatch, [*words, "--resume"]) == 0
     assert call(monkeypatch, [*words, "--retry", "failed"]) == 0

@@ -192,7 +192,9 @@ def test_two_at_a_time_is_valid(cluster, tmp_path) -> None:
     assert sorted(e["number"] for e in ends) == list(range(8))
 
 
-@pytest.mark.parametrize(("budget", "match"), [({"epochs": 12}, "budget.epochs (12) reached")])
+@pytest.mark.parametrize(
+    ("budget", "match"), [({"epochs": 12, "reserve_for_confirm": False}, "budget.epochs (12) reached")]
+)
 def test_budget_stops_cleanly_and_a_larger_one_goes_on(
     cluster, finished, tmp_path, capsys, monkeypatch, budget, match
 ) -> None:
@@ -211,6 +213,16 @@ def test_budget_stops_cleanly_and_a_larger_one_goes_on(
     assert 12 <= len(lines(tmp_path / "fake" / schema.REPORTS_FILE)) <= 13
     assert run_fake(make_study(confirm=CONFIRM, question="How much?"), tmp_path, resume=True) == 0
     assert outcome(tmp_path / "fake") == outcome(finished)
+
+
+def test_a_search_that_leaves_the_confirm_stage_its_part_of_a_budget(cluster, tmp_path, capsys) -> None:
+    study = make_study(confirm=CONFIRM, budget={"epochs": 120}, search={"trials": 60}, resources={"max_concurrent": 2})
+    assert run_fake(study, tmp_path, quiet=True) == 0
+    assert "budget.epochs (120): the search ended with " in capsys.readouterr().out
+    ends = lines(tmp_path / "fake" / schema.TRIALS_FILE)
+    assert {e["status"] for e in ends if e["stage"] == schema.CONFIRM} == {schema.COMPLETED}
+    assert len([e for e in ends if e["stage"] == schema.SEARCH and e["status"] != schema.INTERRUPTED]) < 60
+    assert len(lines(tmp_path / "fake" / schema.REPORTS_FILE)) < 120
 
 
 def test_no_warnings_or_ray_noise_on_the_way(tmp_path) -> None:

@@ -34,7 +34,7 @@ FEW = 4096
 SECTIONS = ("method", "encoder", "heads", "loss", "support", "positives", "augment", "train", "optimizer", "probe")
 NO_MATTER = {
     "loss": {"temperature"},
-    "support": {"queue_size", "k", "half_life", "revive_after"},
+    "support": {"queue_size", "k", "half_life", "revive_after", "forget_every"},
     "positives": {"soft_temperature", "momentum"},
     "train": {"epochs", "time_limit_s", "checkpoint_every"},
     "optimizer": {"learning_rate", "momentum", "weight_decay", "lars_eta", "warmup_epochs"},

@@ -46,6 +46,7 @@ def pareto_info(df: pd.DataFrame, x: str, *, sense: str = "min", y_title: str = 
     points = pd.DataFrame({"method": df["method"], "label": df["label"], "x": df[x], "y": df["y"]})
     for name, default in {"study": "", "low": math.nan, "high": math.nan, "n": 1, "hollow": False}.items():
         points[name] = df.get(name, default)
+    points["hollow"] = points["hollow"].eq(True)  # beside a table that has no such column the others' is NaN
     points["on_front"] = df.get("on_front")
     points = points[np.isfinite(points["x"].astype(float)) & np.isfinite(points["y"].astype(float))]
     points = points.reset_index(drop=True)

@@ -30,25 +30,32 @@ def draw_pareto(panels: Sequence[ParetoInfo], style: looks.Style) -> go.Figure:
     named: set[str] = set()
     for column, info in enumerate(panels, 1):
         where = {"row": 1, "col": column}
-        for number, study in enumerate(studies):
-            of = "" if len(studies) == 1 else f": {study} ({STUDY_MARKS[number % 5][1]})"
-            dash = looks.DASHES[number % 5]
-            soft = looks.rgba(looks.INK, 0.6)
-            drawn = {f"front{of}": (info.steps, looks.INK, dash), f"{STORED}{of}": (info.stored, soft, "dash")}
-            for name, (all_steps, colour, dash_of) in drawn.items():
-                steps = all_steps[all_steps["study"] == study]
-                if len(steps):
-                    line = {"color": colour, "width": style.line, "shape": "hv", "dash": dash_of}
-                    fig.add_scatter(
-                        x=steps["x_drawn"], y=steps["y"], mode="lines", line=line, name=name, legendgroup=name,
-                        showlegend=name not in named, hoverinfo="skip", **where,
-                    )  # fmt: skip
-                    named.add(name)
+        add_steps(fig, info, style, studies, named, where)
         for number, study in enumerate(studies):
             for method in [*looks.order(info.points["method"]), None]:
                 add_points(fig, info, style, study, method, number if len(studies) > 1 else None, named, where)
         axes(fig, info, style, len(panels), where)
     return fig
+
+
+def add_steps(
+    fig: go.Figure, info: ParetoInfo, style: looks.Style, studies: Sequence[str], named: set[str], where: dict[str, Any]
+) -> None:
+    """The staircases of each study's front, told apart by their dashes. named: what stands in the legend already."""
+    for number, study in enumerate(studies):
+        of = "" if len(studies) == 1 else f": {study} ({STUDY_MARKS[number % 5][1]})"
+        dash = looks.DASHES[number % 5]
+        soft = looks.rgba(looks.INK, 0.6)
+        drawn = {f"front{of}": (info.steps, looks.INK, dash), f"{STORED}{of}": (info.stored, soft, "dash")}
+        for name, (all_steps, colour, dash_of) in drawn.items():
+            steps = all_steps[all_steps["study"] == study]
+            if len(steps):
+                line = {"color": colour, "width": style.line, "shape": "hv", "dash": dash_of}
+                fig.add_scatter(
+                    x=steps["x_drawn"], y=steps["y"], mode="lines", line=line, name=name, legendgroup=name,
+                    showlegend=name not in named, hoverinfo="skip", **where,
+                )  # fmt: skip
+                named.add(name)
 
 
 def panel_width(style: looks.Style, count: int) -> float:
@@ -134,7 +141,7 @@ def axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, where
         fig.update_yaxes(title_text=info.y_title, **where)
     unit = "size in bytes" if info.axis.unit == "B" else info.axis.unit
     title = f"{info.axis.title} ({unit}{', log scale' if info.axis.log else ''})"
-    if 0.53 * 1.2 * style.font * len(title) > panel_width(style, count):
+    if 0.53 * style.type(1.2) * len(title) > panel_width(style, count):
         title = title.replace(" (", "<br>(")
     if not info.axis.log:
         fig.update_xaxes(title_text=title, range=[low, high], **where)

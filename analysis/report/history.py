@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from analysis.results.load import Results
-from study.schema import wording
+from study.schema import EARLY, wording
 
 MOST_TOLD = 12
 """Sessions that are told one by one."""
@@ -55,7 +55,8 @@ def _session(session: Mapping[str, Any], *, first: bool, results: Results) -> st
     if damage := session.get("damage"):
         inside = [line for line in damage if not line.endswith(" is kept here")]
         repaired = f"; damaged records were made again ({wording.shorten('; '.join(map(_file_and_rest, inside)))})"
-    return f"{began}{repaired}; {end}."
+    early = f"; {session[EARLY]['reason']}" if EARLY in session and session[EARLY]["reason"] != reason else ""
+    return f"{began}{repaired}{early}; {end}."
 
 
 def _file_and_rest(line: str) -> str:

@@ -26,13 +26,18 @@ class Budget:
         """Wall-clock hours of all sessions."""
         return self.hours_before + (self._clock() - self._start) / 3600
 
+    def used(self) -> dict[str, tuple[float, float]]:
+        """Of each budget that is set: how much of it is used up, and the limit."""
+        used = {
+            "epochs": lambda: self.recorder.epochs_done,
+            "wall_clock_h": lambda: self.hours,
+            "gpu_hours": lambda: self.recorder.gpu_hours,
+        }
+        return {name: (now(), limit) for name, now in used.items() if (limit := getattr(self.limits, name)) is not None}
+
     def spent(self) -> str | None:
         """One line, with the way on."""
-        limits = self.limits
-        if limits.epochs is not None and self.recorder.epochs_done >= limits.epochs:
-            return f"budget.epochs ({limits.epochs}) reached"
-        if limits.wall_clock_h is not None and self.hours >= limits.wall_clock_h:
-            return f"budget.wall_clock_h ({limits.wall_clock_h:g}) reached"
-        if limits.gpu_hours is not None and self.recorder.gpu_hours >= limits.gpu_hours:
-            return f"budget.gpu_hours ({limits.gpu_hours:g}) reached"
+        for name, (used, limit) in self.used().items():
+            if used >= limit:
+                return f"budget.{name} ({limit if name == 'epochs' else format(limit, 'g')}) reached"
         return None

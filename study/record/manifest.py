@@ -70,6 +70,19 @@ def begin_session(manifest: dict[str, Any], command: str, damage: Sequence[str] 
     manifest["ended"] = None
 
 
+def note_early_end(manifest: dict[str, Any], study: StudyConfig, reason: str) -> None:
+    """Note that the search has ended in this session to keep part of a budget for the confirm stage."""
+    manifest["sessions"][-1][schema.EARLY] = {"reason": reason, "budget": study.budget.model_dump(mode="json")}
+
+
+def ended_early(manifest: Mapping[str, Any], study: StudyConfig) -> str | None:
+    """Why the search has ended so, if it has; None also if the budget is another one now."""
+    noted = next((one[schema.EARLY] for one in reversed(manifest["sessions"]) if schema.EARLY in one), None)
+    if noted is None or noted["budget"] != study.budget.model_dump(mode="json"):
+        return None
+    return str(noted["reason"])
+
+
 def end_session(manifest: dict[str, Any], *, status: str, reason: str) -> None:
     """Close the running session and set the study's status (finished | interrupted | failed)."""
     manifest["sessions"][-1].update(ended=now(), reason=reason)

@@ -21,6 +21,11 @@ def search_id(number: int) -> str:
     return f"{schema.SEARCH}-{number:04d}"
 
 
+def confirm_id(number: int, seed: int) -> str:
+    """Name of the confirm trial that repeats trial `number` of the search, whatever else is confirmed."""
+    return f"{schema.CONFIRM}-{number:04d}-{seed}"
+
+
 def search_task(study: StudyConfig, number: int, params: Mapping[str, Any], baseline: bool) -> Task:
     """Trial `number` of the search stage at a point; every trial of a search has the study's seed."""
     run = space.to_run(study, dict(params), seed=study.seed)
@@ -142,7 +147,7 @@ def confirm_tasks(
     for seed in study.confirm.seeds:
         for end in points:
             run = space.to_run(study, dict(end["params"]), seed=seed, epochs=study.confirm.epochs)
-            trial_id = f"{schema.CONFIRM}-{end['number']:04d}-{seed}"  # whatever else is confirmed
+            trial_id = confirm_id(end["number"], seed)
             tasks.append(
                 Task(
                     stage=schema.CONFIRM,

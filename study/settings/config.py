@@ -134,6 +134,9 @@ class BudgetConfig(Section):
     """Epochs of all trials together."""
     gpu_hours: Annotated[float | None, Unit("GPU h")] = Field(None, gt=0)
     """Hours that trials hold a GPU, times the share they hold: set-up, restoring and offline evaluation count."""
+    reserve_for_confirm: bool = True
+    """Keep what the confirm stage will take: the search ends as soon as the rest of a budget is no more than that, but
+    not before a trial has completed; false: the search may use up all of it."""
 
 
 class TrackingConfig(Section):

@@ -48,28 +48,9 @@ class Parameter:
         return {name: values for name, values in only.items() if name != "method"}
 
 
-_OF_ALL: dict[str, str] = {
-    "positives": "positives.kind",
-    "top_k": "positives.top_k",
-    "soft_temperature": "positives.soft_temperature",
-    "mix": "positives.mix",
-    "momentum_encoder": "positives.momentum_encoder",
-    "momentum": "positives.momentum",
-    "temperature": "loss.temperature",
-    "learning_rate": "optimizer.learning_rate",
-    "weight_decay": "optimizer.weight_decay",
-    "batch_size": "train.batch_size",
-    "embedding_dim": "heads.embedding_dim",
-}
-"""name -> setting of a run."""
-
-
 def _settings() -> dict[str, str]:
     """name -> setting of a run, those of support sets and of parts of one's own included."""
-    of_support_sets = {
-        name: f"support.{setting}" for kind in schema.SUPPORT_KINDS.values() for name, setting in kind.settings.items()
-    }
-    return {"method": "method", **of_support_sets, **_OF_ALL, **{path: path for path in _own_options()}}
+    return {**schema.searchable(), **{path: path for path in _own_options()}}
 
 
 def _own_options() -> dict[str, Any]:
@@ -298,11 +279,13 @@ _SHORT = {"temperature": "t", "forget_every": "f", "queue_size": "queue", "learn
 
 
 def label(params: Mapping[str, Any]) -> str:
-    """What a person reads: `kmclr k=400 t=0.2 f=3`."""
+    """What a person reads: `kmclr k=400 t=0.2 f=3`; options alike in their last word have their section's before it."""
     parts = [str(params["method"])] if "method" in params else []
+    short = [_short(name) for name in params]
     for name, value in params.items():
         if name != "method":
-            parts.append(f"{_short(name)}={value:.3g}" if isinstance(value, float) else f"{_short(name)}={value}")
+            shown = _short(name) if short.count(_short(name)) == 1 else name.replace(".options.", ".")
+            parts.append(f"{shown}={value:.3g}" if isinstance(value, float) else f"{shown}={value}")
     return " ".join(parts)
 
 

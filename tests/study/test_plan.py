@@ -209,10 +209,16 @@ def test_the_plan_shows_a_budget_and_where_it_ends_the_study(planned) -> None:
     enough = shown(f"budget.epochs={total}")
     assert f"budget.epochs {total:,}; expected: {made.expected_epochs:,} epochs to the end of the search" in enough
     assert "ends early" not in enough
-    few = shown(f"budget.epochs={made.expected_epochs}")
+    unkept = "budget.reserve_for_confirm=false"
+    few = shown(f"budget.epochs={made.expected_epochs}", unkept)
     assert "in the search stage, before anything is confirmed on test" in few
     assert f"budget.epochs={total} would do" in few
-    assert "in the confirm stage, if it takes all" in shown(f"budget.epochs={total - 1}")
+    assert "in the confirm stage, if it takes all" in shown(f"budget.epochs={total - 1}", unkept)
+    keeps = f"up to {made.confirm_epochs:,} epochs, which confirming takes"
+    kept = " ".join(shown(f"budget.epochs={total - 1}").split())
+    assert f"the search, to keep {keeps} (budget.reserve_for_confirm): budget.epochs={total} would do" in kept
+    least = " ".join(shown(f"budget.epochs={made.confirm_epochs}").split())
+    assert f"the search, after its first completed trials, as it is less than {keeps}; not all may be" in least
     alone = shown("budget.epochs=10", "confirm.enabled=false")
     assert "in the search stage: budget.epochs=" in alone
     assert "confirm.max_points" not in alone.split("ends early")[1].split("memory")[0]
@@ -264,4 +270,4 @@ def test_the_plan_says_how_many_trials_may_wait(planned) -> None:
     one, many = waiting(1), waiting(4)
     assert [line.split(None, 1)[1].strip() for line in one] == [bound]
     assert [line.split(None, 1)[1].strip() for line in many] == [f"{bound}, and up to 3 more with 4 at a time"]
-    assert "paused" not in text_of(planned("k_sweep"), 200)
+    assert "paused" not in text_of(planned("k_sweep", overrides=["scheduler.name=asha"]), 200)

@@ -116,6 +116,30 @@ def support_bytes(method: str, support: Any, dim: int) -> int:
     return 0 if kind.size is None else kind.count(support) * kind.vector_bytes(support, dim)
 
 
+SHORT_NAMES = {
+    "positives": "positives.kind",
+    "top_k": "positives.top_k",
+    "soft_temperature": "positives.soft_temperature",
+    "mix": "positives.mix",
+    "momentum_encoder": "positives.momentum_encoder",
+    "momentum": "positives.momentum",
+    "temperature": "loss.temperature",
+    "learning_rate": "optimizer.learning_rate",
+    "weight_decay": "optimizer.weight_decay",
+    "batch_size": "train.batch_size",
+    "embedding_dim": "heads.embedding_dim",
+}
+"""Names that a search space uses -> settings of a run, beside those of support sets."""
+
+
+def searchable() -> dict[str, str]:
+    """All names that a search space uses -> settings of a run; options of parts of one's own are not among them."""
+    of_support_sets = {
+        name: f"support.{setting}" for kind in SUPPORT_KINDS.values() for name, setting in kind.settings.items()
+    }
+    return {"method": "method", **of_support_sets, **SHORT_NAMES}
+
+
 # --- of one's own ---
 OPTIONS = "support.options."
 """Begins the names that a search space uses for the options of a support set of one's own."""

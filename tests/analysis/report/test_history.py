@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from analysis.report.history import commands, commands_to_repeat, history, option
+from study.schema import EARLY
 
 RUN = "python run_study.py a.yaml"
 
@@ -44,6 +45,14 @@ def test_each_session_is_told() -> None:
         "Tried again 2026-11-27 08:06 UTC (failed: 1 trial); ran to its end 2026-11-27 09:00 UTC. "
         "Resumed 2026-11-27 08:06 UTC; still running."
     )
+
+
+def test_a_search_that_ended_to_leave_time_for_confirming_is_told() -> None:
+    reason = "budget.epochs (20): the search ended with 3 of 9 trials, to keep the 8 epochs that the confirm stage"
+    early = {EARLY: {"reason": reason, "budget": {}}}
+    done, interrupted = history(results({"reason": reason, **early})), history(results({"reason": "SIGINT", **early}))
+    assert done == f"Begun 2026-11-27 08:06 UTC; stopped: {reason} 2026-11-27 09:00 UTC."
+    assert interrupted == f"Begun 2026-11-27 08:06 UTC; {reason}; interrupted by SIGINT 2026-11-27 09:00 UTC."
 
 
 def test_many_sessions_are_summed_up() -> None:
