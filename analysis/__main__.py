@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 EXAMPLES = """examples:
   python -m analysis results/k_sweep                       redraw its report, figures and tables (also while it runs)
-  python -m analysis results/k_sweep --style paper         figures at journal column width
+  python -m analysis results/k_sweep --style paper         LaTeX tables and figures for a column of a paper
+  python -m analysis results/k_sweep --style paper --columns 2   the same over both columns (table*, figure*)
   python -m analysis results/a results/b --out comparison  several studies together
   python -m analysis results/k_sweep --x epoch_s           fronts against time instead of the study's own costs
   python -m analysis results/k_sweep --figure mypkg.figures:spread --allow-code   with a figure of your own
@@ -38,6 +39,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--compare", nargs=2, metavar=("A", "B"), help="two studies: fronts, and the paired difference")
     made.add_argument("--out", metavar="DIR", help="where to write (default: the results folder itself)")
     made.add_argument("--style", default="web", metavar="STYLE", help="paper, slides or web (default)")
+    made.add_argument(
+        "--columns", metavar="N", help="with --style paper: columns of a two-column page to fill, 1 (default) or 2"
+    )
     made.add_argument(
         "--x", metavar="COST",
         help="fronts over accuracy and this cost instead of the study's own objectives: "
@@ -94,7 +98,7 @@ def draw(given: argparse.Namespace) -> int:
     while True:
         goes_on = given.watch is not None and running(given.results)
         path = make_report(
-            given.results, out=given.out, style=given.style, x=given.x, images=given.images,
+            given.results, out=given.out, style=given.style, columns=given.columns, x=given.x, images=given.images,
             figures=given.figure, allow_code=given.allow_code,
         )  # fmt: skip
         print(f"report: {path}", flush=True)

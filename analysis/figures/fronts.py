@@ -128,7 +128,7 @@ def front_names(info: ParetoInfo, style: Style, count: int = 1) -> list[tuple[fl
             continue
         text = f"k = {found[2]}" if found[1] == "k" else f"{found[1].removesuffix('_size')} {found[2]}"
         at = ((math.log10(row.x_drawn) if info.axis.log else row.x_drawn) - low) / (high - low)
-        width = (0.5 * 0.9 * style.font * len(text) + style.marker) / pareto.panel_width(style, count)
+        width = (0.55 * style.type(0.9) * len(text) + style.marker) / pareto.panel_width(style, count)
         left = at + width > 1
         if at - width * left >= free:
             names.append((row.x_drawn, row.y, text, PLACES[info.sense][left]))
@@ -144,7 +144,7 @@ def name_points(fig: go.Figure, info: ParetoInfo, style: Style, column: int = 1,
         fig.add_scatter(
             x=x, y=y, mode="markers+text", text=texts, textposition=places, name="names", showlegend=False,
             marker={"size": 2 * style.marker, "opacity": 0}, hoverinfo="skip", row=1, col=column,
-            textfont={"size": math.ceil(0.9 * style.font), "color": INK},
+            textfont={"size": style.type(0.9), "color": INK},
         )  # fmt: skip
 
 

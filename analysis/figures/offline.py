@@ -135,8 +135,8 @@ def with_text(top: float, found: Sequence[Bar], key: str, columns: int, style: S
 
 
 def value_size(style: Style) -> int:
-    """Type of the values: never below nine tenths of the figure's."""
-    return math.ceil(0.9 * style.font)
+    """Type of the values: about nine tenths of the figure's."""
+    return style.type(0.9)
 
 
 def _top(found: Sequence[Bar], key: str) -> float:

@@ -106,7 +106,8 @@ def _add_importances(fig: go.Figure, found: Importances, style: Style, named: se
         fig.add_bar(
             y=spots, x=[share for _, share in ordered], orientation="h", width=0.75, name=group, legendgroup=group,
             marker={"color": looks.INK if group == "all" else looks.colour(group), "line": {"width": 0}},
-            text=[f"{share:.2f}" for _, share in ordered], textposition="outside", cliponaxis=False,
+            text=[f"{share:.2f}" for _, share in ordered], textposition="outside",
+            constraintext="none", cliponaxis=False,
             showlegend=group not in named, **where,
         )  # fmt: skip
         named.add(group)
@@ -233,7 +234,7 @@ def _axes(fig: go.Figure, info: Parallel, style: Style) -> None:
     titles = {name: f"{name}<br>({unit})" for name, unit in units.items()}
     texts = [titles.get(t, str(t).replace("_", "<br>")) for t in source.layout.xaxis.ticktext]
     fig.update_layout(shapes=source.layout.shapes, hovermode="closest")
-    small = {"size": round(0.85 * style.font), "color": looks.INK}
+    small = {"size": style.type(0.85), "color": looks.INK}
     for note in source.layout.annotations:
         axis = source.layout.xaxis.ticktext[int(note.x)]
         text = tick_text(str(note.text), _ends(info.rows, axis))

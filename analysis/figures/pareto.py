@@ -141,7 +141,7 @@ def axes(fig: go.Figure, info: ParetoInfo, style: looks.Style, count: int, where
         fig.update_yaxes(title_text=info.y_title, **where)
     unit = "size in bytes" if info.axis.unit == "B" else info.axis.unit
     title = f"{info.axis.title} ({unit}{', log scale' if info.axis.log else ''})"
-    if 0.53 * 1.2 * style.font * len(title) > panel_width(style, count):
+    if 0.53 * style.type(1.2) * len(title) > panel_width(style, count):
         title = title.replace(" (", "<br>(")
     if not info.axis.log:
         fig.update_xaxes(title_text=title, range=[low, high], **where)

@@ -204,7 +204,7 @@ def _controls(pictures: Sequence[data.Picture], style: Style) -> dict[str, Any]:
     slider = {
         "active": len(steps) - 1, "steps": steps, "x": left, "len": 1 - left, "y": 0, "pad": {"t": 5.2 * style.font},
         "currentvalue": {"visible": False}, "ticklen": 3,
-        "font": {"size": round(0.8 * style.font)},
+        "font": {"size": style.type(0.8)},
     }  # fmt: skip
     button = {
         "type": "buttons", "showactive": False, "x": 0, "xanchor": "left", "y": 0, "yanchor": "top",

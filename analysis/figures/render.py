@@ -19,6 +19,8 @@ from study.schema import files
 
 OPEN_S, IMAGE_S = 60, 60
 """Seconds to wait for the browser to start, and for one image."""
+NO_MARGIN = "<style>@page { margin: 0 }</style>"
+"""Without it Kaleido prints a PDF with 0.1 inch around the drawing, which is made smaller and loses its lower edge."""
 SCRIPT = "plotly.min.js"
 HOW_TO = "install Chromium or Chrome (Debian: apt install chromium), then run: python -m analysis"
 
@@ -55,7 +57,9 @@ async def _draw_all(jobs: Sequence[Job], problems: list[str]) -> None:
     import kaleido
 
     try:
-        browser = kaleido.Kaleido(n=1, timeout=IMAGE_S, mathjax=False)
+        page = kaleido.PageGenerator(mathjax=False)
+        page.header += NO_MARGIN
+        browser = kaleido.Kaleido(n=1, timeout=IMAGE_S, page_generator=page)
         await asyncio.wait_for(browser.open(), OPEN_S)
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]

@@ -80,7 +80,7 @@ def draw_rungs(panels: Sequence[Panel], style: Style) -> go.Figure:
         fig.update_yaxes(title_text="Trials that reached it", row=row, col=1)
         fig.update_yaxes(title_text="Epochs spent, all trials", row=row, col=2)
     fig.update_traces(textposition="inside", textangle=0, insidetextanchor="middle", insidetextfont={"color": "white"})
-    fig.update_layout(barmode="stack", bargap=0.25, uniformtext={"minsize": round(0.75 * style.font), "mode": "hide"})
+    fig.update_layout(barmode="stack", bargap=0.25, uniformtext={"minsize": style.type(0.75), "mode": "hide"})
     return fig
 
 

@@ -174,6 +174,8 @@ def _draw_trials(fig: go.Figure, info: data.AccuracyByK, style: Style, where: di
 
 
 LAWS = {"power": ("a − b k<sup>−c</sup>", "solid"), "exponential": ("a − b e<sup>−ck</sup>", "dash")}
+IN_A_LINE = {"power": "a − b k^(−c)", "exponential": "a − b exp(−ck)"}
+"""The same where all type has one size."""
 
 
 def _draw_saturation(fig: go.Figure, info: data.AccuracyByK, style: Style, where: dict[str, Any]) -> None:
@@ -181,6 +183,7 @@ def _draw_saturation(fig: go.Figure, info: data.AccuracyByK, style: Style, where
     found = info.saturation
     for law in found.laws:
         name, dash = LAWS[law.law]
+        name = IN_A_LINE[law.law] if style.one_size else name
         if law.fits:
             fig.add_scatter(
                 x=law.grid, y=law.fit, mode="lines", name=name, hoverinfo="skip",

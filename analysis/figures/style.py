@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import plotly.graph_objects as go
@@ -77,25 +78,43 @@ class Style:
     dpi: int
     titles: bool
     """Whether a figure carries its title (in a paper its caption does)."""
+    one_size: bool = False
+    """Whether all type has one size: what a journal asks for leaves no room below and above it."""
 
     @property
     def scale(self) -> float:
         """PNG pixels per CSS pixel."""
         return self.dpi / PX_PER_INCH
 
+    def type(self, share: float) -> int:
+        """Pixels of type that may be larger or smaller than `font` by this factor."""
+        return self.font if self.one_size else round(share * self.font)
+
 
 STYLES = {
-    "paper": Style("paper", 336, 252, 688, 10, 6, 1.2, 600, False),  # 89 mm and 182 mm: journal columns; 7.5 pt type
+    # 89 and 182 mm: one and both columns of a journal; type of 8.25 pt, 7.2 pt in the 78 mm of LaTeX's own `article`
+    "paper": Style("paper", 336, 262, 688, 11, 6, 1.2, 600, False, one_size=True),
     "slides": Style("slides", 1280, 720, 1280, 22, 14, 3.0, 144, True),
     "web": Style("web", 860, 500, 860, 14, 9, 2.0, 192, True),
 }
 
 
-def get_style(name: str) -> Style:
-    """Raises UserError for an unknown name."""
+COLUMNS = ("1", "2")
+"""Of a paper's page in two columns, how many what is made takes."""
+
+
+def get_style(name: str, columns: str | None = None) -> Style:
+    """The style; with 2 columns every figure is as wide as both. Raises UserError for unknown names."""
     if name not in STYLES:
         raise schema.UserError(f"--style: {schema.wording.one_of(name, STYLES)}")
-    return STYLES[name]
+    style = STYLES[name]
+    if columns is None:
+        return style
+    if columns not in COLUMNS:
+        raise schema.UserError(f"--columns: {schema.wording.one_of(columns, COLUMNS)}")
+    if name != "paper":
+        raise schema.UserError(f"--columns: goes with --style paper, got --style {name}")
+    return style if columns == "1" else replace(style, width=style.wide, height=round(1.2 * style.height))
 
 
 def look(method: object) -> Look:
@@ -135,13 +154,14 @@ def finish(fig: go.Figure, style: Style, results: Sequence[Results], *, wide: bo
     title = fig.layout.title.text if style.titles else None
     label = rehearsal_label(results)
     font = style.font
+    width = style.wide if wide else style.width
     top = (2.6 * font if title else 0.8 * font) + (1.7 * font if label else 0)
     fig.update_layout(
         template="plotly_white",
-        width=style.wide if wide else style.width,
-        height=fig.layout.height or style.height,
+        width=width,
+        height=fig.layout.height or style.height + (_legend_rows(fig, width, font) - 1) * 1.8 * font,
         font={"family": FONTS, "size": font, "color": INK},
-        title={"text": title, "font": {"size": round(font * 1.2)}, "x": 0, "xref": "container", "xanchor": "left"},
+        title={"text": title, "font": {"size": style.type(1.2)}, "x": 0, "xref": "container", "xanchor": "left"},
         margin={"t": top, "r": 1.2 * font, "l": font, "b": 0.6 * font},
         legend={
             "orientation": "h",
@@ -159,17 +179,28 @@ def finish(fig: go.Figure, style: Style, results: Sequence[Results], *, wide: bo
     fig.update_layout(title_pad_t=0.7 * font)
     fig.update_xaxes(automargin=True, linecolor=INK, gridcolor=GRID, zeroline=False, ticks="outside", title_standoff=6)
     fig.update_yaxes(automargin=True, linecolor=INK, gridcolor=GRID, zeroline=False, ticks="outside", title_standoff=6)
-    fig.for_each_yaxis(lambda axis: _wrap(axis, fig.layout.height - top - 5 * font, font))
+    fig.update_xaxes(title_font_size=style.type(1.2)).update_yaxes(title_font_size=style.type(1.2))
+    fig.update_coloraxes(colorbar_title_font_size=style.type(1.2))
+    fig.for_each_yaxis(lambda axis: _wrap(axis, fig.layout.height - top - 5 * font, style.type(1.2)))
     if label:
         fig.add_annotation(
             text=label, xref="paper", yref="paper", x=1, y=1, xanchor="right", yanchor="bottom", yshift=0.3 * font,
-            showarrow=False, font={"size": round(0.9 * font), "color": WARN}, name="rehearsal",
+            showarrow=False, font={"size": style.type(0.9), "color": WARN}, name="rehearsal",
         )  # fmt: skip
     return fig
 
 
-def _wrap(axis: go.layout.YAxis, room: float, font: int) -> None:
-    """Break an axis title (set in 1.2 times the font) that is longer than its axis at its last comma."""
+def _legend_rows(fig: go.Figure, width: float, font: int) -> int:
+    """Rows of the legend, about: in one row if all fit, else in columns as wide as the longest name."""
+    names = {str(trace.name) for trace in fig.data if trace.name and trace.showlegend is not False}
+    wide = [45 + 0.55 * font * len(name) for name in names]
+    if fig.layout.showlegend is False or len(wide) < 2 or sum(wide) <= width:
+        return 1
+    return math.ceil(len(wide) / max(1, int(width / max(wide))))
+
+
+def _wrap(axis: go.layout.YAxis, room: float, size: int) -> None:
+    """Break an axis title of this size that is longer than its axis at its last comma."""
     text = axis.title.text
-    if text and "<br>" not in text and ", " in text and 0.53 * 1.2 * font * len(text) > room:
+    if text and "<br>" not in text and ", " in text and 0.53 * size * len(text) > room:
         axis.title.text = ",<br>".join(text.rsplit(", ", 1))

@@ -123,7 +123,8 @@ def moved_table(results: Results) -> Table | None:
         "interval] over new seeds. Moved: confirmed minus search, in percentage points."
     )
     caption += _budgets(results) + few_note(confirmed)
-    return Table("moved", "What confirming moved", caption, rows, data, rehearsal_label([results]))
+    spare = ("Chosen by", "Search (%)")
+    return Table("moved", "What confirming moved", caption, rows, data, rehearsal_label([results]), spare)
 
 
 def _chosen_by(data: pd.DataFrame) -> Sequence[str]:

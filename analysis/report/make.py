@@ -18,7 +18,7 @@ from analysis.figures.gifs import write_gifs
 from analysis.figures.style import Style, get_style, rehearsal_label
 from analysis.health.checks import findings
 from analysis.report import answer as words
-from analysis.report import believed, health, history, own_figures, page, table_formats, tables
+from analysis.report import believed, health, history, latex, own_figures, page, table_formats, tables
 from analysis.report.page import esc
 from analysis.results import notes
 from analysis.results.front import against
@@ -32,6 +32,8 @@ FRONTS = ("pareto", "pareto_by_method")
 """Figures that stand with the front, before the tables."""
 IMAGES = ("main", "all", "none")
 FORMATS = (".svg", ".png", ".pdf")
+TEX = ".tex"
+"""Of a paper's figures, their float with its caption."""
 BELIEF = ("believed_accuracy", "believed_front", "confirm_moved")
 """Figures that stand in a section of their own."""
 MOST_NAMES = 6
@@ -43,6 +45,7 @@ def make_report(
     *,
     out: Path | str | None = None,
     style: str = "web",
+    columns: str | None = None,
     x: str | None = None,
     images: str = "main",
     figures: Sequence[str] = (),
@@ -52,18 +55,20 @@ def make_report(
     """Write figures/, tables/ and report.html for these results folders; returns the page's path.
 
     out: where to (default: the folder itself; `comparison` beside the first of several). style: paper | slides | web,
-    for the files in figures/. x: a cost, or `gpu_hours`, that fronts are over instead of the
-    studies' own objectives. images: `main` draws the main figures as SVG, PNG and PDF
-    and the animations as GIF (seconds), `all` every figure; `none` makes HTML alone. figures: of one's own, beside the
-    installed ones; `module:function` only with allow_code. Raises UserError for what the
-    user can put right: a folder that is none, a broken line, an unknown style, axis or figure.
+    for the files in figures/. columns: of a page in two that a paper's tables and figures take, `1` (default; what does
+    not fit takes both) or `2`. x: a cost, or `gpu_hours`, that fronts are over instead of the studies' own objectives.
+    images: `main` draws the main figures as SVG, PNG and PDF and the animations as GIF (seconds), `all` every figure;
+    `none` makes HTML alone. figures: of one's own, beside the installed ones; `module:function` only with allow_code.
+    Raises UserError for what the user can put right: a folder that is none, a broken line, an unknown style, axis or
+    figure.
     """
     if images not in IMAGES:
         raise UserError(f"--images: {wording.one_of(images, IMAGES)}")
     folders = [folders] if isinstance(folders, (str, Path)) else list(folders)
     if not folders:
         raise UserError("no results folder given; for example: python -m analysis results/k_sweep")
-    look = get_style(style)
+    look = get_style(style, columns)
+    page_of = latex.COLUMNS[columns or "1"] if style == "paper" else latex.WHOLE
     own = own_figures.makers(figures, allow_code=allow_code, progress=progress)
     places = [files.user_path(folder, "RESULTS") for folder in folders]
     results = distinct([against(load_with_notes(place, progress), x) for place in places])
@@ -77,7 +82,7 @@ def make_report(
         write_gifs(results, target / schema.FIGURES_DIR)
     found = [(r, t) for r in results for t in _tables(r)]
     for one, table in found:
-        table_formats.write(table, target / schema.TABLES_DIR, f"{one.name}-" if len(results) > 1 else "")
+        table_formats.write(table, target / schema.TABLES_DIR, f"{one.name}-" if len(results) > 1 else "", page_of)
     path = target / schema.REPORT_HTML
     stills = target / schema.FIGURES_DIR if images != "none" and style == "web" else None
     files.write_atomically(path, _page(results, page_made, skipped, found, stills))
@@ -124,7 +129,7 @@ def draw_all(
             reason = f"{type(error).__name__}: {error}"[:300]
             progress(f"figure {maker.__name__}: not drawn ({reason})")
             drawn = Skipped(maker.__name__, f"an error: {reason}")
-        if isinstance(drawn, Figure) and any(drawn.name == other.name for other in (*made, *skipped)):
+        if isinstance(drawn, Figure) and drawn.name in [*(one.name for one in made), *(one.name for one in skipped)]:
             progress(f"figure {drawn.name}: not drawn (there is another of that name)")
         elif isinstance(drawn, Figure):
             made.append(drawn)
@@ -151,16 +156,18 @@ def _tables(results: Results) -> list[tables.Table]:
 def _write_figures(
     made: Sequence[Figure], folder: Path, style: Style, images: str, progress: Callable[[str], None]
 ) -> None:
-    """NAME.html and NAME.csv of every figure, and its images."""
+    """NAME.html and NAME.csv of every figure, its images, and in a paper's style its NAME.tex."""
     jobs: list[render.Job] = []
     for figure in made:
         files.write_atomically(folder / f"{figure.name}.csv", figure.data.to_csv(index=False))
         render.write_html(figure.figure, folder / f"{figure.name}.html", alone=figure.name in MAIN)
-        if images == "all" or (images == "main" and figure.name in MAIN):
-            jobs += [render.Job(figure.figure, folder / f"{figure.name}{s}", style.scale) for s in FORMATS]
-        else:
-            for suffix in FORMATS:
-                (folder / f"{figure.name}{suffix}").unlink(missing_ok=True)
+        drawn = FORMATS if images == "all" or (images == "main" and figure.name in MAIN) else ()
+        jobs += [render.Job(figure.figure, folder / f"{figure.name}{s}", style.scale) for s in drawn]
+        if drawn and style.name == "paper":
+            files.write_atomically(folder / f"{figure.name}{TEX}", latex.figure_tex(figure))
+            drawn = (*drawn, TEX)
+        for suffix in {*FORMATS, TEX} - {*drawn}:
+            (folder / f"{figure.name}{suffix}").unlink(missing_ok=True)
     render.write_images(jobs, progress)
 
 

@@ -27,6 +27,8 @@ class Table(NamedTuple):
     data: pd.DataFrame
     label: str | None
     """The rehearsal label, or None."""
+    spare: tuple[str, ...] = ()
+    """Columns that a narrow page may do without, the first of them first."""
 
 
 # --- tables ---
@@ -74,7 +76,8 @@ def front_table(results: Results) -> Table | None:
     caption += few_note(shown["n"])
     data = points.for_csv(found.points)
     title = "Confirmed points and the Pareto front" if confirmed else "Pareto front of the search"
-    return Table("front", title, caption, rows, data, rehearsal_label([results]))
+    spare = ("Vectors", "Probability")
+    return Table("front", title, caption, rows, data, rehearsal_label([results]), spare)
 
 
 def _on_front(results: Results) -> str:
@@ -123,7 +126,7 @@ def offline_table(results: Results) -> Table | None:
     else:
         caption += " The published numbers are of CIFAR-100 and are not comparable, so they are left out."
     caption += few_note(data["n"])
-    return Table("offline", "Offline evaluation", caption, rows, data, rehearsal_label([results]))
+    return Table("offline", "Offline evaluation", caption, rows, data, rehearsal_label([results]), ("Vectors",))
 
 
 def paired_table(results: Results) -> Table | None:

@@ -184,20 +184,21 @@ class TensorBoardSink:
 
         self.make = SummaryWriter
         self.hparams = hparams
-        self.objectives = list(settings["objectives"])
         self.root = Path(settings["folder"]) / "tensorboard"
         self.writers: dict[str, Any] = {}
 
     def start(self, task: Mapping[str, Any]) -> None:
-        """Begin, or go on with, a trial's events; first its parameters."""
+        """Begin, or go on with, a trial's events; first its parameters.
+
+        Nothing is said of the whole study: TensorBoard would show the parameters of the first method alone.
+        """
         name = task["trial_id"]
         if name in self.writers:
             return
         begun = self.root / name  # by an earlier version
         folder = begun if begun.is_dir() else self.root / f"{name} {task['label'][:MOST_LABEL].replace('/', '_')}"
         writer = self.writers[name] = self.make(str(folder))
-        experiment, start, _ = self.hparams(hyperparameters(task), dict.fromkeys(self.objectives, 0.0))
-        writer.file_writer.add_summary(experiment)
+        _, start, _ = self.hparams(hyperparameters(task), {})
         writer.file_writer.add_summary(start)
 
     def report(self, trial_id: str, line: Mapping[str, Any]) -> None:
@@ -209,6 +210,9 @@ class TensorBoardSink:
             self.writers.pop(trial_id).close()
 
     def end(self, trial_id: str, line: Mapping[str, Any]) -> None:
+        if trial_id in self.writers and line["status"] in (schema.COMPLETED, schema.STOPPED):
+            _, _, success = self.hparams({}, {})
+            self.writers[trial_id].file_writer.add_summary(success)
         self.pause(trial_id)
 
     def finish(self, trials: list[Mapping[str, Any]], hurry: bool) -> None:

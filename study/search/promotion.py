@@ -6,7 +6,8 @@ at an epoch, or let a paused one go on to an epoch. A study that is replayed fro
 The largest expected gain of hypervolume per epoch decides (`front.propose.decide`): what a paused trial, or the best
 new point, will come to is believed from the settings and from how well early values foretold the end in this study's
 own finished trials (`front.belief`). Where that has no model (too few reports, no space given), the plain rule does:
-all to the first rung, half of the epochs for that and half for finishing them, front by front.
+all to the first rung, half of the epochs for that and half for finishing them, front by front. So that the model soon
+has ends to learn from, and not all of them of one kind, the first OPENING trials that go on are chosen front by front.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ import numpy as np
 from study.search import pareto
 from study.search.front import belief
 from study.search.front.candidates import Space
-from study.search.front.propose import SCREENED, decide, draw_seed
+from study.search.front.propose import SCREENED, decide, draw_seed, startup
 from study.search.scheduling import rung_epochs
 from trainables import dominance
 from trainables.vocabulary.metrics_and_objectives import ACCURACY, OBJECTIVES, Metric
+
+OPENING = 4
+"""Trials that go on front by front before the model chooses (`benchmarks.search_strategies`, development tasks)."""
 
 
 class Seen(NamedTuple):
@@ -87,6 +91,8 @@ def next_action(trials: Sequence[Seen], rule: Rule, *, can_draw: bool = True) ->
         return None
     if rule.space is None or ACCURACY not in rule.objectives:
         return _plain(trials, rule, can_draw)
+    if (opening := _opening(trials, rule)) is not None:
+        return opening
     question = belief.Question(rule.space, rule.known or (lambda point: {}), rule.objectives, rule.epochs, rule.metrics)
     told = [_told(trial, rule) for trial in trials]
     seed = draw_seed(rule.seed, max((trial.number for trial in trials), default=-1) + 1, 0)  # the next draw's
@@ -123,11 +129,25 @@ def _plain(trials: Sequence[Seen], rule: Rule, can_draw: bool) -> Draw | GoOn | 
         return Draw(first)
     if not paused:
         return None
-    rows = [(t, t.reports[first]) for t in trials if dominance.finite(t.reports.get(first, {}), rule.objectives)]
+    return _best_goes_on(first, trials, rule)
+
+
+def _opening(trials: Sequence[Seen], rule: Rule) -> GoOn | None:
+    """The next of the first OPENING that go on, once as many have reported as the model needs."""
+    where, paused = rungs(rule), any(trial.state == "paused" for trial in trials)
+    if not where or not paused or sum(len(t.reports) > 0 for t in trials) < startup(rule.startup_trials, where):
+        return None
+    beyond = sum(max(_epoch(t), t.until if t.state == "running" else 0) > where[0] for t in trials)
+    return _best_goes_on(where[0], trials, rule) if beyond < OPENING else None
+
+
+def _best_goes_on(epoch: int, trials: Sequence[Seen], rule: Rule) -> GoOn:
+    """To the end: the first of those that are paused, front by front of what all reported at this epoch."""
+    paused = [trial.number for trial in trials if trial.state == "paused"]
+    rows = [(t, t.reports[epoch]) for t in trials if dominance.finite(t.reports.get(epoch, {}), rule.objectives)]
     costs_NM = np.array([dominance.to_costs(values, rule.objectives) for _, values in rows])
     order = pareto.preference_order(costs_NM.reshape(len(rows), len(rule.objectives)))
-    best = next((rows[i][0] for i in order if rows[i][0].state == "paused"), paused[0])
-    return GoOn(best.number, rule.epochs)
+    return GoOn(next((rows[i][0].number for i in order if rows[i][0].state == "paused"), paused[0]), rule.epochs)
 
 
 def _epoch(trial: Seen) -> int:

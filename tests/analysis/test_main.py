@@ -32,6 +32,14 @@ def test_out_leaves_the_folder_alone(folder, tmp_path):
     assert sorted(p.name for p in folder.iterdir()) == before
 
 
+def test_a_paper_has_its_front_in_one_column_or_both(folder, tmp_path):
+    for columns, place in (("1", "table"), ("2", "table*")):
+        out = tmp_path / columns
+        given = [str(folder), "--out", str(out), "--style", "paper", "--columns", columns, "--images", "none"]
+        assert main(given) == 0
+        assert f"\\begin{{{place}}}" in (out / "tables" / "front.tex").read_text()
+
+
 def test_health_is_told_and_nothing_is_written(folder, capsys):
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     other = write_results(folder.parent / "other", trials=3, epochs=3, running=1, confirm_seeds=())
@@ -48,6 +56,8 @@ def test_health_is_told_and_nothing_is_written(folder, capsys):
     [
         (["nowhere"], "error: nowhere: not a folder; give the results folder of a study"),
         (["{folder}", "--style", "poster"], "error: --style: expected one of paper, slides, web, got 'poster'"),
+        (["{folder}", "--style", "paper", "--columns", "3"], "error: --columns: expected one of 1, 2, got '3'"),
+        (["{folder}", "--columns", "2"], "error: --columns: goes with --style paper, got --style web"),
         (["{folder}", "--x", "price"], "error: --x: expected one of support_bytes, peak_memory_bytes"),
         (["{folder}", "--x", "gpu_hours"], "has no value of it (it ran on a CPU); choose another of"),
         (["{folder}", "--watch", "0"], "error: --watch: expected seconds above 0, got 0"),

@@ -270,4 +270,4 @@ def test_the_plan_says_how_many_trials_may_wait(planned) -> None:
     one, many = waiting(1), waiting(4)
     assert [line.split(None, 1)[1].strip() for line in one] == [bound]
     assert [line.split(None, 1)[1].strip() for line in many] == [f"{bound}, and up to 3 more with 4 at a time"]
-    assert "paused" not in text_of(planned("k_sweep"), 200)
+    assert "paused" not in text_of(planned("k_sweep", overrides=["scheduler.name=asha"]), 200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -68,6 +69,25 @@ def test_two_studies_share_a_figure_and_a_rehearsal_is_labelled(full: Results, t
     assert "<b>wide-rehearsal</b>" in texts
     assert any("Rehearsal" in text for text in texts)
     assert not any("Rehearsal" in note.text for note in figures["prototypes"].figure.layout.annotations)
+    for name, figure in figures.items():
+        drawing = figure.figure.to_plotly_json()
+        drawing["layout"].pop("template")
+        assert set(type_sizes(drawing)) == {11}, name  # 8.25 pt at 89 mm; journals want 7 to 9
+        assert "<su" not in str(drawing), name
+
+
+def type_sizes(node: object) -> Iterator[float]:
+    """Every size of type that a drawing asks for, px."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key.lower().endswith("font") and isinstance(value, dict) and "size" in value:
+                yield value["size"]
+            elif key == "minsize":
+                yield value
+            yield from type_sizes(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from type_sizes(value)
 
 
 def test_a_study_without_trials_gives_reasons_only(tmp_path) -> None:

@@ -15,7 +15,7 @@ def test_points_on_the_front_are_named_where_there_is_room(full: Results) -> Non
     table = pd.DataFrame(
         {
             "study": "",
-            "support_bytes": [1e3, 1.2e3, 1e5, 1e6],
+            "support_bytes": [1e3, 1.2e3, 1e5, 1e7],
             "y": [50.0, 51, 60, 61],
             "hollow": False,
             "method": "kmclr",
@@ -28,7 +28,7 @@ def test_points_on_the_front_are_named_where_there_is_room(full: Results) -> Non
     info = pareto_info(table, x="support_bytes", y_title="")
     names = fronts.front_names(info, get_style("paper"))
     assert [(x, y, text) for x, y, text, _ in names] == [
-        (1e3, 50.0, "k = 11"), (1e5, 60.0, "queue 157"), (1e6, 61.0, "k = 99")
+        (1e3, 50.0, "k = 11"), (1e5, 60.0, "queue 157"), (1e7, 61.0, "k = 99")
     ]  # fmt: skip
     assert [place for *_, place in names] == ["bottom right", "bottom right", "top left"]
     two = pareto_info(table.assign(study=["a", "a", "b", "b"]), x="support_bytes", y_title="")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 
 import plotly.graph_objects as go
 import pytest
@@ -48,3 +50,19 @@ def test_images_of_all_formats(tmp_path):
     assert pdf.startswith(b"%PDF")
     assert b"FontFile" in pdf
     assert {p.name for p in tmp_path.iterdir()} == {"a.png", "a.svg", "a.pdf"}
+
+
+@pytest.mark.skipif(not _browser() or shutil.which("pdftotext") is None, reason="needs a browser and pdftotext")
+@pytest.mark.filterwarnings("ignore")
+def test_a_pdf_is_as_large_as_its_drawing(tmp_path):
+    """Text at the drawing's lower left end stands there in the file too: nothing is cut off or made smaller."""
+    fig = drawing().update_layout(width=300, height=100, margin={"l": 0, "r": 0, "t": 0, "b": 0}, xaxis_visible=False)
+    fig.add_annotation(text="Low", x=0, y=0, xref="paper", yref="paper", xanchor="left", yanchor="bottom",
+                       showarrow=False, font_size=12, borderpad=0)  # fmt: skip
+    assert render.write_images([render.Job(fig.update_yaxes(visible=False), tmp_path / "a.pdf")])
+    read = subprocess.run(["pdftotext", "-bbox", tmp_path / "a.pdf", "-"], capture_output=True, text=True, check=True)
+    page = re.search(r'<page width="([\d.]+)" height="([\d.]+)">', read.stdout)
+    assert [float(v) for v in page.groups()] == pytest.approx([225, 75], abs=1)
+    word = re.search(r'xMin="([\d.]+)" yMin="[\d.]+" xMax="[\d.]+" yMax="([\d.]+)">Low<', read.stdout)
+    assert float(word[1]) < 3
+    assert 70 < float(word[2]) < 77

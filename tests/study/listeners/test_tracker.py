@@ -105,7 +105,9 @@ def test_wandb_offline_and_tensorboard(tmp_path, monkeypatch) -> None:
     assert [(e.step, e.value) for e in events.Scalars("accuracy")] == [(1, 71.0), (2, 72.0)]
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-    told = HParamsPluginData.FromString(events.PluginTagToContent("hparams")["_hparams_/session_start_info"])
+    tags = events.PluginTagToContent("hparams")  # none of the whole study: it would hide other methods' parameters
+    assert set(tags) == {"_hparams_/session_start_info", "_hparams_/session_end_info"}
+    told = HParamsPluginData.FromString(tags["_hparams_/session_start_info"])
     named = {name: value.WhichOneof("kind") for name, value in told.session_start_info.hparams.items()}
     assert named.items() >= {"method": "string_value", "k": "number_value", "seed": "number_value"}.items()
     assert told.session_start_info.hparams["k"].number_value == 50

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from study.search.front.candidates import random_candidates
-from study.search.promotion import Draw, GoOn, Rule, Seen, next_action, rungs
+from study.search.front.propose import SCREENED
+from study.search.promotion import OPENING, Draw, GoOn, Rule, Seen, next_action, rungs
 from tests.helpers.front_helpers import BOTH, EPOCHS, bytes_of, curve, suggest
+from trainables import dominance
 from trainables.dominance import hypervolume
 
 PLAIN = Rule(BOTH, EPOCHS, 3)
@@ -110,3 +112,20 @@ def test_short_budgets_have_few_rungs_or_none(epochs: int) -> None:
 def test_one_objective() -> None:
     rule = Rule({"accuracy": "max"}, EPOCHS, 3, space=suggest)
     assert _finished(_search(rule, 6 * EPOCHS))
+
+
+def test_the_first_that_go_on_lie_on_the_fronts_at_the_rung_and_are_not_of_one_size() -> None:
+    first = rungs(MODEL)[0]
+    trials = [_seen(i, POOL[i].params, curve(POOL[i].params)[:first]) for i in range(SCREENED)]
+    chosen = []
+    for _ in range(OPENING):
+        action = next_action(trials, MODEL)
+        assert isinstance(action, GoOn)
+        assert action.until == EPOCHS
+        chosen.append(action.number)
+        trials[action.number] = trials[action.number]._replace(state="running", until=action.until)
+    costs = np.array([[-t.reports[first]["accuracy"], t.known["support_bytes"]] for t in trials])
+    rank_N = dominance.ranks(costs)
+    assert all(rank_N[i] <= min(rank_N[j] for j in range(SCREENED) if j not in chosen) for i in chosen)
+    sizes = costs[chosen, 1]
+    assert min(sizes) < np.median(costs[:, 1]) < max(sizes)
