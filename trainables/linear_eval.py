@@ -14,6 +14,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -21,7 +22,7 @@ from rich.console import Console
 from trainables import command_line, devices, exit_codes, files, places
 from trainables.evaluation import named, offline
 from trainables.evaluation.classifier import RATES
-from trainables.settings import edge
+from trainables.settings import edge, own_code, own_import
 from trainables.settings.config import DataConfig, RunConfig
 from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.parts import SOURCES
@@ -30,6 +31,7 @@ SET_HELP = (
     "a setting of the data (data.image_size, data.validation_per_class, data.train_limit, data.image_column, "
     "data.label_column, ...) or probe.few_shot_labels; may be repeated"
 )
+ALLOW_HELP = "import code of your own that the run's settings or --data name (docs/extending.md)"
 EXAMPLES = """examples:
   python -m trainables.linear_eval runs/kmclr_400
   python -m trainables.linear_eval results/k_sweep --trial confirm-00003
@@ -51,8 +53,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data",
         metavar="NAME",
-        help=f"other data (transfer): {', '.join(SOURCES.house)}; brought to the size of image "
-        "that the encoder was trained on (default: the encoder's own data)",
+        help=f"other data (transfer): {', '.join(SOURCES.house)}, or a source of your own; brought to the size of "
+        "image that the encoder was trained on (default: the encoder's own data)",
     )
     parser.add_argument("--root", metavar="DIR", help="folder of the data (default: that of the run)")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="overrides", help=SET_HELP)
@@ -65,6 +67,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="on a CPU (default: a study's trial's own, else all cores)")
     parser.add_argument("--views", type=int, default=1, help="cached crops and flips per image (default 1: none)")
     parser.add_argument("--device", help="auto (CUDA if present), cpu, cuda or cuda:N (default: the run's own)")
+    parser.add_argument("--allow-code", action="store_true", help=ALLOW_HELP)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result to this file too")
     return parser.parse_args(arguments)
 
@@ -87,7 +90,9 @@ def _evaluate(options: argparse.Namespace) -> int:
             raise UserError(f"--{name} must be at least {least}, got {given}")
     console = Console(stderr=True, markup=False, emoji=False, soft_wrap=True)
     path = files.user_path(options.checkpoint, "CHECKPOINT")
-    frozen = offline.load_frozen(path, say=console.print, trial=options.trial)
+    if options.allow_code:
+        own_import.look_in(Path.cwd())
+    frozen = offline.load_frozen(path, say=console.print, trial=options.trial, allow_code=options.allow_code)
     device = devices.pick_device(options.device or ("cpu" if frozen.cfg.device == "cpu" else "auto"))
     frozen.encoder.to(device)
     usual = named.as_in_study(frozen.file)
@@ -149,22 +154,23 @@ def _evaluation_settings(frozen: offline.Frozen, options: argparse.Namespace) ->
                 f"--set {name}: an evaluation can only change data.*, probe.few_shot_labels and probe.few_shot_draws; "
                 f"the rest was settled when the encoder was trained"
             )
+    if options.data is not None:
+        own_import.load(SOURCES, options.data, "--data", allow_code=options.allow_code)
     data = transfer_data(frozen.cfg.data, options.data, options.root, frozen.image_size)
-    settings = frozen.cfg.model_copy(update={"data": data}).model_dump(mode="json")
-    settings = edge.merge(settings, edge.unflatten(pairs))
+    settings = edge.merge({**frozen.cfg.model_dump(mode="json"), "data": data}, edge.unflatten(pairs))
+    own_code.load_named({"data": settings["data"]}, allow_code=options.allow_code)
     return edge.validate(RunConfig, settings, str(options.checkpoint), pairs)
 
 
-def transfer_data(own: DataConfig, name: str | None, root: str | None, image_size: int) -> DataConfig:
-    """The encoder's own data, with another folder, or other data with default settings.
+def transfer_data(own: DataConfig, name: str | None, root: str | None, image_size: int) -> dict[str, Any]:
+    """The settings of the encoder's own data, with another folder, or of other data with defaults.
 
     Images from elsewhere are brought to `image_size`, the pixels a side that the encoder was trained on.
     """
     if name is None or name == own.name:
-        return own if root is None else own.model_copy(update={"root": root, "image_size": image_size})
-    if name not in SOURCES.house:
-        raise UserError(f"--data {name} is no known source of data{edge.did_you_mean(name, SOURCES.house)}")
-    return DataConfig(name=name, root=root, image_size=image_size, cache_dir=own.cache_dir)
+        moved = {} if root is None else {"root": root, "image_size": image_size}
+        return {**own.model_dump(mode="json"), **moved}
+    return {"name": name, "root": root, "image_size": image_size, "cache_dir": own.cache_dir}
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from trainables.files import REPORTS_FILE, SCHEMA_VERSION, write_atomically
 from trainables.lines import LineFiles
 from trainables.progress import RunProgress
 from trainables.reported import epochs_in_words, lost_epochs, name_lost
+from trainables.settings import own_import
 from trainables.settings.config import RunConfig
 from trainables.settings.run_file import load_run, without_effect
 from trainables.trial import Trial
@@ -40,6 +41,7 @@ SET_HELP = (
     "change a setting of the file, such as method=nnclr, preset=seed, support.k=200 or train.epochs=20; "
     "may be repeated (trainables/settings/config.py lists all settings)"
 )
+ALLOW_HELP = "import code of your own that the file names (docs/extending.md)"
 EXAMPLES = """examples:
   python -m trainables.pretrain configs/runs/kmclr_400.yaml
   python -m trainables.pretrain configs/runs/kmclr_50.yaml --set data.name=digits --set encoder.name=small_conv
@@ -119,6 +121,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="folder of checkpoints/ and reports.jsonl, one line an epoch (default: runs/NAME of the file)",
     )
+    parser.add_argument("--allow-code", action="store_true", help=ALLOW_HELP)
     parser.add_argument("--resume", action="store_true", help="continue from the newest checkpoint in the folder")
     options = parser.parse_args(arguments)
     options.out = options.out or Path("runs") / Path(options.config).stem
@@ -143,7 +146,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train_file(options: argparse.Namespace) -> int:
     places.settle()
     options.out = files.user_path(options.out, "--out")
-    cfg = load_run(options.config, options.overrides)
+    if options.allow_code:
+        own_import.look_in(Path.cwd(), Path(options.config).resolve().parent)
+    cfg = load_run(options.config, options.overrides, allow_code=options.allow_code)
     notes = without_effect(options.config, options.overrides, cfg)
     train(cfg, options.out, resume=options.resume, notes=notes)
     return exit_codes.DONE
@@ -152,6 +157,7 @@ def _train_file(options: argparse.Namespace) -> int:
 def _continuation(options: argparse.Namespace) -> str:
     """The command that goes on where this one was interrupted."""
     settings = [part for override in options.overrides for part in ("--set", override)]
+    settings += ["--allow-code"] if options.allow_code else []
     command = ["python", "-m", "trainables.pretrain", options.config, *settings, "--out", str(options.out), "--resume"]
     return shlex.join(command)
 

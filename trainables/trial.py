@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from trainables import checkpoint, devices
-from trainables.augment.two_views import TwoViews, ViewParams
+from trainables.augment.own_views import views_of
+from trainables.augment.two_views import ViewParams
 from trainables.clocks import Clocks, EpochTimes
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.evaluation.each_epoch import Evaluator
@@ -78,7 +79,7 @@ class Trial:
         encoder = self.method.networks.encoder
         self.probe = OnlineProbe(cfg.probe, encoder.feature_dim, data.num_classes, self.device)
         self.optimizer = build_optimizer(cfg.optimizer, self.method.networks)
-        self.views = TwoViews(
+        self.views = views_of(
             cfg.augment,
             image_size=data.image_size,
             channels=data.channels,
@@ -149,7 +150,7 @@ class Trial:
             self.stepped(len(losses))
         return losses
 
-    def train_step(self, index_B: Tensor, params: ViewParams | None = None) -> Tensor:
+    def train_step(self, index_B: Tensor, params: ViewParams | torch.Generator | None = None) -> Tensor:
         """One optimisation step on the images at `index_B`; the loss, on the device.
 
         `params`: of the two views; an epoch draws them for many steps at once, None draws them here. Nothing here

@@ -279,11 +279,13 @@ _SHORT = {"temperature": "t", "forget_every": "f", "queue_size": "queue", "learn
 
 
 def label(params: Mapping[str, Any]) -> str:
-    """What a person reads: `kmclr k=400 t=0.2 f=3`."""
+    """What a person reads: `kmclr k=400 t=0.2 f=3`; options alike in their last word have their section's before it."""
     parts = [str(params["method"])] if "method" in params else []
+    short = [_short(name) for name in params]
     for name, value in params.items():
         if name != "method":
-            parts.append(f"{_short(name)}={value:.3g}" if isinstance(value, float) else f"{_short(name)}={value}")
+            shown = _short(name) if short.count(_short(name)) == 1 else name.replace(".options.", ".")
+            parts.append(f"{shown}={value:.3g}" if isinstance(value, float) else f"{shown}={value}")
     return " ".join(parts)
 
 

@@ -25,6 +25,7 @@ FILES = {f"{name.replace('.', '/')}.py": code for name, _, code in _MODULES}
 STUDY, *PARTS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 """The study of the page, and what its sections would have in it."""
 ENTRY_POINTS = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL).group(1)
+HOUSE = [(registry, set(registry)) for registry in (METHODS, SUPPORT_KINDS, REPORT_METRICS)]
 
 
 def part(section: str) -> dict:
@@ -34,7 +35,6 @@ def part(section: str) -> dict:
 
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with the page's files, which is the current one; what they register is forgotten afterwards."""
-    before = [(registry, set(registry)) for registry in (METHODS, SUPPORT_KINDS, REPORT_METRICS)]
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(
@@ -47,9 +47,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("PYTHONPATH", "")
     monkeypatch.setattr(engine, "run_stage", without_ray.run_stage)
     yield tmp_path
-    before += [(kind.registry, set(kind.registry) - set(kind.registry.loaded)) for kind in PLACES]
-    before.append((FIGURES, set(FIGURES) - set(FIGURES.loaded)))
-    for registry, names in before:
+    forget()
+
+
+def forget() -> None:
+    """As if no part of one's own had been loaded by this process."""
+    of_the_house = [*HOUSE, *((kind.registry, set(kind.registry) - set(kind.registry.loaded)) for kind in PLACES)]
+    of_the_house.append((FIGURES, set(FIGURES) - set(FIGURES.loaded)))
+    for registry, names in of_the_house:
         for name in set(registry) - names:
             registry.forget(name)
     for name in [name for name in sys.modules if name.split(".")[0] == "mypkg"]:

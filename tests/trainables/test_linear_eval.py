@@ -21,10 +21,10 @@ from trainables.settings.config import DataConfig
 
 def test_transfer_data_keeps_or_replaces_the_settings():
     own = DataConfig(name="digits", train_limit=100)
-    assert linear_eval.transfer_data(own, None, None, 8) is own
+    assert DataConfig(**linear_eval.transfer_data(own, None, None, 8)) == own
     moved = linear_eval.transfer_data(own, "digits", "there", 8)
-    assert (moved.train_limit, moved.image_size) == (100, 8)
-    other = linear_eval.transfer_data(own, "parquet", "there", 8)
+    assert (moved["train_limit"], moved["image_size"]) == (100, 8)
+    other = DataConfig(**linear_eval.transfer_data(own, "parquet", "there", 8))
     assert (other.name, other.root, other.train_limit, other.image_size) == ("parquet", "there", None, 8)
 
 

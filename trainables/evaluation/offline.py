@@ -27,6 +27,7 @@ from trainables.evaluation import named, probe
 from trainables.evaluation.classifier import RATES, accuracies, fit_and_choose
 from trainables.maths import metrics
 from trainables.model.networks import build_encoder
+from trainables.settings import own_code
 from trainables.settings.config import AugmentConfig, DataConfig, RunConfig
 from trainables.vocabulary.errors import UserError
 from trainables.wording import shorten
@@ -64,15 +65,18 @@ def load_frozen(
     device: torch.device | str = "cpu",
     say: Callable[[str], None] = lambda message: None,
     trial: str | None = None,
+    *,
+    allow_code: bool = False,
 ) -> Frozen:
     """The encoder of a checkpoint file, or of the newest usable checkpoint in a run's folder; `say`: which were not.
 
-    `trial`: id of a trial, `path` being its study's results folder.
+    `trial`: id of a trial, `path` being its study's results folder. allow_code: whether parts of one's own, which its
+    settings name, may be imported. Raises UserError if it has some, and they may not be or are not found.
     CheckpointError if anything of the encoder is missing, superfluous or of another shape: never a random encoder.
     """
     found: list[Frozen] = []
     newest = checkpoint.read_newest(
-        named.candidates(Path(path), trial), lambda state: found.append(frozen_of(state, device))
+        named.candidates(Path(path), trial), lambda state: found.append(frozen_of(state, device, allow_code=allow_code))
     )
     if newest is None:
         raise checkpoint.CheckpointError(f"{path}: no checkpoint in this folder; name the file itself")
@@ -81,13 +85,16 @@ def load_frozen(
     return dataclasses.replace(found[-1], file=newest.path)
 
 
-def frozen_of(state: dict[str, Any], device: torch.device | str) -> Frozen:
-    """The encoder of a trial's state. Raises CheckpointError."""
+def frozen_of(state: dict[str, Any], device: torch.device | str, *, allow_code: bool = False) -> Frozen:
+    """The encoder of a trial's state. Raises CheckpointError, and UserError for code that cannot be had."""
     if state.get("kind") != "trial":
         raise checkpoint.CheckpointError("a checkpoint, but not of a trial: it holds no encoder")
     with checkpoint.foreign_content():
+        settings = {**state["config"], "measure": {}}  # what it measured plays no part
+    own_code.load_recorded(settings, allow_code=allow_code)
+    with checkpoint.foreign_content():
         try:
-            cfg = RunConfig(**{**state["config"], "measure": {}})  # what it measured plays no part
+            cfg = RunConfig(**settings)
         except ValidationError as error:
             said = shorten(" ".join(str(error).split()))
             raise checkpoint.CheckpointError(f"its settings do not fit this program: {said}") from None

@@ -43,9 +43,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--out", type=Path, metavar="DIR", help="folder of the backbone and its card (default: exports/NAME)"
     )
     parser.add_argument("--license", metavar="TEXT", help="for the card, for example cc-by-4.0 (default: unknown)")
-    parser.add_argument(
-        "--allow-code", action="store_true", help="import an encoder or method that is named as module:Class"
-    )
+    allow = "import code of your own that the run's settings name (docs/extending.md)"
+    parser.add_argument("--allow-code", action="store_true", help=allow)
     return parser.parse_args(arguments)
 
 

@@ -20,7 +20,6 @@ from trainables.evaluation import named, offline
 from trainables.files import MANIFEST_FILE, REPORTS_FILE, STUDY_FILE, TOO_MUCH, TRIALS_FILE, DamagedFile, checked
 from trainables.intervals import CONFIDENCE, PERCENT, Interval, Values, intervals
 from trainables.lines import read_json_lines
-from trainables.settings import own_code
 from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.metrics_and_objectives import ACCURACY, METRICS, TEST_METRICS
 from trainables.vocabulary.stages_and_statuses import COMPLETED, CONFIRM
@@ -99,8 +98,8 @@ def find(
 ) -> Winner:
     """The backbone of a run's folder, of a checkpoint's, or of a trial or a point of a results folder.
 
-    Of a point's trials the one that was best on validation is taken: nothing is chosen by test. allow_code: whether an
-    encoder that is named as `module:Class` may be imported. Raises UserError and CheckpointError.
+    Of a point's trials the one that was best on validation is taken: nothing is chosen by test. allow_code: whether
+    parts of one's own, which its settings name, may be imported. Raises UserError and CheckpointError.
     """
     if trial is not None and point is not None:
         raise UserError("--trial and --point: give one of them")
@@ -116,10 +115,7 @@ def find(
     found: list[tuple[offline.Frozen, dict[str, Any]]] = []
 
     def use(state: dict[str, Any]) -> None:
-        with checkpoint.foreign_content():
-            settings = {**state["config"], "measure": {}}  # what it measured plays no part
-        own_code.load_named(settings, allow_code=allow_code)
-        found.append((offline.frozen_of(state, "cpu"), state))
+        found.append((offline.frozen_of(state, "cpu", allow_code=allow_code), state))
 
     newest = checkpoint.read_newest(named.candidates(path, trial), use)
     if newest is None:

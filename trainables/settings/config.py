@@ -27,7 +27,7 @@ from trainables.settings.fields import (
 )
 from trainables.vocabulary.methods_and_support_sets import LOSSES, METHODS, SUPPORT_KINDS, SUPPORT_SETS
 from trainables.vocabulary.metrics_and_objectives import MEASURES, SCORES
-from trainables.vocabulary.parts import ENCODERS, SOURCES
+from trainables.vocabulary.parts import AUGMENTATIONS, ENCODERS, SOURCES
 
 MethodName = Annotated[str, Named(METHODS, tuple(METHODS))]
 Score = Literal[*SCORES]
@@ -205,6 +205,11 @@ class SecondViewConfig(ViewConfig):
 class AugmentConfig(Section):
     """The two views of an image; every image of either view draws its own."""
 
+    name: Annotated[str, Named(AUGMENTATIONS, AUGMENTATIONS.house)] = "two_views"
+    """two_views: crops, flips and colours as `view1` and `view2` have them; one of your own: an entry point's name, or
+    `module:Class` (docs/extending.md)."""
+    options: options_of(AUGMENTATIONS) = {}
+    """Of an augmentation of your own, by its class."""
     view1: ViewConfig = ViewConfig()
     view2: SecondViewConfig = SecondViewConfig()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainables.settings.edge import merge
@@ -14,6 +14,7 @@ from trainables.vocabulary.methods_and_support_sets import LOSSES, METHODS, SUPP
 from trainables.vocabulary.metrics_and_objectives import MEASURES
 from trainables.vocabulary.parts import FIGURES, PLACES, Place
 from trainables.vocabulary.registry import shown_name
+from trainables.wording import shorten
 
 
 def resolved(settings: Mapping[str, Any], source: str, *, allow_code: bool) -> dict[str, Any]:
@@ -32,13 +33,37 @@ def resolved(settings: Mapping[str, Any], source: str, *, allow_code: bool) -> d
 
 def load_named(settings: Mapping[str, Any], *, allow_code: bool) -> None:
     """Load every part of one's own that settings name. Raises UserError as `load` does."""
+    for place, name in _named(settings):
+        load(place.registry, name, place.setting, allow_code=allow_code)
+    for setting, name in figures_in(settings):
+        load(FIGURES, name, setting, allow_code=allow_code)
+
+
+def load_recorded(settings: Mapping[str, Any], *, allow_code: bool) -> None:
+    """Load the parts of one's own that a checkpoint's settings name. A results folder imports nothing by itself: not
+    even installed parts are, unless `allow_code`. Names that nothing has are left to whoever validates the settings.
+
+    Raises UserError for a part that is not loaded and may not be, and as `load` does.
+    """
+    for place, name in _named(settings):
+        kind = place.registry
+        if name in kind.loaded or (":" not in name and (name in kind.house or name not in kind.installed())):
+            continue
+        if not allow_code:
+            raise UserError(
+                f"{place.setting} of the run is {shorten(name)}, code of your own, which a checkpoint does not bring "
+                f"along; add --allow-code to import it"
+            )
+        load(kind, name, f"{place.setting} of the run", allow_code=True)
+
+
+def _named(settings: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """The names that settings give to parts, the house's too."""
     for place in PLACES:
         section = settings.get(place.section)
         name = section.get(place.name) if isinstance(section, Mapping) else None
         if isinstance(name, str):
-            load(place.registry, name, place.setting, allow_code=allow_code)
-    for setting, name in figures_in(settings):
-        load(FIGURES, name, setting, allow_code=allow_code)
+            yield place, name
 
 
 def figures_in(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -74,6 +74,8 @@ SOURCES = Registry(
     house=("digits", "cifar10", "cifar100", "parquet", "image_folder"),
 )
 """Name -> class; of the house in `trainables.data.sources`."""
+AUGMENTATIONS = Registry("augmentation", "kmclr_study.augmentations", ("views",), house=("two_views",))
+"""Name -> class, made of a `trainables.augment.own_views.ViewSpec`."""
 
 
 class Place(NamedTuple):
@@ -98,8 +100,9 @@ SUPPORT_SET = Place("support", "name", SUPPORT_SETS)
 LOSS = Place("loss", "name", LOSSES)
 ENCODER = Place("encoder", "name", ENCODERS)
 DATA = Place("data", "name", SOURCES)
+AUGMENTATION = Place("augment", "name", AUGMENTATIONS)
 MEASURE = Place("measure", "name", MEASURES)
-OF_RUNS = (SUPPORT_SET, LOSS, ENCODER, DATA, MEASURE)
+OF_RUNS = (SUPPORT_SET, LOSS, ENCODER, DATA, AUGMENTATION, MEASURE)
 """Parts of a run, whose options may be searched; in the order in which they are loaded: a method may draw from a
 support set of one's own."""
 SAMPLER = Place("search", "sampler", SAMPLERS)

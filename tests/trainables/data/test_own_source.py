@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from trainables.data.dataset import DataError, load_dataset, load_test
-from trainables.settings import own_code
+from trainables.settings import own_import
 from trainables.settings.config import DataConfig
 from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.parts import SOURCES
@@ -53,7 +53,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator:
             SOURCES.forget(name)
         sys.modules.pop("blobs", None)
         importlib.invalidate_caches()
-        own_code.load(SOURCES, "blobs:Blobs", "data.name", allow_code=True)
+        own_import.load(SOURCES, "blobs:Blobs", "data.name", allow_code=True)
         return DataConfig(name="blobs:Blobs", options=options, validation_per_class=1, cache_dir=str(tmp_path / "c"))
 
     yield write

@@ -100,7 +100,7 @@ def test_own_code_is_imported_only_where_it_is_allowed(run: Path, tmp_path: Path
     state = checkpoint.read(run)
     state["config"]["encoder"]["name"] = "nowhere:Net"
     checkpoint.write(run, state)
-    with pytest.raises(UserError, match=r"encoder\.name is nowhere:Net: .*--allow-code"):
+    with pytest.raises(UserError, match=r"encoder\.name of the run is nowhere:Net, .*--allow-code"):
         winner.find(run)
     with pytest.raises(UserError, match="there is no module nowhere"):
         winner.find(run, allow_code=True)
