@@ -165,11 +165,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--studies", nargs="+", default=["k_sweep", "pareto", "noise"])
     args = parser.parse_args(arguments)
-    rows = []
-    for name in args.studies:
-        for load in args.loads:
-            rows.append(measure(name, load, args.epochs))
-            print(*rows[-1].cells(), flush=True)
+    rows: list[Row] = []
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C: what there is by then is written
+        for name in args.studies:
+            for load in args.loads:
+                rows.append(measure(name, load, args.epochs))
+                print(*rows[-1].cells(), flush=True)
     text = report(rows, args.epochs)
     print(text)
     print(write_result("plan_times", text))

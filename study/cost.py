@@ -273,7 +273,7 @@ def share_of(study: StudyConfig, address: str | None) -> Any:
         on_gpu = None if study.device == "auto" else study.device.startswith("cuda")
         return session.share_at(address, study.resources, on_gpu=on_gpu)
     on_gpu = _trains_on_gpu(study)
-    cores, gpus = os.cpu_count() or 1, _gpu_count() if on_gpu else 0
+    cores, gpus = os.cpu_count() or 1, gpu_count() if on_gpu else 0
     return session.share(study.resources, cores=cores, gpus=gpus, on_gpu=on_gpu)
 
 
@@ -309,5 +309,6 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | Non
     )
 
 
-def _gpu_count() -> int:
+def gpu_count() -> int:
+    """Of this machine; 1 where the driver does not say."""
     return max(1, len(machine.gpus()))

@@ -131,11 +131,15 @@ class StudyRun:
     def _open(self) -> None:
         data = dict(self.options.describe(self.study))
         command = disk_and_storage.command_again(self.options.argv)
+        rungs, changed = list(decision_epochs(self.study)), list[str]()
         if self.going_on:
             source = str(self.loaded.path or self.loaded.name_on_disk)
-            self.record = results_folder.reopen(self.folder, self.study, source, data)
+            self.record, changes = results_folder.reopen(self.folder, self.study, source, data)
+            if changes:
+                manifest.follow(self.record, self.study, changes, rungs)
+                changed = list(map(manifest.in_words, changes))
+                self.screen.announce(f"Changed since the last session: {'; '.join(changed)}")
         else:
-            rungs = list(decision_epochs(self.study))
             fresh = manifest.new(self.study, rehearsal=self.loaded.rehearsal, command=command, data=data, rungs=rungs)
             self.record = results_folder.create(self.folder, self.study, fresh)
         self.storage = checkpoints.storage_of(self.record, self.options.storage)
@@ -145,8 +149,10 @@ class StudyRun:
         hours = results_folder.hours_used(self.record, self.journal.reports)
         again = self.journal.try_again(self._stages(), schema.RETRIES[self.options.retry or "interrupted"])
         retry = {"which": self.options.retry, "trials": len(again)} if self.options.retry else None
-        manifest.begin_session(self.record, command, self.journal.damage, storage=self.storage, retry=retry)
+        manifest.begin_session(self.record, command, self.journal.damage, storage=self.storage, retry=retry,
+                               changed=changed)  # fmt: skip
         manifest.save(self.folder, self.record)
+        manifest.save_study(self.folder, self.study)  # what a resume may change may have changed
         self._recorder = Recorder(self.journal, self.study.objectives)
         self.budget = Budget(self.study.budget, self.recorder, hours)
         self.early = manifest.ended_early(self.record, self.study)

@@ -262,6 +262,7 @@ MANIFEST_FIELDS = {
                 "storage": TEXT,
                 "damage": shapes.Each(TEXT),
                 "retry": shapes.shape({"which": TEXT, "trials": WHOLE}),
+                "changed": shapes.Each(TEXT),
                 EARLY: shapes.shape({"reason": TEXT, "budget": shapes.shape({})}),
             },
         )

@@ -195,7 +195,10 @@ class Training:
     def _confirm_tasks(self) -> list[Task]:
         from study.search import stages
 
-        ends = self.journal.final_ends(schema.SEARCH)
+        ends = [
+            {**end, "baseline": end["baseline"] or stages.is_baseline(self.study, end["params"])}
+            for end in self.journal.final_ends(schema.SEARCH)
+        ]
         numbers = stages.being_confirmed((*self.journal.reports, *self.journal.ends.values()))
         begun = set(map(stages.point_of, numbers))
         expected = self._expected() if self.study.confirm.choose == "model" else None

@@ -71,6 +71,7 @@ ORDER = {
         "tune",
         "cost",
         "plan",
+        "new",
         "training",
         "runner",
         "launch",

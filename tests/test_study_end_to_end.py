@@ -147,7 +147,8 @@ def test_existing_folder_is_refused_without_resume(finished) -> None:
 
 def test_changed_study_is_refused_with_the_difference(finished) -> None:
     changed = make_study(confirm=CONFIRM, train={"epochs": 10}, question="How much?")
-    with pytest.raises(ValueError, match=r"fake\.yaml: changed since .* was begun: train\.epochs: 9 -> 10\. Undo"):
+    said = r"train\.epochs: 9 -> 10 \(its trials had another budget\)\. Undo"
+    with pytest.raises(ValueError, match=rf"fake\.yaml: changed since .* was begun: {said}"):
         run_fake(changed, finished.parent, resume=True)
 
 

@@ -1,4 +1,4 @@
-"""The tutorial, followed to the letter on a few tiny images: each file it shows is written, each command is run."""
+"""The tutorial, followed to the letter on a few tiny images: each command is run, on smaller files."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from PIL import Image
 
 import run_study
 from analysis.report.make import make_report
+from study.new import command as new
+from study.new.choose import Speed
+from study.settings.loading import load_study
 from study.tune import engine
 from tests.helpers import without_ray
 from trainables.settings.edge import merge
@@ -28,11 +31,12 @@ TINY = {
     "optimizer": {"warmup_epochs": 0},
     "probe": {"few_shot_draws": 1},
 }
-"""What both files are made smaller by."""
+"""By which both files are made smaller."""
 TINY_STUDY = {
     "search": {"trials": 4},
     "scheduler": {"grace_period": 1},
     "confirm": {"seeds": [1, 2], "max_points": 1, "linear_epochs": 1},
+    "budget": {"wall_clock_h": None},
     "tracking": {"wandb": "disabled"},
 }
 
@@ -59,6 +63,13 @@ def write_images(folder: Path) -> None:
                 Image.fromarray(pixels).save(folder / split / name / f"{i:04}.png")
 
 
+def make_tiny(path: Path) -> None:
+    """A file that `--new` wrote, smaller."""
+    content = yaml.safe_load(path.read_text())
+    tiny = merge(TINY, TINY_STUDY) if "space" in content else TINY
+    path.write_text(yaml.safe_dump(merge(content, tiny), sort_keys=False))
+
+
 def run(command: list[str]) -> int:
     """In this process: a start of PyTorch costs seconds."""
     if command[0] == "python":
@@ -74,17 +85,21 @@ def test_the_tutorial_from_images_to_figures(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(engine, "run_stage", without_ray.run_stage)
     monkeypatch.setattr(run_study, "report", lambda folder, quiet, *_: make_report([folder], images="none"))
+    monkeypatch.setattr(new, "measured", lambda choice, device, one_run: Speed(choice.train, 0.1))
+    monkeypatch.setenv("KMCLR_CACHE", str(tmp_path / "cache"))
     write_images(tmp_path / "birds")
-    study, run_file = (yaml.safe_load(text) for text in blocks("yaml"))
-    (tmp_path / "birds.yaml").write_text(yaml.safe_dump(merge(merge(study, TINY), TINY_STUDY), sort_keys=False))
-    (tmp_path / "birds-run.yaml").write_text(yaml.safe_dump(merge(run_file, TINY), sort_keys=False))
+    (shown,) = blocks("yaml")
+    (tmp_path / "shown.yaml").write_text(shown)
 
     found = commands()
-    assert len(found) >= 8
+    assert len(found) >= 10
     for command in found:
         monkeypatch.setattr("sys.argv", command)
         assert run(command) == 0, " ".join(command)
+        if "--new" in command:
+            make_tiny(Path(command[2]))
 
+    assert set(load_study("shown.yaml").study.space) == set(load_study("birds.yaml").study.space)
     for made in ("results/birds/report.html", "birds-paper/tables/front.tex", "birds-time/report.html"):
         assert (tmp_path / made).exists(), made
     assert any((tmp_path / "birds-paper" / "figures").glob("pareto*"))

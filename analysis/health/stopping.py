@@ -158,7 +158,8 @@ def _later(results: Results, found: Stopped, said: tuple[str, ...]) -> tuple[str
     scheduler = results.study.get("scheduler")
     grace = scheduler.get("grace_period") if isinstance(scheduler, dict) else None
     factor = scheduler.get("reduction_factor") if isinstance(scheduler, dict) else None
-    if not (isinstance(grace, int) and isinstance(factor, int)):
+    pausing = isinstance(scheduler, dict) and scheduler.get("name") == "promote"
+    if pausing or not (isinstance(grace, int) and isinstance(factor, int)):
         return WATCH, said, {}
     later = grace * factor
     if later >= int(found.trials["max_epochs"].max()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -51,9 +50,7 @@ def run_next(results: Results, found: Sequence[Finding]) -> Next:
         sets |= more_trials(results)
     if "search.trials" in sets:
         why += f", with {int(sets['search.trials']) - trials_of(results)} trials more"
-    if sets:
-        return Next(f"{why}, as a new study.", _again(results, [], {"name": _new_name(results), **sets}))
-    return Next(f"{why}.", _again(results, how))
+    return Next(f"{why}.", _again(results, how, sets))
 
 
 def _raise_budget(results: Results, reason: str) -> Next:
@@ -65,13 +62,6 @@ def _raise_budget(results: Results, reason: str) -> Next:
     if not isinstance(value, int | float):
         return Next("The study ended at its budget: go on with more.", _again(results, ["--resume"]))
     return Next(why, _again(results, ["--resume"], {name: f"{2 * value:.12g}"}))
-
-
-def _new_name(results: Results) -> str:
-    """A study's name that has no folder beside this one."""
-    end = results.folder.resolve().name.removeprefix(str(results.study["name"]))
-    names = (f"{results.study['name']}-next{count or ''}" for count in itertools.count())
-    return next(name for name in names if not (results.folder.parent / f"{name}{end}").exists())
 
 
 def _python(results: Results) -> str:

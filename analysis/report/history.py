@@ -55,8 +55,10 @@ def _session(session: Mapping[str, Any], *, first: bool, results: Results) -> st
     if damage := session.get("damage"):
         inside = [line for line in damage if not line.endswith(" is kept here")]
         repaired = f"; damaged records were made again ({wording.shorten('; '.join(map(_file_and_rest, inside)))})"
+    changed = session.get("changed")
+    changes = f", with {'; '.join(map(wording.shorten, changed))}" if changed else ""
     early = f"; {session[EARLY]['reason']}" if EARLY in session and session[EARLY]["reason"] != reason else ""
-    return f"{began}{repaired}{early}; {end}."
+    return f"{began}{changes}{repaired}{early}; {end}."
 
 
 def _file_and_rest(line: str) -> str:

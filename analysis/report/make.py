@@ -129,7 +129,7 @@ def draw_all(
             reason = f"{type(error).__name__}: {error}"[:300]
             progress(f"figure {maker.__name__}: not drawn ({reason})")
             drawn = Skipped(maker.__name__, f"an error: {reason}")
-        if isinstance(drawn, Figure) and any(drawn.name == other.name for other in (*made, *skipped)):
+        if isinstance(drawn, Figure) and drawn.name in [*(one.name for one in made), *(one.name for one in skipped)]:
             progress(f"figure {drawn.name}: not drawn (there is another of that name)")
         elif isinstance(drawn, Figure):
             made.append(drawn)

@@ -36,7 +36,8 @@ def finished(results: Results, stage: str) -> pd.DataFrame:
 
 def score_metric(results: Results) -> Metric:
     """The metric that the study optimises, which `accuracy` copies."""
-    return schema.METRICS.get(str(results.manifest["score"]), schema.METRICS[ACCURACY])
+    found: Metric = schema.METRICS.get(str(results.manifest["score"]), schema.METRICS[ACCURACY])
+    return found
 
 
 def confirm_score(results: Results) -> Score | None:

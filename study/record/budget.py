@@ -28,7 +28,7 @@ class Budget:
 
     def used(self) -> dict[str, tuple[float, float]]:
         """Of each budget that is set: how much of it is used up, and the limit."""
-        used = {
+        used: dict[str, Callable[[], float]] = {
             "epochs": lambda: self.recorder.epochs_done,
             "wall_clock_h": lambda: self.hours,
             "gpu_hours": lambda: self.recorder.gpu_hours,

@@ -12,12 +12,13 @@ import yaml
 from study import schema
 from study.record import machine
 from study.record.journal import now, plain
+from study.settings.changing import refusals
 from study.settings.config import StudyConfig
 from study.settings.space import confirms_per_method
-from trainables import files
+from trainables import files, wording
 from trainables.lines import MOST_NAMED
 from trainables.settings import own_code
-from trainables.settings.changes import differences, refused_on_resume
+from trainables.settings.changes import Change, differences, refused_on_resume
 
 
 def new(
@@ -57,8 +58,8 @@ def save(folder: Path, manifest: Mapping[str, Any]) -> None:
 def begin_session(manifest: dict[str, Any], command: str, damage: Sequence[str] = (), **more: Any) -> None:
     """Note a start or resume, its command, and what was damaged (one line each). A killed session is closed as such.
 
-    more: `storage` (where its checkpoints lie if elsewhere), `retry` (what was asked to be tried again). Unless empty,
-    each is a key of the session.
+    more: `storage` (where its checkpoints lie if elsewhere), `retry` (what was asked to be tried again), `changed` (how
+    the study differs from the session before, a line each). Unless empty, each is a key of the session.
     """
     for session in manifest["sessions"]:
         if session["ended"] is None:
@@ -101,14 +102,40 @@ def save_study(folder: Path, study: StudyConfig) -> None:
     )
 
 
-def check_unchanged(folder: Path, study: StudyConfig, source: str) -> None:
-    """Raises UserError, with the differences, if the study is not the one that the folder holds."""
+def check_changes(folder: Path, study: StudyConfig, source: str, *, confirming: bool = False) -> list[Change]:
+    """How the study differs from the one that the folder holds, what may differ in any case left out.
+
+    confirming: whether a trial of the confirm stage has begun. Raises UserError, with the differences and the reasons,
+    if one of them is not of the same study any more (`study.settings.changing`).
+    """
     usual = dump_study(StudyConfig(name=study.name, space={}))
-    changes = refused_on_resume(differences(schema.read_study(folder), dump_study(study)), usual)
-    if changes:
-        changed = [f"{name}: {before} -> {after}" for name, before, after in changes]
-        shown = "; ".join(changed[:8]) + (f"; and {len(changed) - 8} more" if len(changed) > 8 else "")
+    before = schema.read_study(folder)
+    changes = refused_on_resume(differences(before, dump_study(study)), usual)
+    refused = refusals(changes, before, study, confirming=confirming)
+    if refused:
+        told = [f"{in_words(one.change)} ({one.why})" for one in refused]
+        shown = "; ".join(told[:8]) + (f"; and {len(told) - 8} more" if len(told) > 8 else "")
         raise schema.UserError(
             f"{source}: changed since {folder} was begun: {shown}. Undo the change to resume, "
             f"or start the changed study elsewhere (another name or --out)"
         )
+    return changes
+
+
+def in_words(change: Change) -> str:
+    """`search.trials: 8 -> 12`; of a list that grew or shrank, what came and what went."""
+    name, before, after = change
+    if isinstance(before, list) and isinstance(after, list):
+        came = [f"+ {wording.shorten(str(one))}" for one in after if one not in before]
+        went = [f"- {wording.shorten(str(one))}" for one in before if one not in after]
+        if came or went:
+            return f"{name}: {', '.join(came + went)}"
+    return f"{name}: {wording.shorten(str(before))} -> {wording.shorten(str(after))}"
+
+
+def follow(record: dict[str, Any], study: StudyConfig, changes: Sequence[Change], rungs: Sequence[int]) -> None:
+    """What a manifest says of a study, brought up to the changes."""
+    record["seeds"] |= {"search": study.search.seed, "confirm": list(study.confirm.seeds)}
+    record["rungs"] = list(rungs)
+    if any(name == "confirm.per_method" for name, _, _ in changes):
+        record["per_method"] = confirms_per_method(study)

@@ -11,6 +11,7 @@ from study import schema
 from study.record import machine, manifest
 from study.settings.config import StudyConfig
 from trainables.files import PARTIAL
+from trainables.settings.changes import Change
 
 
 def _scrap(path: Path) -> bool:
@@ -50,9 +51,15 @@ def create(folder: Path, study: StudyConfig, record: dict[str, Any]) -> dict[str
     return record
 
 
-def reopen(folder: Path, study: StudyConfig, source: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest of a study to go on with. Raises UserError if the study or its data have changed."""
-    manifest.check_unchanged(folder, study, source)
+def reopen(
+    folder: Path, study: StudyConfig, source: str, data: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[Change]]:
+    """The manifest of a study to go on with, and how the study differs from the folder's.
+
+    Raises UserError if it differs so that its trials are none of it any more, or if its data have changed. Writes
+    nothing, as `study.yaml` has to follow the manifest that notes the changes.
+    """
+    changes = manifest.check_changes(folder, study, source, confirming=_confirming(folder))
     record = schema.read_manifest(folder)
     was, now_ = record["data"].get("fingerprint"), data.get("fingerprint")
     if was != now_:
@@ -62,8 +69,14 @@ def reopen(folder: Path, study: StudyConfig, source: str, data: Mapping[str, Any
         )
     if schema.read_study(folder).get("device") != study.device:
         record["device"] = machine.resolve_device(study.device, machine.hardware())
-    manifest.save_study(folder, study)  # what a resume may change may have changed
-    return record
+    return record, changes
+
+
+def _confirming(folder: Path) -> bool:
+    """Whether a trial of the confirm stage is on record, whatever else is damaged there."""
+    sign = f'"stage": "{schema.CONFIRM}"'.encode()
+    paths = (folder / name for name in (schema.REPORTS_FILE, schema.TRIALS_FILE))
+    return any(path.exists() and sign in path.read_bytes() for path in paths)
 
 
 def hours_used(record: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> float:

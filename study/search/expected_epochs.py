@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from study.search.scheduling import PAUSING, make_rungs
+from study.search.scheduling import make_rungs
 from study.settings import space
-from study.settings.config import StudyConfig
+from study.settings.config import PAUSING, StudyConfig
 from trainables.vocabulary.parts import SCHEDULERS
 
 REPEATS = 50

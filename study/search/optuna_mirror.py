@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
 from study import schema
@@ -24,7 +25,7 @@ from study.settings.config import StudyConfig
 
 Line = Mapping[str, Any]
 """A line of the journal."""
-Space = Callable[[optuna.Trial], Mapping[str, Any]]
+Space = Callable[[optuna.Trial | optuna.trial.FixedTrial], Mapping[str, Any]]
 """Suggests every parameter that applies; gives the flat point."""
 
 STATES = {
@@ -165,20 +166,27 @@ class Mirror:
         self._revive()
 
     def _matching(self, draws: Sequence[Line], ends: Sequence[Line]) -> int | None:
-        """How many of the draws Optuna holds, in their order and with no end unknown to the journal; else None."""
+        """How many of the draws Optuna holds, in their order, in the space as it is now, and with no end unknown to the
+        journal; else None."""
         trials = self.study.get_trials(deepcopy=False)
         final = {end["trial_id"]: end for end in ends}
         if len(trials) > len(draws):
             return None
         for trial, draw in zip(trials, draws, strict=False):
-            if not _same(trial, draw, final.get(draw["trial_id"]), self._config.objectives):
+            now = self._distributions(draw["params"])
+            if now is None:
+                if trial.params or trial.user_attrs.get(schema.OPTUNA_DRAW) != _identity(draw):
+                    return None
+            elif trial.distributions != now or not _same(
+                trial, draw, final.get(draw["trial_id"]), self._config.objectives
+            ):
                 return None
         return len(trials)
 
     def _fill(self, known: int, draws: Sequence[Line], ends: Sequence[Line]) -> None:
         """Add what Optuna lacks, in the order of the history; `known`: how many draws it holds."""
         for trial, draw in zip(self.study.get_trials(deepcopy=False), draws, strict=False):
-            if draw["duplicate_of"] is None:
+            if draw["duplicate_of"] is None and self._distributions(draw["params"]) is not None:
                 self._numbers[draw["trial_id"]] = trial.number
                 if trial.state.is_finished():
                     self._told[draw["trial_id"]] = trial.values if trial.state == TrialState.COMPLETE else None
@@ -187,11 +195,32 @@ class Mirror:
             for end in ends[told : draw["ended"]]:
                 self.tell(end)
             told = draw["ended"]
+            if self._distributions(draw["params"]) is None:
+                self._add_outside(draw)
+                continue
             own = draw["point_index"] is None
             again, _ = self.ask(draw["number"], draw["attempt"], draw["params"], again=own)
             self.add(again, draw)
         for end in ends:
             self.tell(end)
+
+    def _distributions(self, params: Line) -> dict[str, BaseDistribution] | None:
+        """What the space says of each parameter of a point; None if it has a choice that the space has no more."""
+        fixed = optuna.trial.FixedTrial(dict(params))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*out of the range of the distribution.*")
+            try:
+                self._space(fixed)
+            except ValueError:
+                return None
+        return dict(fixed.distributions)
+
+    def _add_outside(self, draw: Line) -> None:
+        """A draw that the space, changed since, does not hold any more: shown, and nothing that a sampler learns of."""
+        outside = optuna.trial.create_trial(
+            state=TrialState.PRUNED, user_attrs={schema.OPTUNA_DRAW: _identity(draw)}, params={}, distributions={}
+        )
+        self.study.add_trial(outside)
 
     def close(self) -> None:
         """Close the database; it may be opened again."""

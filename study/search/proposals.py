@@ -7,7 +7,7 @@ trained again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from study import schema
@@ -34,8 +34,10 @@ class Proposals:
         self._journal = journal
         self._grid = study.search.sampler == "grid"
         baselines = space.baseline_points(study)
-        self._points = [*baselines, *(space.grid_points(study) if self._grid else [])]
+        declared = [*baselines, *(space.grid_points(study) if self._grid else [])]
+        self._points = _in_order_begun(declared, journal.draws)
         """Tried first, in order."""
+        self._baselines = {point_key(point) for point in baselines}
         self._limit = study.search.trials
         self._known: dict[str, str] = {}
         self._next_number = 0
@@ -47,13 +49,20 @@ class Proposals:
     def draw(self) -> Task | None:
         """A new point as a task, or None at the limit or when only duplicates come."""
         while self._next_attempt < MAX_DUPLICATES:  # earlier sessions' count too
-            if self._next_number >= self._limit or (self._grid and self._next_point >= len(self._points)):
+            if (self._next_number >= self._limit and not self._owed()) or (
+                self._grid and self._next_point >= len(self._points)
+            ):
                 return None
             line = self._draw_once()
             if line["duplicate_of"] is None:
                 return self._task(line)
         self.exhausted = True
         return None
+
+    def _owed(self) -> bool:
+        """Whether a baseline has not been drawn, as one that was declared after the search had ended."""
+        left = map(point_key, self._points[self._next_point :])
+        return any(key in self._baselines and key not in self._known for key in left)
 
     def _draw_once(self) -> dict[str, Any]:
         number, attempt = self._next_number, self._next_attempt
@@ -111,6 +120,16 @@ class Proposals:
     def learn(self, task: Task, line: Mapping[str, Any]) -> None:
         """How a trial ended; `line` is its line of trials.jsonl."""
         self.mirror.tell(line)
+
+
+def _in_order_begun(declared: Sequence[dict[str, Any]], draws: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The declared points in their order; if some were begun in another, as the study has changed since, these come
+    first, and the rest with the new ones after them."""
+    begun = {line["point_index"]: dict(line["params"]) for line in draws if line["point_index"] is not None}
+    if all(index < len(declared) and declared[index] == point for index, point in begun.items()):
+        return list(declared)
+    first = [begun[index] for index in sorted(begun)]
+    return [*first, *(point for point in declared if point not in first)]
 
 
 def _of_search(line: Mapping[str, Any]) -> bool:

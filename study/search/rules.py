@@ -76,7 +76,7 @@ class OwnPausing:
         self.name, self.rule, self.epochs = name, rule, epochs
 
     def __call__(self, trials: Sequence[Seen], *, can_draw: bool = True) -> Action:
-        action = self.rule.next_action(trials, can_draw=can_draw)
+        action: Action = self.rule.next_action(trials, can_draw=can_draw)
         reached = {one.number: max(one.reports, default=0) for one in trials if one.state == "paused"}
         if isinstance(action, Draw):
             fits = can_draw and 1 <= action.until <= self.epochs

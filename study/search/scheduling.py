@@ -20,16 +20,13 @@ from typing import Any
 import numpy as np
 
 from study.search import pareto
+from study.settings.config import PAUSING, is_pausing
 from trainables import dominance
-from trainables.vocabulary.parts import SCHEDULERS
-
-PAUSING = "promote"
-"""The scheduler of the house whose trials pause at rungs (`study.search.turns`)."""
 
 
 def pauses(scheduler: Any) -> bool:
     """Whether trials pause under a `study.settings.config.SchedulerConfig`."""
-    return scheduler.name == PAUSING or hasattr(SCHEDULERS.loaded.get(scheduler.name), "next_action")
+    return is_pausing(scheduler.name)
 
 
 def rung_epochs(grace_period: int, max_epochs: int, reduction_factor: int) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from study import schema
-from study.record.task import Task
+from study.record.task import Task, point_key
 from study.search import pareto
 from study.settings import space
 from study.settings.config import StudyConfig
@@ -43,11 +43,14 @@ def search_task(study: StudyConfig, number: int, params: Mapping[str, Any], base
     )
 
 
+def is_baseline(study: StudyConfig, params: Mapping[str, Any]) -> bool:
+    """Whether a point is declared under `baselines`; the sampler may have drawn it before it was."""
+    return point_key(params) in {point_key(point) for point in space.baseline_points(study)}
+
+
 def drawn_task(study: StudyConfig, draw: Mapping[str, Any]) -> Task:
-    """The task of a line of draws.jsonl that is no duplicate. The first declared points are the baselines."""
-    index = draw["point_index"]
-    baseline = index is not None and index < len(space.baseline_points(study))
-    return search_task(study, draw["number"], draw["params"], baseline)
+    """The task of a line of draws.jsonl that is no duplicate."""
+    return search_task(study, draw["number"], draw["params"], is_baseline(study, draw["params"]))
 
 
 def drawn_tasks(study: StudyConfig, draws: Sequence[Mapping[str, Any]]) -> list[Task]:

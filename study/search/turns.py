@@ -21,7 +21,6 @@ from study.record.recorder import Recorder
 from study.record.task import Task
 from study.search import rules, stages
 from study.search.promotion import Draw, GoOn, Seen
-from study.settings import space
 from study.settings.config import StudyConfig
 from trainables.vocabulary.metrics_and_objectives import OBJECTIVES
 from trainables.vocabulary.parts import SCHEDULERS
@@ -76,8 +75,8 @@ class Turns:
         decides that itself."""
         if self._own:
             return True
-        baselines = len(space.baseline_points(self._study))
-        heading = [max(one.until if one.state == "running" else 0, *one.reports, 0) for one in seen[baselines:]]
+        others = [one for one in seen if not stages.is_baseline(self._study, one.params)]
+        heading = [max(one.until if one.state == "running" else 0, *one.reports, 0) for one in others]
         first = self._study.scheduler.grace_period
         return sum(max(epoch - first, 0) for epoch in heading) < sum(min(epoch, first) for epoch in heading)
 
@@ -137,7 +136,10 @@ class Turns:
         return bool(self._journal.whole_until(trial_id) >= self._last[trial_id]["until"])
 
     def _closing(self, seen: Sequence[Seen]) -> bool:
-        """Whether the search is over, and a kill came while the paused trials were being stopped."""
+        """Whether the search is over, and a kill came while the paused trials were being stopped; more trials than have
+        begun, asked for since, open it again."""
+        if len(seen) < self._study.search.trials:
+            return False
         ends = [self._journal.ends[stages.search_id(one.number)] for one in seen if one.state == "ended"]
         return any(end["status"] == schema.STOPPED for end in ends)
 

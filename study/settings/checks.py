@@ -216,8 +216,8 @@ def _bad_objectives(study: StudyConfig) -> Iterator[str]:
         yield "objectives must begin with 'accuracy: max'; further ones may be support_bytes: min, ..."
     for name, sense in study.objectives.items():
         if name not in schema.OBJECTIVES:
-            known = [*schema.OBJECTIVES, *MEASURES.installed()]
-            yield f"objectives.{shorten(name)} is no objective{did_you_mean(name, known)}"
+            names = [*schema.OBJECTIVES, *MEASURES.installed()]
+            yield f"objectives.{shorten(name)} is no objective{did_you_mean(name, names)}"
         elif (part := measured_by(name)) not in (None, MEASURES.loaded.get(str(study.measure.name))):
             yield f"objectives.{name} is measured by {part.__module__}:{part.__name__}; name it under measure.name"
         elif name != schema.ACCURACY and sense != (meant := schema.OBJECTIVES[name].sense):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from trainables.settings.config import RunSections
-from trainables.settings.fields import MOST, Epochs, Named, Ratio, Section, Seed, Trials, Unit, options_of
+from trainables.settings.fields import MOST, Epochs, Named, Ratio, Section, Seed, Trials, Unit, checked_by
 from trainables.vocabulary.parts import FIGURES, SAMPLERS, SCHEDULERS, TRACKERS
 
 
@@ -43,6 +43,15 @@ class RangeSpec(Section):
         return self
 
 
+PAUSING = "promote"
+"""The scheduler of the house whose trials pause at rungs (`study.search.turns`)."""
+
+
+def is_pausing(scheduler: str) -> bool:
+    """Whether trials pause under the scheduler of that name."""
+    return scheduler == PAUSING or hasattr(SCHEDULERS.loaded.get(scheduler), "next_action")
+
+
 def _kind_of_spec(value: Any) -> str:
     return "choices" if isinstance(value, list | tuple) else "range"
 
@@ -58,7 +67,7 @@ class SearchConfig(Section):
     sampler: Annotated[str, Named(SAMPLERS, SAMPLERS.house)] = "tpe"
     """What proposes points. front: the largest expected gain of hypervolume, support bytes known, accuracy modelled;
     one of your own: an entry point's name, or `module:Class` (docs/extending.md)."""
-    options: options_of(SAMPLERS, "sampler") = {}
+    options: Annotated[dict[str, Any], checked_by(SAMPLERS, "sampler")] = {}
     """Of a sampler of your own, by its class."""
     trials: Trials = Field(64, ge=1, le=MOST)
     """Trials that the search stage begins, baselines included. Where they pause (scheduler: promote) the search ends
@@ -76,7 +85,7 @@ class SchedulerConfig(Section):
     """pareto_asha ranks by all objectives, asha and hyperband by accuracy, none stops nobody.
     promote: trials pause at rungs, and go on from there where that promises most (`study.search.promotion`). One of
     your own: an entry point's name, or `module:Class` (docs/extending.md)."""
-    options: options_of(SCHEDULERS) = {}
+    options: Annotated[dict[str, Any], checked_by(SCHEDULERS)] = {}
     """Of a scheduler of your own, by its class."""
     grace_period: Epochs = Field(10, ge=1, le=MOST)
     """Epochs before a trial may be stopped or paused: the first rung."""
@@ -150,7 +159,7 @@ class TrackingConfig(Section):
     """Write event files for TensorBoard to the results folder."""
     tracker: Annotated[str | None, Named(TRACKERS)] = None
     """A tracker of your own: an entry point's name, or `module:Class` (docs/extending.md)."""
-    options: options_of(TRACKERS, "tracker") = {}
+    options: Annotated[dict[str, Any], checked_by(TRACKERS, "tracker")] = {}
     """Of a tracker of your own, by its class."""
     prometheus: bool = False
     """The study's gauges and Ray's own on the nodes' metrics ports, which ask for no token (docs/security.md)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from study import schema
 from study.settings import checks
 from study.settings.config import StudyConfig
+from trainables.files import DamagedFile
 from trainables.settings import edge, own_code
 from trainables.settings.changes import Change, differences
 from trainables.settings.config import RunConfig
@@ -60,11 +62,12 @@ def load_study(
     if device is not None:
         pairs.append(("device", device))
     study = plain = _build(content, (), path, allow_code)
+    over = {} if _is_rehearsed(path) else section
     if section:
-        rehearsed = _build(_over(content, section), (), path, allow_code, "rehearsal")
+        rehearsed = _build(_over(content, over), (), path, allow_code, "rehearsal")
         study = rehearsed if rehearse else plain
     if pairs:
-        base = _over(content, section) if rehearse else content
+        base = _over(content, over) if rehearse else content
         study = _build(_over(base, edge.unflatten(pairs)), pairs, path, allow_code)
     changes = _changes(plain, study)
     study = study.model_copy(update={"rehearsal": section})
@@ -82,6 +85,15 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path}: has no space:, so it is no study; one run is trained by `python -m trainables.pretrain {path}`"
         )
     return content
+
+
+def _is_rehearsed(path: Path) -> bool:
+    """Whether this is the `study.yaml` of a rehearsal's folder: its section has been applied, and --set after it."""
+    if path.name != schema.STUDY_FILE or not (path.parent / schema.MANIFEST_FILE).is_file():
+        return False
+    with contextlib.suppress(DamagedFile):
+        return bool(schema.read_manifest(path.parent)["rehearsal"])
+    return False
 
 
 def _rehearsal(content: dict[str, Any], pairs: Sequence[edge.Override], path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from study.settings import reference
+from study.settings.changing import MAY_CHANGE
 from study.settings.config import StudyConfig
 from study.settings.reference import Setting
 from study.settings.space import PARAMETERS
@@ -121,8 +122,12 @@ def _presets() -> list[str]:
 
 
 def _resume() -> list[str]:
-    text = "Settings and whole sections that may differ when a study or a run is resumed; any other is refused."
-    return [f"## What may change on a resume\n\n{text}\n", *(f"- `{k}`: {v}" for k, v in FREE_ON_RESUME.items()), ""]
+    text = "Settings and whole sections that may differ when a study or a run is resumed:"
+    more = (
+        "A study may also change these; the difference is shown, and noted in its manifest. Anything else is refused:"
+    )
+    free, changing = ([f"- `{k}`: {v}" for k, v in table.items()] for table in (FREE_ON_RESUME, MAY_CHANGE))
+    return [f"## What may change on a resume\n\n{text}\n", *free, f"\n{more}\n", *changing, ""]
 
 
 def made_files() -> dict[str, str]:

@@ -84,9 +84,14 @@ class _OptionsOf:
         return given
 
 
+def checked_by(registry: Registry, name: str = "name") -> AfterValidator:
+    """What checks a setting `options` that stands behind the setting `name` of its section."""
+    return AfterValidator(_OptionsOf(registry, name))
+
+
 def options_of(registry: Registry, name: str = "name") -> Any:
-    """The type of a setting `options` that stands behind the setting `name` of its section."""
-    return Annotated[dict[str, Any], AfterValidator(_OptionsOf(registry, name))]
+    """The type of such a setting."""
+    return Annotated[dict[str, Any], checked_by(registry, name)]
 
 
 def _possible_path(text: str) -> str:

@@ -56,6 +56,14 @@ def test_a_budget_that_was_used_up_is_doubled():
     assert options(found.command).set == ["budget.epochs=80"]
 
 
+def test_failed_trials_and_changes_go_into_one_command():
+    results = edge()
+    results.trials.loc[0, "status"] = "failed"
+    asked = options(ahead(results).command)
+    assert asked.retry == "failed"
+    assert "search.trials=12" in asked.set
+
+
 def test_failed_trials_are_tried_again_and_diverged_ones_are_not():
     trials = [search_trial(i, curve(50 + i)) for i in range(3)]
     failed = ahead(studied(*trials, search_trial(3, [1.0], status="failed")))
@@ -90,16 +98,19 @@ def test_a_rehearsal_an_address_and_a_storage_are_kept():
 
 
 def test_the_command_is_one_that_the_study_takes(tmp_path, monkeypatch):
-    """From the folder of a real study file alone: loaded, checked and planned for as it would be run."""
+    """From a folder alone, of a rehearsal begun with --set: loaded, checked, and compared as a resume does it."""
     monkeypatch.chdir(tmp_path)
-    loaded = load_study(Path(schema.__file__).parents[1] / "configs" / "k_sweep.yaml", rehearse=True)
-    folder = tmp_path / "results" / loaded.name_on_disk
+    config = Path(schema.__file__).parents[1] / "configs" / "k_sweep.yaml"
+    loaded = load_study(config, rehearse=True, overrides=["train.epochs=7"])
+    folder = Path("results") / loaded.name_on_disk
     folder.mkdir(parents=True)
     manifest.save_study(folder, loaded.study)
-    study = schema.read_study(folder)
-    results = dataclasses.replace(edge(study=study, folder=Path("results") / folder.name), rehearsal=True)
+    results = dataclasses.replace(edge(study=schema.read_study(folder), folder=folder), rehearsal=True)
+    manifest.save(folder, {**results.manifest, "rehearsal": True})
     asked = options(ahead(results).command)
     chosen = launch.load(asked)
-    assert chosen.loaded.study.space["k"].high > loaded.study.space["k"].high
-    assert chosen.loaded.study.search.trials > loaded.study.search.trials
-    assert chosen.folder.parent == Path("results")
+    assert asked.resume
+    assert chosen.folder == folder
+    assert chosen.loaded.study.train.epochs == 7
+    changes = manifest.check_changes(folder, chosen.loaded.study, "study.yaml")
+    assert [name for name, *_ in changes] == ["space.k.high", "search.trials"]

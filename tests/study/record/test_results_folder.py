@@ -23,15 +23,15 @@ def test_a_folder_whose_making_was_killed_is_new_and_not_to_be_resumed(tmp_path)
 
 def test_the_manifest_names_the_device_that_a_resume_changes_to(tmp_path, record) -> None:
     results_folder.create(tmp_path, make_study(), {**record, "device": "cuda"})
-    assert results_folder.reopen(tmp_path, make_study(), "x.yaml", DATA)["device"] == "cuda"
-    assert results_folder.reopen(tmp_path, make_study(device="cpu"), "x.yaml", DATA)["device"] == "cpu"
+    assert results_folder.reopen(tmp_path, make_study(), "x.yaml", DATA)[0]["device"] == "cuda"
+    assert results_folder.reopen(tmp_path, make_study(device="cpu"), "x.yaml", DATA)[0]["device"] == "cpu"
 
 
 def test_reopen_refuses_other_data(tmp_path, record) -> None:
     results_folder.create(tmp_path, make_study(), record)
     with pytest.raises(ValueError, match=r"data set has changed .*fingerprint abc -> def"):
         results_folder.reopen(tmp_path, make_study(), "x.yaml", {"fingerprint": "def"})
-    assert results_folder.reopen(tmp_path, make_study(), "x.yaml", DATA)["data"] == DATA
+    assert results_folder.reopen(tmp_path, make_study(), "x.yaml", DATA)[0]["data"] == DATA
 
 
 def test_hours_count_killed_sessions_to_their_last_report(record) -> None:

@@ -276,3 +276,18 @@ def test_a_run_file_is_no_study(study_file) -> None:
         message
         == "s.yaml: has no space:, so it is no study; one run is trained by `python -m trainables.pretrain s.yaml`"
     )
+
+
+def test_the_study_of_a_rehearsals_folder_is_rehearsed_as_it_was(study_file, tmp_path) -> None:
+    """Its section is not applied once more, over what --set had changed."""
+    loaded = study_file(STUDY, "train.epochs=12", rehearse=True)
+    folder = tmp_path / loaded.name_on_disk
+    folder.mkdir()
+    manifest.save_study(folder, loaded.study)
+    assert load_study(folder / schema.STUDY_FILE, rehearse=True).study.train.epochs != 12
+    data = {"name": "digits", "fingerprint": "abc"}
+    manifest.save(folder, manifest.new(loaded.study, rehearsal=True, command="run", data=data, rungs=[]))
+    again = load_study(folder / schema.STUDY_FILE, rehearse=True, overrides=["search.trials=9"])
+    assert again.name_on_disk == loaded.name_on_disk
+    assert (again.study.train.epochs, again.study.search.trials) == (12, 9)
+    assert again.study.rehearsal == loaded.study.rehearsal
