@@ -25,7 +25,7 @@ from study.search.scheduling import rung_epochs
 from trainables import dominance
 from trainables.vocabulary.metrics_and_objectives import ACCURACY, OBJECTIVES, Metric
 
-OPENING = 4
+OPENING = 2
 """Trials that go on front by front before the model chooses (`benchmarks.search_strategies`, development tasks)."""
 
 

@@ -127,5 +127,5 @@ def test_the_first_that_go_on_lie_on_the_fronts_at_the_rung_and_are_not_of_one_s
     costs = np.array([[-t.reports[first]["accuracy"], t.known["support_bytes"]] for t in trials])
     rank_N = dominance.ranks(costs)
     assert all(rank_N[i] <= min(rank_N[j] for j in range(SCREENED) if j not in chosen) for i in chosen)
-    sizes = costs[chosen, 1]
+    sizes = costs[chosen, 1]  # one smaller and one larger than most
     assert min(sizes) < np.median(costs[:, 1]) < max(sizes)
