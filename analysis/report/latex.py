@@ -140,7 +140,7 @@ def _for_page(table: Table, page: Page) -> tuple[Page, list[_Column], list[str]]
     """Columns that fit the page: without the table's spare ones, if it must be, and else over both columns."""
     left_out: list[str] = []
     for name in (None, *table.spare):
-        left_out += [name] if name in table.rows else []
+        left_out += [name] if name is not None and name in table.rows else []
         columns = _columns(table.rows.drop(columns=left_out), page)
         if _fits(columns, page):
             return page, columns, left_out

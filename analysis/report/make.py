@@ -161,7 +161,7 @@ def _write_figures(
     for figure in made:
         files.write_atomically(folder / f"{figure.name}.csv", figure.data.to_csv(index=False))
         render.write_html(figure.figure, folder / f"{figure.name}.html", alone=figure.name in MAIN)
-        drawn = FORMATS if images == "all" or (images == "main" and figure.name in MAIN) else ()
+        drawn: tuple[str, ...] = FORMATS if images == "all" or (images == "main" and figure.name in MAIN) else ()
         jobs += [render.Job(figure.figure, folder / f"{figure.name}{s}", style.scale) for s in drawn]
         if drawn and style.name == "paper":
             files.write_atomically(folder / f"{figure.name}{TEX}", latex.figure_tex(figure))
