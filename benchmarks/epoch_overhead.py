@@ -39,7 +39,7 @@ def settings(arm: str, every: int | str) -> tuple[str, ...]:
 def checkpoint_bytes(arm: str) -> int:
     method, size = ("kmclr", {"k": 400}) if "kmclr" in arm else ("nnclr", {"queue_size": 98304})
     cfg = RunConfig(method=method, support=size, device="cpu", train={"batch_size": 8})
-    return estimate(cfg, Sizes(train=8, validation=8, num_classes=2)).checkpoint_bytes
+    return estimate(cfg, Sizes(train=64, validation=8, num_classes=2)).checkpoint_bytes
 
 
 def measure(epochs: int, repeats: int) -> dict[tuple[str, str], list[Measured]]:

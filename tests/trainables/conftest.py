@@ -8,14 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from study.runner import describe_data
-from tests.helpers.engine_helpers import make_study
 from tests.helpers.trial_helpers import digits, tiny
-from tests.helpers.without_ray import study_in_this_process
 from trainables import checkpoint
 from trainables.evaluation import offline
 from trainables.trial import Trial
-from trainables.tune_adapter import TrialActor
 
 
 @pytest.fixture
@@ -39,6 +35,11 @@ def _data(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def confirmed_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results folder of a study that has confirmed one point with two seeds. Not to be changed: see `results`."""
+    from study.runner import describe_data  # here: a GPU session collects tests beside this file without Ray and Optuna
+    from tests.helpers.engine_helpers import make_study
+    from tests.helpers.without_ray import study_in_this_process
+    from trainables.tune_adapter import TrialActor
+
     folder = tmp_path_factory.mktemp("confirmed")
     sections = tiny().model_dump(mode="json", include={"data", "encoder", "heads", "probe", "device"})
     study = make_study(
