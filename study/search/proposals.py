@@ -37,8 +37,8 @@ class Proposals:
         declared = [*baselines, *(space.grid_points(study) if self._grid else [])]
         self._points = _in_order_begun(declared, journal.draws)
         """Tried first, in order."""
-        self._baselines = {point_key(point) for point in baselines}
         self._limit = study.search.trials
+        self._baselines = {point_key(point) for point in baselines if len(baselines) <= self._limit}
         self._known: dict[str, str] = {}
         self._next_number = 0
         self._next_attempt = 0
@@ -60,7 +60,8 @@ class Proposals:
         return None
 
     def _owed(self) -> bool:
-        """Whether a baseline has not been drawn, as one that was declared after the search had ended."""
+        """Whether a baseline has not been drawn, as one that was declared after the search had ended; not where there
+        are more baselines than trials, of which the study's check tells."""
         left = map(point_key, self._points[self._next_point :])
         return any(key in self._baselines and key not in self._known for key in left)
 
