@@ -149,6 +149,7 @@ def test_nothing_is_kept_before_a_trial_has_completed_or_where_nobody_asks(made)
 def engine(monkeypatch: pytest.MonkeyPatch):
     """The engine without Ray; an epoch takes EPOCH_S of a clock that nothing else moves."""
     study_in_this_process(monkeypatch)
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)  # commands as without uv
     seconds = [0.0]
     monkeypatch.setattr(runner, "Budget", partial(Budget, clock=lambda: seconds[0]))
     monkeypatch.setattr(runner, "Recorder", partial(Recorder, clock=lambda: seconds[0]))
