@@ -38,7 +38,9 @@ def drawn(out: str) -> list[dict]:
     return [line["params"] for line in lines(Path(out, "own", schema.DRAWS_FILE))]
 
 
-def test_a_sampler_draws_also_after_a_stop_what_it_would_have_drawn(place: Path) -> None:
+def test_a_sampler_draws_also_after_a_stop_what_it_would_have_drawn(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     search = {**extending.part("search")["search"], "trials": 7, "options": {"explore": 0.3}}
     change(place, **SMALL, search=search)
     ways = ("--allow-code", "--stage", "search", "--set", "scheduler.name=none")
@@ -51,7 +53,8 @@ def test_a_sampler_draws_also_after_a_stop_what_it_would_have_drawn(place: Path)
     assert any(params["method"] == best["params"]["method"] for params in drawn("whole")[-1:])
     parts = schema.read_manifest(Path("whole/own"))["own"]["parts"]
     assert parts == {"search.sampler": "mypkg.search:NearTheBest"}
-    assert run(*ways, "--out", "whole", "--resume", "--set", "search.options.explore=0.9") == 2
+    assert run(*ways, "--out", "whole", "--resume", "--set", "search.options.explore=0.9") == 0
+    assert "Changed since the last session: search.options.explore: 0.3 -> 0.9" in capsys.readouterr().out
 
 
 def test_a_tracker_is_told_of_every_epoch_and_end(place: Path) -> None:
