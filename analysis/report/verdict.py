@@ -104,10 +104,10 @@ def verdict(
     ]
     deviation, confidence = float(pooled_of(logs).deviation), 1 - (1 - CONFIDENCE) / max(choices, 1)
     m = seeds_needed(math.log(best.mean / share), deviation, confidence)
-    would = f"about {m} would" if m and m > best.n else f"more than {MOST:,} would be needed"
+    would = f"about {m} seeds would tell" if m and m > best.n else f"more than {MOST:,} seeds would be needed"
     if not math.isfinite(deviation) or deviation == 0:
         would = "how much seeds scatter is not known"
     elif m and m <= best.n:
-        would = f"more than {best.n} would be needed"
+        would = f"more than {best.n} seeds would be needed"
     chance = f" with a probability of {100 * POWER:.0f} %" if "about" in would else ""
     return f"It cannot be told{where} whether {what} with {seeds}; {would}{chance}."

@@ -31,7 +31,7 @@ def test_no_only_where_all_points_lie_below():
 def test_the_number_of_seeds_would_tell_in_simulation():
     text = said((1.00, 1.02, 0.985))
     assert text.startswith("It cannot be told whether prototypes reach it with n = 3 seeds; about ")
-    m, ratios = int(re.search(r"about (\d+) would", text)[1]), np.log([1.00, 1.02, 0.985])
+    m, ratios = int(re.search(r"about (\d+) seeds would tell", text)[1]), np.log([1.00, 1.02, 0.985])
     rng, yes = np.random.default_rng(4), 0
     queue = dict.fromkeys(range(m), 50.0)
     for _ in range(400):
