@@ -36,10 +36,11 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(cost, "has_gpu", lambda: False)
-    monkeypatch.setattr(plan, "make_plan", lambda loaded, out: SimpleNamespace(hours=(300.0, 2000.0)))
+    made = SimpleNamespace(hours=(300.0, 2000.0), hours_range=(280.0, 300.0))
+    monkeypatch.setattr(plan, "make_plan", lambda loaded, out: made)
     monkeypatch.setattr(plan, "show", lambda loaded, **_: found.plans.append(loaded.name_on_disk))
     monkeypatch.setattr(runner, "run", run)
-    monkeypatch.setattr(run_study, "report", lambda folder, quiet: found.reports.append((str(folder), quiet)))
+    monkeypatch.setattr(run_study, "report", lambda folder, quiet, *_: found.reports.append((str(folder), quiet)))
     monkeypatch.setattr(environment, "set_variables", lambda local: found.local.append(local))
     return found
 
@@ -70,7 +71,7 @@ def test_without_a_gpu_it_says_how_long_and_rehearses(calls, capsys) -> None:
     assert calls.plans == ["k_sweep-rehearsal"]
     assert calls.reports == [("results/k_sweep-rehearsal", False)]
     said = capsys.readouterr().out
-    assert "The real study would take 1.8 weeks to 11.9 weeks on this machine" in said
+    assert "The real study would take 1.7 weeks to 1.8 weeks on this machine" in said
     assert "--device cpu" in said
 
 
