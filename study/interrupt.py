@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ECHO_S = 2.0
+"""A signal that follows the first so soon is the same request: what `timeout` and batch systems send to a whole process
+group, `uv run` hands on once more."""
 
 
 class Interrupted(BaseException):
@@ -29,10 +33,12 @@ class StudyStopped(Exception):
 
 class StopSignals:
     """Context manager. Before `listen()` a signal raises Interrupted; after it, it only sets `received`, which the
-    study's callback looks at. A second signal ends the process at once. Does nothing outside the main thread."""
+    study's callback looks at. Another one, ECHO_S later or more, ends the process at once. Does nothing outside the
+    main thread."""
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._since = 0.0
         self._flag_only = False
         self._previous: dict[int, Any] = {}
 
@@ -48,8 +54,10 @@ class StopSignals:
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         if self.received is not None:
+            if time.monotonic() - self._since < ECHO_S:
+                return
             os._exit(128 + signum)
-        self.received = signum
+        self.received, self._since = signum, time.monotonic()
         if not self._flag_only:
             raise Interrupted(signum)
 
