@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -23,12 +22,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ray import tune
 from ray.tune.result import SHOULD_CHECKPOINT
-from scipy import stats
 
 from benchmarks.common import environment, table, write_result
 from benchmarks.search_replay import Score
+from benchmarks.search_tables import interval
 from benchmarks.synthetic_curves import Synthetic
 from study import runner, schema
 from study.settings.loading import load_study
@@ -131,15 +131,6 @@ def shares(folder: Path, world: Synthetic, score: Score, budgets: Sequence[int])
     return [at[budget] for budget in budgets]
 
 
-def difference(ours: Sequence[float], others: Sequence[float]) -> str:
-    """Mean of paired differences, percentage points, with the half-width of its 95 % t interval."""
-    gaps = [100 * (a - b) for a, b in zip(ours, others, strict=True)]
-    if len(gaps) < 2:
-        return f"{gaps[0]:+.1f}"
-    half = stats.t.ppf(0.975, len(gaps) - 1) * statistics.stdev(gaps) / len(gaps) ** 0.5
-    return f"{statistics.mean(gaps):+.1f} ± {half:.1f}"
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -162,12 +153,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 found[at_once].append(search(args, seed, at_once, Path(folder)))
             print(f"seed {seed}, {at_once} at once: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     first = args.at_once[0]
+    share_NSB = {n: np.array(rows) for n, rows in found.items()}
     rows = []
-    for at_once, shares_SB in found.items():
+    for at_once, share_SB in share_NSB.items():
         row = [str(at_once)]
-        for i in range(len(args.budgets)):
-            row.append(f"{100 * statistics.mean(s[i] for s in shares_SB):.1f}")
-            row.append(difference([s[i] for s in shares_SB], [s[i] for s in found[first]]) if at_once != first else "")
+        for share_S, plain_S in zip(share_SB.T, share_NSB[first].T, strict=True):
+            row += [interval(share_S), interval(share_S - plain_S) if at_once != first else ""]
         rows.append(row)
     heads = ["trials at a time"]
     heads += [head for b in args.budgets for head in (f"{b} trainings", f"minus {first} at a time")]

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from benchmarks.search_replay import Score
-from benchmarks.search_through_ray import difference, shares
+from benchmarks.search_through_ray import shares
 from benchmarks.synthetic_curves import Synthetic
 
 
@@ -24,13 +23,3 @@ def test_epochs_of_all_trials_together_are_counted_and_only_finished_ones_are_fo
     found = shares(tmp_path, world, score, [1, 2])
     assert found == [0.0, score([(points[0], 53.0), (points[1], 53.0)])]
     assert found[1] > 0
-
-
-def test_a_difference_is_paired() -> None:
-    assert difference([0.5, 0.7], [0.4, 0.6]) == "+10.0 ± 0.0"
-    assert difference([0.5], [0.6]) == "-10.0"
-    gaps = np.array([10.0, 20.0, 30.0])
-    half = 4.302652729911275 * gaps.std(ddof=1) / np.sqrt(3)
-    assert difference(list(gaps / 100), [0.0] * 3) == f"+20.0 ± {half:.1f}"
-    with pytest.raises(ValueError, match="zip"):
-        difference([0.5], [0.6, 0.7])

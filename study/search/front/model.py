@@ -2,8 +2,8 @@
 
 The library is scikit-learn (`GaussianProcessRegressor`): it takes a variance per observation, a kernel of ours
 (`Effects`), and an optimiser of ours, which adds priors.
-Optuna's GPSampler has no way to know a cost or to be unsure of an observation, and takes twice as long a draw at 200
-trials; BoTorch would bring GPyTorch along for the same model (times: benchmarks/results, draw_time).
+Optuna's GPSampler has no way to know a cost or to be unsure of an observation, and takes longer a draw; BoTorch would
+bring GPyTorch along for the same model (times: benchmarks/results, draw_time).
 Shape legend: N points, D coordinates, P parameters.
 """
 

@@ -34,22 +34,23 @@ def test_ranks_that_agree_make_a_stopped_trial_hopeless():
     assert "epoch 2: 1.00" in finding.said[2]
 
 
-def test_ranks_that_do_not_agree_make_stopping_a_lottery():
+def lottery(first_rung):
+    """What is said of a study whose early values say nothing of the last ones."""
     rng = np.random.default_rng(0)
     early, final = rng.normal(40, 3, 24), rng.normal(60, 3, 24)
-    study = {"scheduler": {"name": "asha", "grace_period": 2, "reduction_factor": 3}}
-    finding = stopping(searched(early, final, cut=range(12), study=study))
+    study = {"scheduler": {"name": "asha", "grace_period": first_rung, "reduction_factor": 3}}
+    return stopping(searched(early, final, cut=range(12), study=study))
+
+
+def test_ranks_that_do_not_agree_make_stopping_a_lottery():
+    finding = lottery(2)
     assert finding.verdict == ACT
     assert finding.sets == {"scheduler.name": "none"}  # the next rung would be the last epoch
     assert "tau" in finding.said[2]
 
 
 def test_a_later_first_rung_is_proposed_where_there_is_one():
-    rng = np.random.default_rng(0)
-    early, final = rng.normal(40, 3, 24), rng.normal(60, 3, 24)
-    study = {"scheduler": {"name": "asha", "grace_period": 1, "reduction_factor": 3}}
-    finding = stopping(searched(early, final, cut=range(12), study=study))
-    assert finding.sets == {"scheduler.grace_period": "3"}
+    assert lottery(1).sets == {"scheduler.grace_period": "3"}
 
 
 def test_the_cheapest_trial_is_always_on_the_front():
