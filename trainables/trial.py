@@ -169,8 +169,8 @@ class Trial:
         labels_2B, ids_2B = self.train_data.labels[index_2B], self.train_data.ids[index_2B]
         views = self.views.apply(self.train_data.images[index_B], params)
         with devices.autocast(self.cfg.train, self.device):
-            embedded, queries = self.method.embed(views)
-        result = self.method.loss(embedded, queries, ids_2B, labels_2B)
+            embedded, targets = self.method.embed(views)
+        result = self.method.loss(embedded, targets, ids_2B, labels_2B)
         probe_loss = self.probe.loss(embedded.features, labels_2B)
         torch.autograd.backward((result.loss, probe_loss))
         set_learning_rate(self.optimizer, share * self.cfg.optimizer.learning_rate)

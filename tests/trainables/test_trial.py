@@ -19,6 +19,7 @@ from trainables.trial import Trial
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "simclr": ("simclr", {}),
     "byol": ("byol", {}),
+    "resa": ("resa", {}),
     "none": ("none", {}),
     "none, one forward": ("none", {"train": {"one_forward": True}}),
     "none, adamw": ("none", {"optimizer": {"name": "adamw", "learning_rate": 0.01}}),
