@@ -185,6 +185,7 @@ class Trial:
     def _costs(self, started: float, train_s: float) -> dict[str, Any]:
         return {
             "support_bytes": self.method.support.nbytes,
+            "method_bytes": self.method.nbytes,
             "support_vectors": self.method.support.vectors,
             "peak_memory_bytes": self.peak_memory.bytes(),
             "images_per_s": self.images_per_epoch / max(train_s, 1e-9),

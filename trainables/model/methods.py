@@ -167,6 +167,12 @@ class Learner(nn.Module):
         copy_without_gradient(self.networks.projector, target.projector)
         return target
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that the method keeps beside what is trained: support set, and the moving average's networks."""
+        copies = () if self.target is None else (*self.target.parameters(), *self.target.buffers())
+        return self.support.nbytes + sum(tensor.nbytes for tensor in copies)
+
     def embed(self, views_2BCHW: Tensor) -> tuple[Embedded, Embedded]:
         """Run the networks on both views: [2B] rows in float32, and the targets' rows without gradient.
 

@@ -203,6 +203,17 @@ def test_the_moving_average_starts_equal_and_is_not_trained():
     assert build(tiny("kmclr")).target is None
 
 
+@pytest.mark.parametrize("kind", ["nnclr", "byol"])
+@pytest.mark.parametrize("momentum_encoder", [False, True])
+def test_a_method_s_bytes_are_its_support_set_s_and_its_moving_average_s(kind: str, momentum_encoder: bool):
+    method = build(tiny(kind, positives={"momentum_encoder": momentum_encoder}))
+    kept = [method.networks.encoder, method.networks.projector]
+    copy = sum(t.nbytes for net in kept for t in (*net.parameters(), *net.buffers()))
+    averages = kind == "byol" or momentum_encoder
+    assert method.nbytes == method.support.nbytes + averages * copy
+    assert (method.support.nbytes > 0) == (kind == "nnclr")
+
+
 def test_networks_of_equal_seed_are_equal_across_methods():
     weights = [build(tiny(kind)).networks.encoder.state_dict() for kind in METHODS]
     for other in weights[1:]:
