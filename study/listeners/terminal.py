@@ -52,7 +52,7 @@ class TrialRow:
         return (
             self.task.trial_id,
             Text(self.status, colour),
-            Text(self.task.label + (f" seed {self.task.seed}" if self.task.stage == "confirm" else "")),
+            Text(self.task.label + (f" seed {self.task.seed}" if self.task.stage != schema.SEARCH else "")),
             f"{self.epoch}/{self.task.max_epochs}",
             *cells(self.metrics, objectives),
         )
@@ -97,11 +97,12 @@ class Terminal:
         if dashboard:
             self.say(f"Ray dashboard: http://{dashboard} (token: `ray get-auth-token`, or `uv run ray get-auth-token`)")
 
-    def stage(self, name: str, total: int) -> None:
-        """A stage begins; `total` trials are planned."""
+    def stage(self, name: str, total: int, done: int | None = None) -> None:
+        """A stage begins; `total` trials are planned, of which so many have ended (default: all ends of the stage)."""
         self.stop()
         self.name, self.total, self.rows = name, total, {}
-        self.done = len(self._journal.final_ends(name)) if self._journal else 0
+        ended = len(self._journal.final_ends(name)) if self._journal else 0
+        self.done = ended if done is None else done
         self._walls = []
         going_on = f", {self.done} already done" if self.done else ""
         self.say(f"Stage {name}: {total} trials{going_on}")
