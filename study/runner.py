@@ -252,7 +252,12 @@ class StudyRun:
             self._failed(error)
             raise
         self._close("finished", self.early or "done")
-        self.screen.front(self.journal)
+        if self.stages != [schema.ABLATE]:
+            self.screen.front(self.journal)
+        if schema.ABLATE in self.stages:
+            from study.search import ablation
+
+            self.screen.path(ablation.outcome(self.journal, ablation.on_record(self.folder)[-1]))
         if self.early is not None:
             self.screen.announce(f"{self.early}. Raise it and go on with the search: {self._resume_command()}")
         return self._verdict()

@@ -213,6 +213,16 @@ class Terminal:
             self.announce(f"  and {len(ends) - MOST_LISTED} more; the report lists all")
         self.announce(f"Once the cause is mended, train them again with: {again}")
 
+    def path(self, rows: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> None:
+        """The ablation, printed at the end (also when quiet): means over seeds after each step."""
+        table = Table("step", title="Ablation (validation, means over seeds)", box=None, pad_edge=False)
+        for name in ("n", *map(heading, self.study.objectives)):
+            table.add_column(name, justify="right")
+        for step, found in rows:
+            means = {name: float(np.mean([one[name] for one in found])) for name in self.study.objectives if found}
+            table.add_row(Text(step), str(len(found)), *cells(means, self.study.objectives))
+        self.console.print(table)
+
     def front(self, journal: Journal) -> None:
         """The search stage's Pareto front, printed at the end (also when quiet: it is the answer)."""
         objectives = self.study.objectives

@@ -281,6 +281,19 @@ def _task(study: StudyConfig, params: Point, seed: int, number: int) -> Task:
     )
 
 
+def outcome(journal: Journal, path: Recorded) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Of each step what was switched, and the metrics of its completed trials, one a seed."""
+    done: dict[tuple[str, int], Mapping[str, Any]] = {}
+    for end in (*journal.final_ends(schema.ABLATE), *journal.final_ends(schema.CONFIRM)):
+        if end["status"] == schema.COMPLETED and end["max_epochs"] == path["epochs"]:
+            done[end["point"], end["seed"]] = end["metrics"]
+    rows = []
+    for step in path["steps"]:
+        by_seed = {seed: done[p, seed] for p in reversed(step["points"]) for seed in path["seeds"] if (p, seed) in done}
+        rows.append(("; ".join(map(change_in_words, step["changes"])) or step["label"], list(by_seed.values())))
+    return rows
+
+
 def in_words(path: Recorded) -> list[str]:
     """The path for the terminal, a line a step."""
     first, last = path["steps"][0]["label"], path["steps"][-1]["label"]

@@ -90,6 +90,13 @@ def test_again_it_trains_nothing(whole: Path, folder: Path, capsys) -> None:
     printed = capsys.readouterr().out
     assert f"Stage ablate: {2 * STEPS} trials, {2 * STEPS} already done" in printed
     assert "Ablation from none t=0.2 to " in printed
+    table = printed.split("Ablation (validation, means over seeds)")[1]
+    info = ablation_info(load(folder))
+    assert len(table.strip().splitlines()) == 1 + len(info.steps)
+    for line, step in zip(table.strip().splitlines()[1:], info.steps, strict=True):
+        assert f" {step.mean.n} " in line
+        assert f"{step.mean.mean + 1:.2f}" in line  # the fake trials' test accuracy is a point lower
+    assert "Pareto front" not in table
 
 
 @pytest.mark.parametrize(("how", "epochs"), [({"stage": ABLATE}, 0), ({"stage": ABLATE}, 9), ({"resume": True}, 13)])
