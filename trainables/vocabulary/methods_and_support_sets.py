@@ -105,6 +105,8 @@ METHODS.add("nnclr", Method("queue", True, "neighbours", "optional"))
 METHODS.add("none", Method("none", True, "neighbours", "never"))
 METHODS.add("simclr", Method("none", False, "nt_xent", "never"))
 METHODS.add("byol", Method("none", True, "cosine", "always"))
+HOUSE_METHODS = tuple(METHODS)
+"""Those that are not a user's own."""
 
 
 def support_bytes(method: str, support: Any, dim: int) -> int:
