@@ -27,7 +27,7 @@ from study.settings.config import StudyConfig
 from study.training import Training
 from study.tune import environment
 from study.tune.watchdog import RayGone
-from trainables import dominance, exit_codes
+from trainables import exit_codes
 
 
 def describe_data(study: StudyConfig) -> dict[str, Any]:
@@ -250,7 +250,7 @@ class StudyRun:
             self._failed(error)
             raise
         self._close("finished", self.early or "done")
-        confirmed = dominance.completed(self.journal.final_ends(schema.CONFIRM), self.study.objectives)
+        confirmed = [e for e in self.journal.final_ends(schema.CONFIRM) if e["status"] == schema.COMPLETED]
         if confirmed:
             self.screen.confirmed(confirmed)
         else:
