@@ -65,7 +65,7 @@ class Options:
     retry: str | None = None
     """Go on with it, and train trials again that ended so: a key of `schema.RETRIES`."""
     stage: str | None = None
-    """`search` or `confirm` alone; None: both."""
+    """One of `schema.STAGES` alone; None: search and confirm, and what an ablation that was begun has left to train."""
     quiet: bool = False
     address: str | None = None
     """Of a Ray cluster; None: $RAY_ADDRESS, else this machine."""
@@ -91,7 +91,7 @@ class Options:
 def run(loaded: Any, **options: Any) -> int:
     """Run the study that `study.settings.loading.load_study` gave. `options`: fields of `Options`.
 
-    Returns 0 (finished, or a budget reached), 1 (failed, or a confirm trial has), 128 + signal (interrupted).
+    Returns 0 (finished, or a budget reached), 1 (failed, or a trial after the search has), 128 + signal (interrupted).
     Raises UserError for what the user can put right, a full disk (`DiskFull`) and a lost storage (`StorageGone`) too.
     """
     how = Options(**options)
@@ -114,6 +114,8 @@ class StudyRun:
         self.going_on = going_on
         self.session: Any = None
         self._recorder: Recorder | None = None
+        self.stages: list[str] = []
+        """Those of this session."""
         self.screen = terminal.Terminal(self.study, quiet=options.quiet, whole=options.stage is None)
         self.rungs = stopping(self.study)
         self.turn = threading.RLock()
@@ -147,7 +149,7 @@ class StudyRun:
             self.screen.say(f"Checkpoints are in {self.storage}, as before (--storage names another place).")
         self.journal = Journal(self.folder)
         hours = results_folder.hours_used(self.record, self.journal.reports)
-        again = self.journal.try_again(self._stages(), schema.RETRIES[self.options.retry or "interrupted"])
+        again = self._try_again()
         retry = {"which": self.options.retry, "trials": len(again)} if self.options.retry else None
         manifest.begin_session(self.record, command, self.journal.damage, storage=self.storage, retry=retry,
                                changed=changed)  # fmt: skip
@@ -221,7 +223,7 @@ class StudyRun:
             training = self._training()
             if self.going_on:
                 training.repair()
-            for name in self._stages():
+            for name in self.stages:
                 if (reason := self._stop_reason()) is not None:
                     raise StudyStopped(reason)
                 training.stage(name)
@@ -250,24 +252,33 @@ class StudyRun:
             self._failed(error)
             raise
         self._close("finished", self.early or "done")
-        confirmed = [e for e in self.journal.final_ends(schema.CONFIRM) if e["status"] == schema.COMPLETED]
-        if confirmed:
-            self.screen.confirmed(confirmed)
-        else:
-            self.screen.front(self.journal)
+        if self.stages != [schema.ABLATE]:
+            self._show_result()
+        if schema.ABLATE in self.stages:
+            from study.search import ablation
+
+            self.screen.path(ablation.outcome(self.journal, ablation.on_record(self.folder)[-1]))
         if self.early is not None:
             more = self._resume_command(self.early)
             self.screen.announce(f"{self.early}. Raised, the search goes on with: {more}")
         return self._verdict()
 
+    def _show_result(self) -> None:
+        """The search's front, or how much was confirmed of it, whose front the report shows."""
+        confirmed = [e for e in self.journal.final_ends(schema.CONFIRM) if e["status"] == schema.COMPLETED]
+        if confirmed:
+            self.screen.confirmed(confirmed)
+        else:
+            self.screen.front(self.journal)
+
     def _verdict(self) -> int:
-        """Of a session that ended by itself: lists the trials that failed; FAILED if a confirm trial has."""
+        """Of a session that ended by itself: lists the trials that failed; FAILED if one after the search has."""
         bad = [end for end in self.journal.ends.values() if end["status"] in schema.UNSUCCESSFUL]
-        bad = [end for end in bad if end["stage"] in self._stages()]
+        bad = [end for end in bad if end["stage"] in self.stages]
         if bad:
             again = disk_and_storage.command_again(self.options.argv, retry="failed")
-            self.screen.failures(sorted(bad, key=lambda end: (end["stage"] == schema.CONFIRM, end["number"])), again)
-        return exit_codes.FAILED if any(end["stage"] == schema.CONFIRM for end in bad) else exit_codes.DONE
+            self.screen.failures(sorted(bad, key=lambda end: (schema.STAGES.index(end["stage"]), end["number"])), again)
+        return exit_codes.FAILED if any(end["stage"] != schema.SEARCH for end in bad) else exit_codes.DONE
 
     def _training(self) -> Training:
         own = checkpoints.own_storage(self.storage, self.folder.name, self.record["started"])
@@ -311,10 +322,20 @@ class StudyRun:
         self.screen.stop()
         self.screen.announce(reason)
 
-    def _stages(self) -> list[str]:
-        if self.options.stage:
-            return [self.options.stage]
-        return list(schema.STAGES) if self.study.confirm.enabled else [schema.SEARCH]
+    def _try_again(self) -> list[str]:
+        """Settles the stages, and which of their trials are trained again: without --stage also those of an ablation
+        that was begun, which is a stage of the session only if it has anything left to train."""
+        usual = [schema.SEARCH, schema.CONFIRM] if self.study.confirm.enabled else [schema.SEARCH]
+        self.stages = [self.options.stage] if self.options.stage else usual
+        begun = not self.options.stage and (self.folder / schema.ABLATION_FILE).exists()
+        statuses = schema.RETRIES[self.options.retry or "interrupted"]
+        again = self.journal.try_again([*self.stages, *[schema.ABLATE] * begun], statuses)
+        if begun:
+            from study.search import ablation
+
+            paths = ablation.on_record(self.folder)
+            self.stages += [schema.ABLATE] * (bool(paths) and not ablation.is_whole(self.journal, paths[-1]))
+        return again
 
     def _resume_command(self, reason: str = "") -> str:
         """The command to go on with; after a budget was the reason to stop, with twice as much of it."""

@@ -141,5 +141,5 @@ def _chosen_by(data: pd.DataFrame) -> Sequence[str]:
 
 def _budgets(results: Results) -> str:
     """That search and confirm stage train for different numbers of epochs, where they do."""
-    searched, confirmed = (results.stage(stage)["max_epochs"].max() for stage in schema.STAGES)
+    searched, confirmed = (results.stage(stage)["max_epochs"].max() for stage in (schema.SEARCH, schema.CONFIRM))
     return "" if searched == confirmed else f" The search trains {searched} epochs and the confirm stage {confirmed}."

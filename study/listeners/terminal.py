@@ -52,7 +52,7 @@ class TrialRow:
         return (
             self.task.trial_id,
             Text(self.status, colour),
-            Text(self.task.label + (f" seed {self.task.seed}" if self.task.stage == "confirm" else "")),
+            Text(self.task.label + (f" seed {self.task.seed}" if self.task.stage != schema.SEARCH else "")),
             f"{self.epoch}/{self.task.max_epochs}",
             *cells(self.metrics, objectives),
         )
@@ -101,11 +101,12 @@ class Terminal:
         if dashboard:
             self.say(f"Ray dashboard: http://{dashboard} (token: `ray get-auth-token`, or `uv run ray get-auth-token`)")
 
-    def stage(self, name: str, total: int) -> None:
-        """A stage begins; `total` trials are planned."""
+    def stage(self, name: str, total: int, done: int | None = None) -> None:
+        """A stage begins; `total` trials are planned, of which so many have ended (default: all ends of the stage)."""
         self.stop()
         self.name, self.total, self.rows = name, total, {}
-        self.done = len(self._journal.final_ends(name)) if self._journal else 0
+        ended = len(self._journal.final_ends(name)) if self._journal else 0
+        self.done = ended if done is None else done
         self._walls, self._epochs = [], []
         going_on = f", {self.done} already done" if self.done else ""
         self.say(f"Stage {name}: {total} trials{going_on}")
@@ -233,6 +234,16 @@ class Terminal:
         points, seeds = ({end[name] for end in ends} for name in ("point", "seed"))
         many = (f"{len(found)} {what}{'s' * (len(found) != 1)}" for found, what in ((points, "point"), (seeds, "seed")))
         self.say(f"Confirmed: {' with '.join(many)}")
+
+    def path(self, rows: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> None:
+        """The ablation, printed at the end (also when quiet): means over seeds after each step."""
+        table = Table("step", title="Ablation (validation, means over seeds)", box=None, pad_edge=False)
+        for name in ("n", *map(heading, self.study.objectives)):
+            table.add_column(name, justify="right")
+        for step, found in rows:
+            means = {name: float(np.mean([one[name] for one in found])) for name in self.study.objectives if found}
+            table.add_row(Text(step), str(len(found)), *cells(means, self.study.objectives))
+        self.console.print(table)
 
     def front(self, journal: Journal) -> None:
         """The search stage's Pareto front, printed at the end (also when quiet: it is the answer)."""

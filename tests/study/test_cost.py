@@ -154,9 +154,8 @@ def test_a_budget_s_need_is_counted_from_the_stages(planned) -> None:
     made = planned("k_sweep", overrides=["budget.epochs=5000", "budget.wall_clock_h=2", "budget.gpu_hours=1"])
     needs = needs_of(made)
     assert set(needs) == {"epochs", "wall_clock_h"}  # on a CPU no GPU-hour is ever spent
-    assert needs["epochs"] == cost.Need(
-        "epochs", 5000, made.expected_epochs, made.expected_epochs + made.confirm_epochs
-    )
+    confirmed = made.expected_epochs + made.confirm_epochs
+    assert needs["epochs"] == cost.Need("epochs", 5000, made.expected_epochs, confirmed, confirmed)
     wall = needs["wall_clock_h"]
     assert wall.search == pytest.approx((20 + (made.expected_epochs * 36 + 64 * 0.5) / made.concurrent) / 3600)
     assert wall.total == made.hours[0] > wall.search

@@ -50,6 +50,8 @@ def test_page_holds_question_answer_settings_and_how_to_reproduce(reported):
     ):  # fmt: skip
         assert text in page, text
     assert "Rehearsal" not in page
+    assert 'id="ablated"' not in page
+    assert "ablation: no ablation was asked for (--stage ablate)" in page
 
 
 def test_page_has_a_section_on_health(reported):
