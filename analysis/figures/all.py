@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analysis.figures import (
+    ablation,
     attainment,
     belief,
     by_method,
@@ -26,6 +27,7 @@ MAKERS: tuple[Maker, ...] = (
     belief.believed_accuracy,
     belief.believed_front,
     belief.confirm_moved,
+    ablation.ablation,
     offline.offline_accuracy,
     optuna.parameter_importance,
     optuna.parallel_coordinates,
