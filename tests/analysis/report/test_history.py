@@ -95,3 +95,14 @@ def test_the_report_is_redrawn_where_the_study_is_run_to() -> None:
     plain = commands_to_repeat(results({"reason": "done", "command": "uv run run_study.py a.yaml"}))
     assert plain.endswith("uv run python -m analysis results/a   # redraws this report from the folder alone")
     assert option(f"{RUN} --out=b --out c", "--out") == "c"
+
+
+def test_an_ablation_is_repeated_after_what_it_follows() -> None:
+    run, confirm, ablate = (f"uv run run_study.py a.yaml{more}" for more in ("", " --stage confirm", " --stage ablate"))
+    for used, told in (
+        ((run, ablate), [run, ablate]),
+        ((run, ablate, run), [run, ablate]),  # a resume of all
+        ((run, ablate, confirm, ablate), [run, confirm, ablate]),
+        ((run, ablate, confirm), [run, confirm, ablate]),
+    ):
+        assert commands(results(*({"reason": "done", "command": one} for one in used)).manifest) == told
