@@ -87,11 +87,14 @@ def check_new(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None
 
 
 def report(folder: Path, quiet: bool, figures: Sequence[str] = (), allow_code: bool = False) -> None:
+    from analysis.report import closing
     from analysis.report.make import make_report
+    from analysis.results.load import load
 
     progress = (lambda text: None) if quiet else print
     path = make_report([folder], figures=figures, allow_code=allow_code, progress=progress)
     print(f"Report: {path}", flush=True)
+    closing.show(load(folder))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -49,6 +49,8 @@ class Cost:
     """Epochs of earlier runs on this machine that this rests on; 0: timed now."""
     partly: bool = False
     """Whether that is so for some methods alone."""
+    usual_checkpoint_bytes: int = 0
+    """In the mean over the methods, where `checkpoint_bytes` is the largest; 0: as that."""
 
     @property
     def crowding(self) -> float:
@@ -152,9 +154,22 @@ class Plan:
 
     @property
     def disk_bytes(self) -> int:
-        """Checkpoints kept at the end and while running, and the decoded data."""
+        """At most: a checkpoint of each trial, those while running, and the decoded data."""
         trials = self.loaded.study.search.trials + self.confirm_trials + self.ablate_trials + 2 * self.concurrent
         return trials * self.cost.checkpoint_bytes + self.data_bytes
+
+    @property
+    def expected_disk_bytes(self) -> int:
+        """At the end: a trial that a rung stopped leaves no checkpoint, and those of the methods differ in size."""
+        study = self.loaded.study
+        trials, full = study.search.trials, study.train.epochs
+        first = min(study.scheduler.grace_period, full)
+        to_the_end = 1.0
+        if full > first:
+            to_the_end = (self.expected_epochs - first * trials) / ((full - first) * trials)
+        kept = max(0.0, min(to_the_end, 1.0)) * trials + self.confirm_trials + self.ablate_trials
+        size = self.cost.usual_checkpoint_bytes or self.cost.checkpoint_bytes
+        return min(round(kept * size) + self.data_bytes, self.disk_bytes)
 
 
 def has_gpu() -> bool:
@@ -202,6 +217,7 @@ def measure(study: StudyConfig, sizes: Any, share: Any = None, on_cpu: bool = Fa
         epoch_s=statistics.fmean(one.epoch_s for one in found),
         memory_bytes=max(one.peak_memory_bytes for one in found),
         checkpoint_bytes=max(one.checkpoint_bytes for one in found),
+        usual_checkpoint_bytes=round(statistics.fmean(one.checkpoint_bytes for one in found)),
         load=load,
         idle_epoch_s=statistics.fmean(one.idle_epoch_s for one in found),
         test_s=statistics.fmean(one.test_s for one in found),

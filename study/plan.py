@@ -87,8 +87,13 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     yield "memory", f"about {bytes_in_words(cost.memory_bytes)} a trial" + (" (on a CPU)" if plan.foreign else "")
     for line in plan.too_large:
         yield "does not fit", f"{line}; such a trial ends out_of_memory"
-    yield "disk", f"about {bytes_in_words(plan.disk_bytes)} at most"
+    yield "disk", _disk_text(plan)
     yield "results", str(plan.folder)
+
+
+def _disk_text(plan: Plan) -> str:
+    usual, most = (bytes_in_words(size) for size in (plan.expected_disk_bytes, plan.disk_bytes))
+    return f"about {usual}, at most {most} (if every trial ends with a checkpoint of the largest method)"
 
 
 def _range_text(plan: Plan) -> str:
@@ -166,14 +171,17 @@ def _confirm_text(plan: Plan) -> str:
     if not confirm.enabled:
         return "no"
     whose = "a model expects" if confirm.choose == "model" else "the search measured"
-    methods, front = space.methods_of(plan.loaded.study), f"the front that {whose}"
+    methods, front = space.methods_of(plan.loaded.study), f"of the front that {whose}"
+    most = f"{confirm.max_points} point{'s' * (confirm.max_points != 1)}"
     if space.confirms_per_method(plan.loaded.study):
-        front = f"each method's own front that {whose} (in turns: {', '.join(map(str, methods))}; all together)"
+        front = f"in all, of each method's own front that {whose}, in turns ({', '.join(map(str, methods))})"
         if confirm.max_points < len(methods):
-            front += f", not enough for all methods (confirm.max_points={len(methods)} would be)"
+            front += f"; too few for all methods, confirm.max_points={len(methods)} has one for each"
+    beside = "; beside them every baseline" if plan.loaded.study.baselines else ""
+    seeds = f"{len(confirm.seeds)} seed{'s' * (len(confirm.seeds) != 1)}"
     return (
-        f"up to {plan.confirm_trials} trainings: at most {confirm.max_points} points of {front} and the baselines, "
-        f"{len(confirm.seeds)} seeds each, then offline evaluation on test"
+        f"up to {plan.confirm_trials} trainings, {seeds} of each point, with offline evaluation on test: "
+        f"at most {most} {front}{beside}"
     )
 
 

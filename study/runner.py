@@ -17,7 +17,7 @@ from study.interrupt import Interrupted, StopSignals, StudyStopped
 from study.listeners import terminal, tracker
 from study.listeners.believer import Believer
 from study.record import checkpoints, manifest, results_folder
-from study.record.budget import Budget
+from study.record.budget import Budget, budget_of
 from study.record.journal import Journal, JournalWriteError
 from study.record.lock import FolderLock
 from study.record.recorder import Recorder
@@ -116,7 +116,7 @@ class StudyRun:
         self._recorder: Recorder | None = None
         self.stages: list[str] = []
         """Those of this session."""
-        self.screen = terminal.Terminal(self.study, quiet=options.quiet)
+        self.screen = terminal.Terminal(self.study, quiet=options.quiet, whole=options.stage is None)
         self.rungs = stopping(self.study)
         self.turn = threading.RLock()
         """Held by whoever writes into the folder while Ray runs: the main thread, or the watchdog at the end."""
@@ -235,7 +235,7 @@ class StudyRun:
             self.recorder.interrupt()
             self._close("finished", stop.reason)
             self.screen.announce(f"{stop.reason}: stopped {self._how_far()}")
-            self.screen.announce(f"Raise it and continue with: {self._resume_command()}")
+            self.screen.announce(f"Raised, it goes on with: {self._resume_command(stop.reason)}")
             return self._verdict()
         except JournalWriteError as error:
             self._failed(error)
@@ -253,14 +253,23 @@ class StudyRun:
             raise
         self._close("finished", self.early or "done")
         if self.stages != [schema.ABLATE]:
-            self.screen.front(self.journal)
+            self._show_result()
         if schema.ABLATE in self.stages:
             from study.search import ablation
 
             self.screen.path(ablation.outcome(self.journal, ablation.on_record(self.folder)[-1]))
         if self.early is not None:
-            self.screen.announce(f"{self.early}. Raise it and go on with the search: {self._resume_command()}")
+            more = self._resume_command(self.early)
+            self.screen.announce(f"{self.early}. Raised, the search goes on with: {more}")
         return self._verdict()
+
+    def _show_result(self) -> None:
+        """The search's front, or how much was confirmed of it, whose front the report shows."""
+        confirmed = [e for e in self.journal.final_ends(schema.CONFIRM) if e["status"] == schema.COMPLETED]
+        if confirmed:
+            self.screen.confirmed(confirmed)
+        else:
+            self.screen.front(self.journal)
 
     def _verdict(self) -> int:
         """Of a session that ended by itself: lists the trials that failed; FAILED if one after the search has."""
@@ -328,8 +337,12 @@ class StudyRun:
             self.stages += [schema.ABLATE] * (bool(paths) and not ablation.is_whole(self.journal, paths[-1]))
         return again
 
-    def _resume_command(self) -> str:
-        return disk_and_storage.command_again(self.options.argv, resume=True)
+    def _resume_command(self, reason: str = "") -> str:
+        """The command to go on with; after a budget was the reason to stop, with twice as much of it."""
+        sets = {}
+        if (name := budget_of(reason)) is not None:
+            sets[f"budget.{name}"] = f"{2 * getattr(self.study.budget, name):.12g}"
+        return disk_and_storage.command_again(self.options.argv, resume=True, sets=sets)
 
     def _how_far(self) -> str:
         """Where a budget ended the study, and what has not been done."""
@@ -347,7 +360,7 @@ class StudyRun:
             return 128 + signum
         running = self.recorder.interrupt()
         self._close("interrupted", name)
-        self.screen.say(f"Stopped by {name}; {running} running trials will go on from their last checkpoint.")
+        self.screen.say(f"Stopped by {name}; {_will_go_on(running)}")
         self.screen.announce(f"Continue with: {self._resume_command()}")
         return 128 + signum
 
@@ -359,7 +372,7 @@ class StudyRun:
             self.recorder.interrupt()
         with contextlib.suppress(OSError):
             self._close("interrupted", reason)
-        left = f"{running} running trials will go on from their last checkpoint. " if running else ""
+        left = f"{_will_go_on(running)} " if running else ""
         print(f"Stopped: {reason}. {left}Continue with: {self._resume_command()}", file=sys.stderr, flush=True)
 
     def _failed(self, error: BaseException) -> None:
@@ -381,3 +394,9 @@ class StudyRun:
         finally:
             if self.session is not None:
                 self.session.close()
+
+
+def _will_go_on(running: int) -> str:
+    if running == 1:
+        return "1 running trial will go on from its last checkpoint."
+    return f"{running} running trials will go on from their last checkpoint." if running else "no trial was running."

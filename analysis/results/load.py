@@ -7,6 +7,7 @@ and line.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,13 @@ def load(folder: Path | str) -> Results:
         ablation=wording.printable(schema.read_ablation(folder)),
         paused=_paused(folder / schema.TURNS_FILE, ends, lines),
     )
+
+
+def draws(results: Results) -> list[dict[str, Any]]:
+    """Lines of `draws.jsonl`, of which `load` has told what is torn; none in a folder of the version before."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _draw_lines(results.folder / schema.DRAWS_FILE)
 
 
 # --- lines ---
