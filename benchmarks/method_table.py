@@ -35,6 +35,7 @@ ARMS = {
     "random": {"method": "none"},
     "simclr": {"method": "simclr"},
     "byol": {"method": "byol"},
+    "resa": {"method": "resa"},
     "none": {"method": "none"},
     "nnclr, 1,024 float32": {"method": "nnclr", "support": {"queue_size": 1024}},
     "nnclr, 1,024 float16": {"method": "nnclr", "support": {"queue_size": 1024, "queue_dtype": "float16"}},

@@ -169,8 +169,8 @@ class Trial:
         labels_2B, ids_2B = self.train_data.labels[index_2B], self.train_data.ids[index_2B]
         views = self.views.apply(self.train_data.images[index_B], params)
         with devices.autocast(self.cfg.train, self.device):
-            embedded, queries = self.method.embed(views)
-        result = self.method.loss(embedded, queries, ids_2B, labels_2B)
+            embedded, targets = self.method.embed(views)
+        result = self.method.loss(embedded, targets, ids_2B, labels_2B)
         probe_loss = self.probe.loss(embedded.features, labels_2B)
         torch.autograd.backward((result.loss, probe_loss))
         set_learning_rate(self.optimizer, share * self.cfg.optimizer.learning_rate)
@@ -185,6 +185,7 @@ class Trial:
     def _costs(self, started: float, train_s: float) -> dict[str, Any]:
         return {
             "support_bytes": self.method.support.nbytes,
+            "method_bytes": self.method.nbytes,
             "support_vectors": self.method.support.vectors,
             "peak_memory_bytes": self.peak_memory.bytes(),
             "images_per_s": self.images_per_epoch / max(train_s, 1e-9),

@@ -91,6 +91,7 @@ class TrialActor(tune.Trainable):
             dataset = _shared_dataset(self.run_config.data.model_dump_json())
             self.trial = Trial(self.run_config, dataset)
             self.last_report.setdefault("support_bytes", self.trial.method.support.nbytes)
+            self.last_report.setdefault("method_bytes", self.trial.method.nbytes)
         return self.trial
 
     @property

@@ -28,8 +28,10 @@ OWN = {
     "none": Look("#5E6A71", "diamond", "dot"),
     "simclr": Look("#009E73", "triangle-up", "dashdot"),
     "byol": Look("#AA4499", "cross", "longdash"),
+    "resa": Look("#332288", "x", "longdashdot"),
 }
-"""Okabe and Ito 2008 (byol: Tol's purple): told apart with any colour vision, and in print next to each other."""
+"""Okabe and Ito 2008 (byol, resa: Tol's purple and indigo): told apart with any colour vision, and in print next to
+each other."""
 FURTHER = (
     Look("#E69F00", "star", "longdashdot"),
     Look("#56B4E9", "hexagon", "solid"),

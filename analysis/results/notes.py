@@ -45,7 +45,7 @@ def momentum_note(results: Sequence[Results], costs: Collection[str] | None = No
     size = wording.bytes_in_words(MOMENTUM_EXAMPLE_BYTES)
     return (
         f" Bytes are of the support set alone: the momentum encoder of {who} points, a copy of encoder and projector "
-        f"({size} with the default ResNet-18), counts as 0."
+        f"({size} with the default ResNet-18), counts as 0; method_bytes counts it."
     )
 
 

@@ -94,7 +94,7 @@ class Asked(NamedTuple):
 def answers(results: Results, names: Iterable[str]) -> Asked:
     """The trials of a study, also those of the search that have not ended, with what they have by these names."""
     trials = _with_unfinished(results)
-    short, settings = schema.searchable(), _flat(results.study)
+    short, settings = schema.searchable(), flat(results.study)
     own = [name.removeprefix("p_") for name in trials if name.startswith("p_")]
     known = {*OF_STUDIES, *OF_TRIALS, "method", GPU_HOURS, *schema.METRICS, *short, *own, *settings}
     columns = {
@@ -140,12 +140,12 @@ def _absent(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Dotted names of the settings."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in nested.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
-    return flat
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+    return found
 
 
 def _with_unfinished(results: Results) -> pd.DataFrame:

@@ -58,7 +58,7 @@ def test_health_is_told_and_nothing_is_written(folder, capsys):
         (["{folder}", "--style", "poster"], "error: --style: expected one of paper, slides, web, got 'poster'"),
         (["{folder}", "--style", "paper", "--columns", "3"], "error: --columns: expected one of 1, 2, got '3'"),
         (["{folder}", "--columns", "2"], "error: --columns: goes with --style paper, got --style web"),
-        (["{folder}", "--x", "price"], "error: --x: expected one of support_bytes, peak_memory_bytes"),
+        (["{folder}", "--x", "price"], "error: --x: expected one of support_bytes, method_bytes, peak_memory_bytes"),
         (["{folder}", "--x", "gpu_hours"], "has no value of it (it ran on a CPU); choose another of"),
         (["{folder}", "--watch", "0"], "error: --watch: expected seconds above 0, got 0"),
         (["{folder}", "--health", "--watch", "9"], "error: --health tells how it is now: leave --watch out"),

@@ -93,6 +93,7 @@ class _Writer:
             "knn_acc1": accuracy - 4,
             "few_shot_acc1": accuracy - 15,
             "support_bytes": support_bytes(params),
+            "method_bytes": support_bytes(params) + 5_000_000 * (method == "byol"),
             "support_vectors": vectors,
             "peak_memory_bytes": int(2.1e9 + 2 * support_bytes(params)),
             "images_per_s": 3900 + self.rng.normal(0, 40) - vectors / 200,

@@ -1,9 +1,9 @@
 """Twenty steps of every method against stored losses: a refactor that changes a number must say so.
 
-`python -m tests.test_golden_trace` rewrites tests/golden/trace.json after an intended change. With one thread the trace
-repeats exactly on one machine. Another processor rounds differently: then, sooner or later, one activation within 1e-7
-of zero passes a ReLU on one machine and not on the other, its gradient jumps, and the runs part by up to three percent
-(seen between one and two threads). So the first steps are compared closely and the later ones loosely.
+`python -m tests.trainables.test_golden_trace` writes golden/trace.json anew after an intended change. With one thread
+the trace repeats exactly on one machine. Another processor rounds differently: then, sooner or later, one activation
+within 1e-7 of zero passes a ReLU on one machine and not on the other, its gradient jumps, and the runs part by up to
+three percent (seen between one and two threads). So the first steps are compared closely and the later ones loosely.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from trainables.trial import Trial
 GOLDEN = Path(__file__).parent / "golden" / "trace.json"
 STEPS = 20
 CLOSE, LOOSE = (5, 1e-4), 0.05  # (steps, relative), relative
-METHODS = ("kmclr", "nnclr", "none", "simclr", "byol")
+METHODS = ("kmclr", "nnclr", "none", "simclr", "byol", "resa")
 
 
 SETTINGS: dict[str, Any] = {

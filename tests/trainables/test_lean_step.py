@@ -69,6 +69,7 @@ def test_an_epochs_views_are_drawn_at_once():
 @pytest.mark.parametrize(
     ("method", "changes"),
     [
+        ("resa", {}),
         ("byol", {}),  # forwards of the moving average come on top
         ("kmclr", {"positives": {"momentum_encoder": True, "kind": "soft", "top_k": 3, "mix": "random"}}),
         ("kmclr", {"support": {"k": 6, "update": "ema", "revive_after": 0.1, "balance": "sinkhorn"}}),

@@ -143,7 +143,7 @@ def test_compiled_steps_and_cuda_graphs_stay_near_eager_ones_on_a_gpu(mode: str,
 
 @pytest.mark.gpu
 @needs_gpu
-@pytest.mark.parametrize("method", ["kmclr", "nnclr", "none", "simclr", "byol"])
+@pytest.mark.parametrize("method", ["kmclr", "nnclr", "none", "simclr", "byol", "resa"])
 def test_a_step_on_a_gpu_never_waits_for_it(method: str):
     trial = Trial(tiny(method, device="cuda"), digits())
     trial.method.train()

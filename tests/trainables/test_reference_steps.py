@@ -24,6 +24,7 @@ RATE, DECAY, ETA, MOMENTUM = 0.2, 0.01, 0.02, 0.9
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "simclr": ("simclr", {}),
     "byol": ("byol", {}),
+    "resa": ("resa", {}),
     "none": ("none", {}),
     "nnclr": ("nnclr", {}),
     "kmclr": ("kmclr", {"support": {"forget_every": 0}}),
@@ -61,8 +62,9 @@ class Reference:
         view1, view2 = views.chunk(2)
         first, second = self.nets(view1), self.nets(view2)
         with torch.no_grad():
-            keys = [self.target(v).projections for v in (view1, view2)] if self.target else None
-        keys1, keys2 = keys or (first.projections.detach(), second.projections.detach())
+            aims = [self.target(v) for v in (view1, view2)] if self.target else (first, second)
+        keys1, keys2 = (aim.projections.detach() for aim in aims)
+        self.shares = self._shares(first.features, aims[0].features) if self.cfg.method == "resa" else None
         loss = self._loss(first, second, keys1, keys2)
         gradients = torch.autograd.grad(loss, list(self.nets.parameters()))
         with torch.no_grad():
@@ -78,6 +80,9 @@ class Reference:
         if self.cfg.method == "byol":
             pairs = ((first.predictions, keys2), (second.predictions, keys1))
             return sum((unit(p) - unit(k)).square().sum(1).mean() for p, k in pairs) / 2
+        if self.cfg.method == "resa":
+            pairs = ((first.predictions, keys2), (second.predictions, keys1))
+            return sum(self._in_shares(unit(p), unit(k)) for p, k in pairs) / 2
         pairs = ((self._positive(keys1), second.predictions), (self._positive(keys2), first.predictions))
         return sum(self._info_nce(positives, unit(p)) for positives, p in pairs) / 2
 
@@ -87,6 +92,22 @@ class Reference:
             terms = torch.exp(predictions @ positive / self.cfg.loss.temperature)
             total = total - torch.log(terms[i] / terms.sum())
         return total / len(positives)
+
+    def _shares(self, features: Tensor, aims: Tensor) -> Tensor:
+        shares = torch.exp(unit(features.detach()) @ unit(aims.detach()).T / 0.05)
+        for _ in range(3):
+            for column in range(len(shares)):
+                shares[:, column] /= shares[:, column].sum()
+            for row in range(len(shares)):
+                shares[row] /= shares[row].sum()
+        return shares
+
+    def _in_shares(self, predictions: Tensor, aims: Tensor) -> Tensor:
+        total = 0
+        for i, prediction in enumerate(predictions):
+            terms = torch.exp(aims @ prediction / self.cfg.loss.temperature)
+            total = total - (self.shares[i] * torch.log(terms / terms.sum())).sum()
+        return total / len(predictions)
 
     def _nt_xent(self, z: Tensor) -> Tensor:
         rows, total = len(z), 0

@@ -19,6 +19,7 @@ from trainables.trial import Trial
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "simclr": ("simclr", {}),
     "byol": ("byol", {}),
+    "resa": ("resa", {}),
     "none": ("none", {}),
     "none, one forward": ("none", {"train": {"one_forward": True}}),
     "none, adamw": ("none", {"optimizer": {"name": "adamw", "learning_rate": 0.01}}),
@@ -76,7 +77,7 @@ def test_reports_hold_the_promised_keys(method: str):
     report = [trial.run_epoch() for _ in range(2)][-1]
     always = {
         "accuracy", "loss", "probe_acc1", "probe_acc5", "knn_acc1", "few_shot_acc1", "support_bytes",
-        "support_vectors", "peak_memory_bytes", "images_per_s", "epoch_s", "train_s", "learning_rate",
+        "method_bytes", "support_vectors", "peak_memory_bytes", "images_per_s", "epoch_s", "train_s", "learning_rate",
         "embedding_std", "effective_rank", "epoch",
     }  # fmt: skip
     own = {

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.maths.kmeans import sinkhorn
+
 
 def nt_xent(z1_BD: Tensor, z2_BD: Tensor, temperature: float) -> Tensor:
     """SimCLR's normalised temperature-scaled cross-entropy over the 2B embeddings of two views (scalar, >= 0).
@@ -58,6 +60,25 @@ def both_directions(positives_2BD: Tensor, predictions_2BD: Tensor, temperature:
     predictions = F.normalize(predictions_2BD.float(), dim=1).view(views)
     logits = torch.bmm(positives.flip(0), predictions.transpose(1, 2)).flatten(0, 1)
     return F.cross_entropy(logits, _own_column(views[1], logits.device))
+
+
+def self_assignment(features_BF: Tensor, targets_BF: Tensor) -> Tensor:
+    """Shares [B, B] of the batch's targets in each of its samples: rows sum to 1, no target is left out.
+
+    Sinkhorn-Knopp on the cosines of the encoder's features with the targets', no gradient; a batch of 1 gives 1. ReSA,
+    Weng et al. 2025, "Clustering Properties of Self-Supervised Learning", section 4.
+    """
+    with torch.autocast(features_BF.device.type, enabled=False), torch.no_grad():
+        return sinkhorn(F.normalize(features_BF.float(), dim=1) @ F.normalize(targets_BF.float(), dim=1).T)
+
+
+def shared_nce(predictions_BD: Tensor, targets_BD: Tensor, shares_BB: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of each prediction's softmax over the targets with its shares (scalar, at least the shares'
+    entropy). No gradient reaches the targets. Weng et al. 2025, section 4."""
+    with torch.autocast(predictions_BD.device.type, enabled=False):
+        predictions_BD = F.normalize(predictions_BD.float(), dim=1)
+        logits_BB = predictions_BD @ F.normalize(targets_BD.detach().float(), dim=1).T / temperature
+        return F.cross_entropy(logits_BB, shares_BB)
 
 
 def byol_loss(predictions_BD: Tensor, targets_BD: Tensor) -> Tensor:

@@ -6,9 +6,12 @@ Shapes: B images, 2B both views concatenated (view 1 first), C channels, D embed
 |---|---|---|---|
 | simclr | the other view's projection | projection | NT-Xent |
 | byol | the other view's projection by the moving average | predictor | 2 - 2 cos |
+| resa | the other view's projections by the moving average, in shares | predictor | cross-entropy over the batch |
 | none | view 1's own projection, no gradient | predictor of view 2 | cross-entropy over the batch |
 | nnclr, kmclr | view 1's neighbour in the support set | predictor of view 2 | cross-entropy over the batch |
 
+The shares of resa are a balanced assignment of the batch's features to the moving average's features of the same views
+(`losses.self_assignment`): soft positives without a support set.
 So `none` is nnclr with an empty support set: the same heads, the same loss, the other view as positive.
 What tells them apart stands in `METHODS` of `trainables/vocabulary/methods_and_support_sets.py`; a loss of that table
 is added to `LOSSES` here.
@@ -47,13 +50,15 @@ class StepResult(NamedTuple):
 class Views(NamedTuple):
     """What a loss is made of: rows of both views of a batch, view 1 first.
 
-    `queries_2BD` carry no gradient. Image ids and labels serve diagnostics and masking only.
+    `queries_2BD` and `target_features_2BF`, the features they are projections of, carry no gradient: both of the moving
+    average where there is one. Image ids and labels serve diagnostics and masking only.
     """
 
     embedded: Embedded
     queries_2BD: Tensor
     ids_2B: Tensor
     labels_2B: Tensor
+    target_features_2BF: Tensor
 
 
 def stack_views(parts: list[Embedded]) -> Embedded:
@@ -86,11 +91,22 @@ def cosine(cfg: RunConfig, support: SupportSet, views: Views) -> Loss:
     return losses.byol_loss(views.embedded.predictions[:rows], targets_2BD[:rows]), None
 
 
+def self_assignment(cfg: RunConfig, support: SupportSet, views: Views) -> Loss:
+    """Predictions against the moving average's projections of the other view, in the shares that view 1's features
+    have in its features. ReSA (Weng et al. 2025)."""
+    (features1_BF, _), (targets1_BF, _) = views.embedded.features.chunk(2), views.target_features_2BF.chunk(2)
+    shares_BB = losses.self_assignment(features1_BF, targets1_BF)
+    predictions, targets = views.embedded.predictions.chunk(2), views.queries_2BD.chunk(2)[::-1]
+    ways = range(2 if cfg.loss.symmetric else 1)
+    each = [losses.shared_nce(predictions[i], targets[i], shares_BB, cfg.loss.temperature) for i in ways]
+    return sum(each) / len(each), None
+
+
 def neighbours(cfg: RunConfig, support: SupportSet, views: Views) -> Loss:
     """Predictions of view 2 against the positives of view 1, and the other way round if symmetric."""
     predictions_2BD, batch = views.embedded.predictions, len(views.queries_2BD) // 2
     rows = 2 * batch if cfg.loss.symmetric else batch
-    positives, assignment = _positives(support, *(part[:rows] for part in views[1:]))
+    positives, assignment = _positives(support, *(part[:rows] for part in views[1:4]))
     assignment_B = None if assignment is None else assignment[:batch]
     if cfg.loss.symmetric:
         return losses.both_directions(positives, predictions_2BD, cfg.loss.temperature), assignment_B
@@ -111,6 +127,7 @@ def _positives(
 LOSSES.add("nt_xent", nt_xent)
 LOSSES.add("cosine", cosine)
 LOSSES.add("neighbours", neighbours)
+LOSSES.add("self_assignment", self_assignment)
 
 
 def _loss_of(method: Method, cfg: RunConfig) -> Callable[[RunConfig, SupportSet, Views], Loss]:
@@ -150,26 +167,33 @@ class Learner(nn.Module):
         copy_without_gradient(self.networks.projector, target.projector)
         return target
 
-    def embed(self, views_2BCHW: Tensor) -> tuple[Embedded, Tensor]:
-        """Run the networks on both views: ([2B] rows in float32, queries [2B, D] without gradient).
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that the method keeps beside what is trained: support set, and the moving average's networks."""
+        copies = () if self.target is None else (*self.target.parameters(), *self.target.buffers())
+        return self.support.nbytes + sum(tensor.nbytes for tensor in copies)
 
-        Queries come from the moving average where there is one, else they are the projections. Call this under
+    def embed(self, views_2BCHW: Tensor) -> tuple[Embedded, Embedded]:
+        """Run the networks on both views: [2B] rows in float32, and the targets' rows without gradient.
+
+        Targets come from the moving average where there is one, else they are the same rows. Call this under
         autocast; with `train.one_forward` both views share one forward and so one set of BatchNorm statistics.
         """
         batches = (views_2BCHW,) if self.cfg.train.one_forward else views_2BCHW.chunk(2)
         embedded = stack_views([self.networks(views) for views in batches])
         embedded = Embedded(*(None if rows is None else rows.float() for rows in embedded))
         if self.target is None:
-            return embedded, embedded.projections.detach()
+            return embedded, Embedded(embedded.features.detach(), embedded.projections.detach(), None)
         with torch.no_grad():
-            queries = [self.target(views).projections for views in batches]
-        return embedded, (torch.cat(queries) if len(queries) > 1 else queries[0]).float()
+            targets = stack_views([self.target(views) for views in batches])
+        return embedded, Embedded(targets.features.float(), targets.projections.float(), None)
 
-    def loss(self, embedded: Embedded, queries_2BD: Tensor, ids_2B: Tensor, labels_2B: Tensor) -> StepResult:
+    def loss(self, embedded: Embedded, targets: Embedded, ids_2B: Tensor, labels_2B: Tensor) -> StepResult:
         """The step's loss (float32, outside autocast). Labels and image ids (of the rows of both views) serve
         diagnostics and masking only."""
-        loss, assignment_B = self._loss(self.cfg, self.support, Views(embedded, queries_2BD, ids_2B, labels_2B))
-        return StepResult(loss, queries_2BD.chunk(2)[0], assignment_B)
+        views = Views(embedded, targets.projections, ids_2B, labels_2B, targets.features)
+        loss, assignment_B = self._loss(self.cfg, self.support, views)
+        return StepResult(loss, targets.projections.chunk(2)[0], assignment_B)
 
     def after_step(self, result: StepResult, ids_B: Tensor, labels_B: Tensor, step: int, total_steps: int) -> None:
         """Update the support set with view 1's keys, and the moving average with the networks just updated.

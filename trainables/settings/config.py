@@ -151,7 +151,7 @@ class PositivesConfig(Section):
     momentum_encoder: bool = False
     """Take queries and keys from an exponential moving average of encoder and projector."""
     momentum: Share = 0.99
-    """Start value of the moving average's momentum (also byol's target); rises to 1 by a cosine."""
+    """Start value of the moving average's momentum (also of byol's and resa's targets); rises to 1 by a cosine."""
 
 
 class ViewConfig(Section):

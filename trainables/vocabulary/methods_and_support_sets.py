@@ -92,7 +92,8 @@ class Method(NamedTuple):
     """Whether a predictor follows the projector."""
     loss: str
     """nt_xent: contrast of both views' projections; cosine: predictions against the moving average's projections;
-    neighbours: cross-entropy of predictions over the batch's positives; else the name of a method of one's own."""
+    neighbours: cross-entropy of predictions over the batch's positives; self_assignment: over soft targets made of the
+    batch's own similarities; else the name of a method of one's own."""
     momentum: Literal["always", "optional", "never"]
     """Whether a moving average of the encoder makes the keys; optional: if positives.momentum_encoder says so."""
     colour: str | None = None
@@ -105,6 +106,7 @@ METHODS.add("nnclr", Method("queue", True, "neighbours", "optional"))
 METHODS.add("none", Method("none", True, "neighbours", "never"))
 METHODS.add("simclr", Method("none", False, "nt_xent", "never"))
 METHODS.add("byol", Method("none", True, "cosine", "always"))
+METHODS.add("resa", Method("none", True, "self_assignment", "always"))
 
 
 def support_bytes(method: str, support: Any, dim: int) -> int:

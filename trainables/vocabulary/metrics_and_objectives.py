@@ -38,7 +38,7 @@ class Metric(NamedTuple):
         return math.log10(1.0 + value) if self.log else float(value)
 
 
-ACCURACY, SUPPORT_BYTES = "accuracy", "support_bytes"
+ACCURACY, SUPPORT_BYTES, METHOD_BYTES = "accuracy", "support_bytes", "method_bytes"
 _OF_THE_HOUSE: dict[str, Metric] = {
     ACCURACY: Metric(
         "validation accuracy that the study optimises, % (a copy of the metric named by probe.score)",
@@ -62,6 +62,14 @@ _OF_THE_HOUSE: dict[str, Metric] = {
         log=True,
         known=True,
         worst=2.0**30,
+    ),
+    METHOD_BYTES: Metric(
+        "bytes of the support set and of the moving average's networks, if the method keeps one",
+        "Method's memory",
+        "B",
+        "min",
+        log=True,
+        worst=2.0**40,
     ),
     "support_vectors": Metric("vectors the support set can hold", "Vectors"),
     "peak_memory_bytes": Metric(

@@ -126,7 +126,9 @@ def test_front_of_a_study_is_over_its_own_objectives(tmp_path):
     assert over_bytes.low < over_bytes.hypervolume < over_bytes.high
     other = front.front_of(front.against(results, "gpu_hours"))
     assert other.objectives == {"accuracy": "max", "gpu_hours": "min"}
-    with pytest.raises(UserError, match="--x: expected one of support_bytes, peak_memory_bytes, epoch_s, gpu_hours"):
+    with pytest.raises(
+        UserError, match="--x: expected one of support_bytes, method_bytes, peak_memory_bytes, epoch_s, gpu_hours"
+    ):
         front.against(results, "price")
 
 

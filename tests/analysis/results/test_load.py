@@ -177,7 +177,11 @@ def test_files_without_lines_give_empty_tables(folder, how):
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        (schema.TRIALS_FILE, {"method": "swav"}, "method must be one of kmclr, nnclr, none, simclr, byol, got 'swav'"),
+        (
+            schema.TRIALS_FILE,
+            {"method": "swav"},
+            "method must be one of kmclr, nnclr, none, simclr, byol, resa, got 'swav'",
+        ),
         (
             schema.TRIALS_FILE,
             {"ended": "yesterday"},

@@ -48,7 +48,7 @@ def test_the_note_stands_where_bytes_are_shown_and_a_momentum_encoder_is_kept(re
     byol = with_methods(results, trial_row("t", method="byol"), trial_row("k", p_momentum_encoder=True))
     assert notes.momentum_note([results, byol]) == (
         " Bytes are of the support set alone: the momentum encoder of kmclr, byol points, a copy of encoder and "
-        "projector (67.9 MB with the default ResNet-18), counts as 0."
+        "projector (67.9 MB with the default ResNet-18), counts as 0; method_bytes counts it."
     )
     assert notes.momentum_note([dataclasses.replace(byol, objectives={"accuracy": "max", "epoch_s": "min"})]) == ""
     assert notes.momentum_note([byol], ["accuracy", "epoch_s"]) == ""

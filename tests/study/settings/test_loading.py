@@ -168,7 +168,7 @@ def test_study_yaml_of_a_results_folder_is_the_same_study(study_file, tmp_path: 
         (
             "name: sweep",
             "name: sweep\nobjectives: {accuracy: max, neighbour_purity: max}",
-            "objectives.neighbour_purity is no objective. Known: accuracy, epoch_s, peak_memory_bytes,",
+            "objectives.neighbour_purity is no objective. Known: accuracy, epoch_s, method_bytes, peak_memory_bytes,",
         ),
         (
             "name: sweep",

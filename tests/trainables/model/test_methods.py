@@ -31,6 +31,11 @@ def embedded(seed: int = 0) -> Embedded:
     return Embedded(rows(seed, d=16), rows(seed + 1).requires_grad_(), rows(seed + 2).requires_grad_())
 
 
+def targets(projections: torch.Tensor, seed: int = 7) -> Embedded:
+    """What a moving average makes of a batch."""
+    return Embedded(rows(seed, d=16), projections.detach(), None)
+
+
 def fill(method: methods.Learner) -> None:
     for seed in range(10):
         method.support.update(rows(100 + seed, 6), ids_B=IDS + 100, labels_B=LABELS)
@@ -45,7 +50,7 @@ def test_every_loss_of_the_vocabulary_has_a_function():
 def test_none_takes_the_other_views_projection(symmetric: bool):
     method, views = build(tiny("none", loss={"symmetric": symmetric})), embedded()
     (z1, z2), (p1, p2) = views.projections.chunk(2), views.predictions.chunk(2)
-    loss = method.loss(views, views.projections.detach(), *BOTH).loss
+    loss = method.loss(views, targets(views.projections), *BOTH).loss
     expected = losses.neighbour_nce(z1, p2, 0.2)
     if symmetric:
         expected = (expected + losses.neighbour_nce(z2, p1, 0.2)) / 2
@@ -64,13 +69,13 @@ def test_positives_come_from_the_support_set(kind: str, symmetric: bool):
     expected = losses.neighbour_nce(n1, p2, 0.2)
     if symmetric:
         expected = (expected + losses.neighbour_nce(n2, p1, 0.2)) / 2
-    torch.testing.assert_close(method.loss(views, queries, *BOTH).loss, expected)
+    torch.testing.assert_close(method.loss(views, targets(queries), *BOTH).loss, expected)
 
 
 @pytest.mark.parametrize("kind", ["nnclr", "kmclr"])
 def test_an_empty_support_set_is_the_none_arm(kind: str):
     views = embedded()
-    losses_of = [build(tiny(name)).loss(views, views.projections.detach(), *BOTH).loss for name in (kind, "none")]
+    losses_of = [build(tiny(name)).loss(views, targets(views.projections), *BOTH).loss for name in (kind, "none")]
     assert torch.equal(*losses_of)
 
 
@@ -79,16 +84,35 @@ def test_simclr_is_nt_xent_on_projections():
     z1, z2 = views.projections.chunk(2)
     method = build(tiny("simclr"))
     assert method.networks.predictor is None
-    torch.testing.assert_close(method.loss(views, views.projections, *BOTH).loss, losses.nt_xent(z1, z2, 0.2))
+    torch.testing.assert_close(method.loss(views, targets(views.projections), *BOTH).loss, losses.nt_xent(z1, z2, 0.2))
 
 
 def test_byol_predicts_the_moving_averages_view_of_the_other_image():
-    views, targets = embedded(), rows(9)
-    (t1, t2), (p1, p2) = targets.chunk(2), views.predictions.chunk(2)
+    views, aims = embedded(), rows(9)
+    (t1, t2), (p1, p2) = aims.chunk(2), views.predictions.chunk(2)
     expected = (losses.byol_loss(p1, t2) + losses.byol_loss(p2, t1)) / 2
-    torch.testing.assert_close(build(tiny("byol")).loss(views, targets, *BOTH).loss, expected)
-    one_way = build(tiny("byol", loss={"symmetric": False})).loss(views, targets, *BOTH).loss
+    torch.testing.assert_close(build(tiny("byol")).loss(views, targets(aims), *BOTH).loss, expected)
+    one_way = build(tiny("byol", loss={"symmetric": False})).loss(views, targets(aims), *BOTH).loss
     torch.testing.assert_close(one_way, losses.byol_loss(p1, t2))
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_resa_predicts_the_other_view_in_the_shares_of_view_1s_features(symmetric: bool):
+    method, views, aims = build(tiny("resa", loss={"symmetric": symmetric})), embedded(), targets(rows(9))
+    shares = torch.exp(normalize(views.features[:6], dim=1) @ normalize(aims.features[:6], dim=1).T / 0.05)
+    for _ in range(3):
+        shares = shares / shares.sum(0)
+        shares = shares / shares.sum(1, keepdim=True)
+
+    def one_way(predictions: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        logits = normalize(predictions, dim=1) @ normalize(other, dim=1).T / 0.2
+        return -(shares * logits.log_softmax(1)).sum(1).mean()
+
+    (t1, t2), (p1, p2) = aims.projections.chunk(2), views.predictions.chunk(2)
+    expected = (one_way(p1, t2) + one_way(p2, t1)) / 2 if symmetric else one_way(p1, t2)
+    loss = method.loss(views, aims, *BOTH).loss
+    torch.testing.assert_close(loss, expected)
+    assert (method.target is not None, method.support.nbytes) == (True, 0)
 
 
 @pytest.mark.parametrize("kind", ["nnclr", "kmclr"])
@@ -109,7 +133,7 @@ def test_look_up_then_one_update_with_view_1(kind: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(method.support, "look_up", spy_look_up)
     monkeypatch.setattr(method.support, "update", spy_update)
     queries = views.projections.detach()
-    result = method.loss(views, queries, *BOTH)
+    result = method.loss(views, targets(queries), *BOTH)
     method.after_step(result, IDS, LABELS, step=0, total_steps=10)
     assert [name for name, _ in calls] == ["look_up", "update"]
     assert torch.equal(calls[0][1], queries)  # both views in one search
@@ -122,10 +146,10 @@ def test_a_search_never_finds_the_sample_itself_in_its_own_step():
     for step in range(3):
         views = embedded(10 * step)
         ids = IDS + 1000 * (step + 1)
-        result = method.loss(views, views.projections.detach(), ids.repeat(2), BOTH[1])
+        result = method.loss(views, targets(views.projections), ids.repeat(2), BOTH[1])
         method.after_step(result, ids, LABELS, step, total_steps=10)
     assert float(method.support.diagnostics()["self_hit_rate"]) == 0.0
-    again = method.loss(views, views.projections.detach(), ids.repeat(2), BOTH[1])  # now stored: the counter works
+    again = method.loss(views, targets(views.projections), ids.repeat(2), BOTH[1])  # now stored: the counter works
     assert again.assignment_B is not None
     assert float(method.support.diagnostics()["self_hit_rate"]) > 0.1
 
@@ -134,11 +158,13 @@ def test_a_search_never_finds_the_sample_itself_in_its_own_step():
 def test_embedding_puts_view_1_first(one_forward: bool):
     method = build(tiny("nnclr", train={"one_forward": one_forward})).eval()
     images = torch.randn(4, 1, 8, 8)
-    views, queries = method.embed(images)
+    views, (features, queries, _) = method.embed(images)
     alone = method.networks(images[:2])
     torch.testing.assert_close(views.projections[:2], alone.projections)
     torch.testing.assert_close(queries, views.projections.detach())
+    torch.testing.assert_close(features, views.features.detach())
     assert not queries.requires_grad
+    assert not features.requires_grad
 
 
 def test_one_forward_changes_only_batch_norms_statistics():
@@ -156,10 +182,11 @@ def test_one_forward_changes_only_batch_norms_statistics():
 def test_queries_of_the_moving_average_and_its_update(kind: str):
     method = build(tiny(kind, positives={"momentum_encoder": True, "momentum": 0.9}))
     images = torch.randn(4, 1, 8, 8)
-    _, queries = method.embed(images)
+    _, (features, queries, _) = method.embed(images)
     with torch.no_grad():
-        expected = torch.cat([method.target(view).projections for view in images.chunk(2)])
-    torch.testing.assert_close(queries, expected)
+        expected = [method.target(view) for view in images.chunk(2)]
+    torch.testing.assert_close(queries, torch.cat([view.projections for view in expected]))
+    torch.testing.assert_close(features, torch.cat([view.features for view in expected]))
     before = [p.clone() for p in method.target.parameters()]
     with torch.no_grad():
         for p in method.networks.parameters():
@@ -176,7 +203,18 @@ def test_the_moving_average_starts_equal_and_is_not_trained():
     assert build(tiny("kmclr")).target is None
 
 
+@pytest.mark.parametrize("kind", ["nnclr", "byol"])
+@pytest.mark.parametrize("momentum_encoder", [False, True])
+def test_a_method_s_bytes_are_its_support_set_s_and_its_moving_average_s(kind: str, momentum_encoder: bool):
+    method = build(tiny(kind, positives={"momentum_encoder": momentum_encoder}))
+    kept = [method.networks.encoder, method.networks.projector]
+    copy = sum(t.nbytes for net in kept for t in (*net.parameters(), *net.buffers()))
+    averages = kind == "byol" or momentum_encoder
+    assert method.nbytes == method.support.nbytes + averages * copy
+    assert (method.support.nbytes > 0) == (kind == "nnclr")
+
+
 def test_networks_of_equal_seed_are_equal_across_methods():
-    weights = [build(tiny(kind)).networks.encoder.state_dict() for kind in ("kmclr", "nnclr", "none", "byol", "simclr")]
+    weights = [build(tiny(kind)).networks.encoder.state_dict() for kind in METHODS]
     for other in weights[1:]:
         assert all(torch.equal(weights[0][name], other[name]) for name in weights[0])

@@ -14,7 +14,7 @@ from trainables.trial import Trial
 OF_DIGITS = {"channels": 1, "num_classes": 10}
 
 
-@pytest.mark.parametrize("method", ["kmclr", "nnclr", "byol", "none"])
+@pytest.mark.parametrize("method", ["kmclr", "nnclr", "byol", "none", "resa"])
 @pytest.mark.parametrize("optimizer", ["lars", "adamw"])
 def test_it_is_what_a_trained_run_holds(method: str, optimizer: str):
     cfg = tiny(method, optimizer={"name": optimizer, "learning_rate": 0.01})

@@ -30,8 +30,7 @@ def test_each_setting_of_the_support_set_belongs_to_one_kind():
 def test_rows_about_the_method_by_hand():
     assert NEEDS["support.k"] == ({"method": ("kmclr",)},)
     assert NEEDS["support.half_life"] == ({"method": ("kmclr",), "support.update": ("ema",)},)
-    assert NEEDS["positives.momentum"] == ({"method": ("byol",)}, {"positives.momentum_encoder": (True,)})
-    assert NEEDS["loss.temperature"] == ({"method": ("kmclr", "nnclr", "none", "simclr")},)
-    assert (
-        NEEDS["loss.symmetric"] == NEEDS["heads.predictor_hidden"] == ({"method": ("kmclr", "nnclr", "none", "byol")},)
-    )
+    assert NEEDS["positives.momentum"] == ({"method": ("byol", "resa")}, {"positives.momentum_encoder": (True,)})
+    assert NEEDS["loss.temperature"] == ({"method": ("kmclr", "nnclr", "none", "simclr", "resa")},)
+    predicting = ("kmclr", "nnclr", "none", "byol", "resa")
+    assert NEEDS["loss.symmetric"] == NEEDS["heads.predictor_hidden"] == ({"method": predicting},)

@@ -190,7 +190,7 @@ def test_mixing_is_seeded_and_leaves_the_global_generator_alone():
     assert not torch.equal(first[0], first[2])
 
 
-@pytest.mark.parametrize("method", ["none", "simclr", "byol"])
+@pytest.mark.parametrize("method", ["none", "simclr", "byol", "resa"])
 def test_methods_without_a_support_set(method):
     support = make(method)
     queries = torch.randn(4, DIM)
