@@ -11,6 +11,7 @@ import pytest
 from analysis.figures import fronts
 from analysis.figures.style import get_style
 from analysis.report import page, tables
+from analysis.report.explorer import explored
 from analysis.results.load import load
 from analysis.results.points import searched
 from study import schema
@@ -169,6 +170,10 @@ def test_the_report_counts_them_apart_and_names_their_study(both) -> None:
         (ring,) = [trace for trace in figure.figure.data if trace.name == "first tried in earlier/fake"]
         assert len(ring.x) == (figure.data["origin"] != "").sum()
         assert "tried first by an earlier study" in figure.caption
+    table = explored([results])
+    origin = [one.name for one in table.columns].index("origin")
+    assert [row[origin] for row in table.rows].count("earlier/fake") == 8
+    assert len(table.rows) == 8 + len(results.trials)
     alone = load(both / "earlier/fake")
     assert alone.learned.empty
     assert "origin" not in searched(alone)
