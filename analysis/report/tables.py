@@ -119,6 +119,8 @@ def offline_table(results: Results) -> Table | None:
             "n": [n_cell(n) for n in data["n"]],
         }
     )
+    if "origin" in data and (data["origin"] != "").any():
+        rows["First tried in"] = [origin or "this study" for origin in data["origin"]]
     caption = f"Offline linear evaluation on test: mean over seeds, {seeds_in_words(data['n'])}."
     if data["n"].max() > 1:
         caption += f" Brackets: {notes.interval_words(first['values'])}."

@@ -59,7 +59,7 @@ class Believed(NamedTuple):
 
 def look(study: StudyConfig, journal: Journal) -> Believed:
     """Fit the model to what the journal holds."""
-    ends = [*journal.final_ends(schema.SEARCH), *journal.learned_ends]
+    ends = stages.to_choose_from(study, journal.final_ends(schema.SEARCH), journal.learned_ends)
     others = [(draw, _state(journal, draw)) for draw in journal.draws if _waits(journal, draw)]
     states = {"paused": UNFINISHED, "running": RUNNING}
     seen = confirming.seen_of(
