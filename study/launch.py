@@ -63,7 +63,7 @@ def load(asked: Namespace) -> Launch:
         own_import.look_in(Path.cwd(), Path(asked.config).resolve().parent)
     how = {"overrides": asked.set, "allow_code": asked.allow_code}
     chosen = _chosen(asked, how)
-    if not (asked.resume or asked.stage in (schema.CONFIRM, "report")):
+    if not (asked.resume or asked.stage in (schema.CONFIRM, schema.ABLATE, "report")):
         earlier.check(chosen.loaded.study.search.learn_from, chosen.folder)
     return chosen
 
@@ -88,7 +88,8 @@ def show_plan(launch: Launch) -> None:
     if launch.real is not None and not going_on:
         plan.announce_rehearsal(launch.real, out=asked.out)
     if asked.plan or not (asked.quiet or going_on):
-        plan.show(launch.loaded, out=asked.out, address=asked.address, run_next=not asked.plan)
+        plan.show(launch.loaded, out=asked.out, address=asked.address, run_next=not asked.plan,
+                  ablates=asked.stage == schema.ABLATE)  # fmt: skip
 
 
 def run(launch: Launch) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.figures import belief, by_method, fronts, offline, optuna, prototypes, search, space, training
+from analysis.figures import ablation, belief, by_method, fronts, offline, optuna, prototypes, search, space, training
 from analysis.figures.figure import Maker
 
 MAKERS: tuple[Maker, ...] = (
@@ -12,6 +12,7 @@ MAKERS: tuple[Maker, ...] = (
     belief.believed_accuracy,
     belief.believed_front,
     belief.confirm_moved,
+    ablation.ablation,
     offline.offline_accuracy,
     optuna.parameter_importance,
     optuna.parallel_coordinates,

@@ -13,8 +13,20 @@ from analysis.figures.figure import Figure, Maker, Skipped
 from analysis.figures.gifs import write_gifs
 from analysis.figures.style import Style, get_style, rehearsal_label
 from analysis.health.checks import findings
+from analysis.report import (
+    ablated,
+    believed,
+    explorer,
+    health,
+    history,
+    latex,
+    live,
+    own_figures,
+    page,
+    table_formats,
+    tables,
+)
 from analysis.report import answer as words
-from analysis.report import believed, explorer, health, history, latex, live, own_figures, page, table_formats, tables
 from analysis.report.page import esc
 from analysis.results import notes
 from analysis.results.front import against
@@ -22,7 +34,7 @@ from analysis.results.load import Results, load
 from study import schema
 from study.schema import UserError, files, wording
 
-MAIN = ("pareto", "accuracy_per_epoch")
+MAIN = ("pareto", "ablation", "accuracy_per_epoch")
 """Figures that always become images; the others do with images='all'."""
 FRONTS = ("pareto", "pareto_by_method")
 """Figures that stand with the front, before the tables."""
@@ -30,8 +42,9 @@ IMAGES = ("main", "all", "none")
 FORMATS = (".svg", ".png", ".pdf")
 TEX = ".tex"
 """Of a paper's figures, their float with its caption."""
+ABLATION = ("ablation",)
 BELIEF = ("believed_accuracy", "believed_front", "confirm_moved")
-"""Figures that stand in a section of their own."""
+"""Figures that stand in sections of their own."""
 
 
 def make_report(
@@ -134,7 +147,7 @@ def draw_all(
 
 def _tables(results: Results) -> list[tables.Table]:
     found = (tables.front_table(results), tables.offline_table(results), tables.paired_table(results),
-             believed.moved_table(results), tables.failed_table(results))  # fmt: skip
+             ablated.ablation_table(results), believed.moved_table(results), tables.failed_table(results))  # fmt: skip
     return [t for t in found if t is not None]
 
 
@@ -178,9 +191,10 @@ def _page(
     if any(t.name in ("offline", "paired") for _, t in found):
         body.append('<h2 id="tables">Tables</h2>')
         body += _shown(results, found, ("offline", "paired"))
+    body += _ablation(results, figures, found)
     body += _belief(results, figures, found)
     body.append('<h2 id="figures">Figures</h2>')
-    body += [code for name, code in figures.items() if name not in (*FRONTS, *BELIEF)]
+    body += [code for name, code in figures.items() if name not in (*FRONTS, *ABLATION, *BELIEF)]
     if skipped:
         items = "".join(f"<li>{esc(s.name)}: {esc(s.reason)}</li>" for s in skipped)
         body.append(f'<p class="note">Figures that these results do not allow:</p><ul class="note">{items}</ul>')
@@ -195,8 +209,10 @@ def _page(
 def _head(results: Sequence[Results]) -> str:
     label = rehearsal_label(results)
     banner = f'<p class="banner">{esc(label)}.</p>' if label else ""
-    links = (("answer", "Answer"), ("front", "Front"), ("belief", "What the search believed"), ("figures", "Figures"),
-             ("trials", "Every trial"), ("health", "Health"), ("methods", "Methods and settings"),
+    steps = [("ablated", "Ablation")] * any(map(ablated.sentences, results))
+    links = (("answer", "Answer"), ("front", "Front"), *steps, ("belief", "What the search believed"),
+             ("figures", "Figures"), ("trials", "Every trial"), ("health", "Health"),
+             ("methods", "Methods and settings"),
              ("reproduce", "Reproduce"), ("failed", "Failed trials"))  # fmt: skip
     nav = " ".join(f'<a href="#{target}">{text}</a>' for target, text in links)
     questions = dict.fromkeys(str(r.manifest["question"]) for r in results if r.manifest["question"])
@@ -229,6 +245,18 @@ def _belief(
     parts += [figures[name] for name in BELIEF if name in figures]
     parts += _shown(results, found, ("moved",))
     return parts if any(parts[1:]) else []
+
+
+def _ablation(
+    results: Sequence[Results], figures: Mapping[str, str], found: Sequence[tuple[Results, tables.Table]]
+) -> list[str]:
+    """Nothing where none was asked for."""
+    said = [(one, ablated.sentences(one)) for one in results]
+    words_of = [f"{one.name}: {' '.join(told)}" if len(results) > 1 else " ".join(told) for one, told in said if told]
+    parts = [f"<p>{esc(one)}</p>" for one in words_of]
+    parts += [figures[name] for name in ABLATION if name in figures]
+    parts += _shown(results, found, ("ablation",))
+    return ['<h2 id="ablated">Ablation</h2>', *parts] if parts else []
 
 
 def _health(results: Sequence[Results]) -> list[str]:

@@ -48,6 +48,8 @@ class Results:
     for another cost (`front.against`). A study with accuracy alone is drawn against the bytes of its support sets."""
     belief: dict[str, Any] | None = None
     """What a model makes of the search (`schema.BELIEF`); None where the folder has no such file."""
+    ablation: dict[str, Any] | None = None
+    """The paths of the ablate stage (`schema.ABLATION`); None where it was not asked for."""
     paused: frozenset[str] = frozenset()
     """Trials that wait at a rung and have not ended."""
     learned: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -96,6 +98,7 @@ def load(folder: Path | str) -> Results:
         running=manifest["status"] == "running",
         objectives=own if len(own) > 1 else {**own, SUPPORT_BYTES: "min"},
         belief=wording.printable(schema.read_belief(folder)),
+        ablation=wording.printable(schema.read_ablation(folder)),
         paused=_paused(folder / schema.TURNS_FILE, ends, lines),
         learned=_learned(folder / schema.LEARNED_FILE),
     )

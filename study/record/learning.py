@@ -70,7 +70,7 @@ def _sorted_out(
     for end in one.ends:
         try:
             if end["stage"] != schema.SEARCH:
-                raise plain("of its confirm stage, which steers no search")
+                raise plain(f"of its {end['stage']} stage, which steers no search")
             found.append((end, comparison.point_of(end)))
         except Incomparable as reason:
             left_out.append(reason)

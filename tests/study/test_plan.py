@@ -62,11 +62,11 @@ def test_plan_says_whose_points_are_confirmed_and_that_their_number_is_for_all_m
         assert made.confirm_trials == 2 * (points + 3)
         return dict(plan._facts(made))["confirm"]
 
-    own = "points of each method's own front that the search measured (in turns: kmclr, nnclr, none; all together)"
+    own = "points in all, of each method's own front that the search measured, in turns (kmclr, nnclr, none)"
     assert own in confirm()
-    assert "not enough for all methods (confirm.max_points=3 would be)" in confirm("max_points=2")
-    assert "not enough" not in confirm("max_points=3")
-    assert "points of the front that the search measured and" in confirm("per_method=false")
+    assert "too few for all methods, confirm.max_points=3 has one for each" in confirm("max_points=2")
+    assert "too few" not in confirm("max_points=3")
+    assert "points of the front that the search measured; beside them every baseline" in confirm("per_method=false")
     assert "each method's own front that a model expects" in confirm("choose=model")
 
 

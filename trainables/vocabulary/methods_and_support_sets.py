@@ -107,6 +107,8 @@ METHODS.add("none", Method("none", True, "neighbours", "never"))
 METHODS.add("simclr", Method("none", False, "nt_xent", "never"))
 METHODS.add("byol", Method("none", True, "cosine", "always"))
 METHODS.add("resa", Method("none", True, "self_assignment", "always"))
+HOUSE_METHODS = tuple(METHODS)
+"""Those that are not a user's own."""
 
 
 def support_bytes(method: str, support: Any, dim: int) -> int:

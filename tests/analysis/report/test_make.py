@@ -50,12 +50,14 @@ def test_page_holds_question_answer_settings_and_how_to_reproduce(reported):
     ):  # fmt: skip
         assert text in page, text
     assert "Rehearsal" not in page
+    assert 'id="ablated"' not in page
+    assert "ablation: no ablation was asked for (--stage ablate)" in page
 
 
 def test_page_has_a_section_on_health(reported):
     _, page, _ = reported
     section = page[page.index('<h2 id="health">') : page.index('<h2 id="methods">')]
-    assert section.count('<span class="verdict') == 8
+    assert section.count('<span class="verdict') == 10
     assert '<a href="#health">Health</a>' in page
     assert "<b>Run next.</b>" in section
     assert "<code>--set" in section or "--set" not in section.split('id="next"')[0]
