@@ -255,7 +255,7 @@ def _next(study: StudyConfig, found: Believed) -> dict[str, Any] | None:
         return None
     believed = belief.of([candidate])
     gain = float(belief.gains(believed)[0])
-    volume = dominance.hypervolume(belief.front_NM, belief.reference_M)
+    volume = sum(dominance.hypervolume(*box) for box in belief.boxes.values())
     return {
         "label": space.label(candidate.point),
         "method": candidate.point["method"],

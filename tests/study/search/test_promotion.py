@@ -141,3 +141,15 @@ def test_learned_trials_open_the_model_and_no_epoch_of_theirs_is_counted() -> No
     assert told.number == 0
     assert next_action([], MODEL, can_draw=False, learned=learned) is None
     assert next_action(one, PLAIN, learned=learned) == next_action(one, PLAIN)
+
+
+def test_of_several_arms_the_one_goes_on_of_which_fewest_have() -> None:
+    rule = MODEL._replace(arm_of=lambda point: point["kind"])
+    trials = [_seen(i, POOL[i].params, curve(POOL[i].params)[: rungs(rule)[0]]) for i in range(SCREENED)]
+    kinds = []
+    for _ in range(OPENING):
+        action = next_action(trials, rule)
+        assert isinstance(action, GoOn)
+        kinds.append(trials[action.number].params["kind"])
+        trials[action.number] = trials[action.number]._replace(state="running", until=action.until)
+    assert sorted(kinds) == ["with", "without"]
