@@ -288,12 +288,13 @@ def test_the_plan_shows_how_many_trials_are_learned_and_why_others_are_not(plann
     data = {"fingerprint": made.sizes.fingerprint}
     monkeypatch.setattr(earlier, "read", lambda name: earlier_study(ends, name, there, data=data))
     shown = text_of(planned("k_sweep", rehearse=True, overrides=["search.learn_from=[results/a, results/b]"]), 200)
-    assert "2 trials of results/a count beside the 12" in shown
+    trials = made.loaded.study.search.trials
+    assert f"2 trials of results/a count beside the {trials}" in shown
     assert "2 trials left out: k 900, 1900, outside 5 to 300, the space here" in shown
     assert "results/b is not there" in shown
-    assert "0 trials of results/a count beside the 12" in text_of(made, 200)
+    assert f"0 trials of results/a count beside the {trials}" in text_of(made, 200)
     assert "4 trials left out: other data (fingerprint 1, here " in text_of(made, 200)
     real = load_study(ROOT / "configs" / "k_sweep.yaml").study
     monkeypatch.setattr(earlier, "read", lambda name: earlier_study(ends[:1], name, real))
     shown = text_of(planned("k_sweep", overrides=["search.learn_from=[results/a]"]), 200)
-    assert "count beside the 64, if its data are the same, which have not been read yet" in shown
+    assert f"count beside the {real.search.trials}, if its data are the same, which have not been read yet" in shown
