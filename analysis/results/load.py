@@ -7,6 +7,7 @@ and line.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,6 +103,13 @@ def load(folder: Path | str) -> Results:
         paused=_paused(folder / schema.TURNS_FILE, ends, lines),
         learned=_learned(folder / schema.LEARNED_FILE),
     )
+
+
+def draws(results: Results) -> list[dict[str, Any]]:
+    """Lines of `draws.jsonl`, of which `load` has told what is torn; none in a folder of the version before."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _draw_lines(results.folder / schema.DRAWS_FILE)
 
 
 # --- lines ---

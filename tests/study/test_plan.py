@@ -70,6 +70,23 @@ def test_plan_says_whose_points_are_confirmed_and_that_their_number_is_for_all_m
     assert "each method's own front that a model expects" in confirm("choose=model")
 
 
+def test_an_ablation_is_counted_only_where_it_is_asked_for(planned) -> None:
+    usual = planned("k_sweep", rehearse=True, overrides=["budget.epochs=300"])
+    assert "ablate" not in dict(plan._facts(usual))
+    made = planned("k_sweep", rehearse=True, overrides=["budget.epochs=300"], ablates=True)
+    facts = dict(plan._facts(made))
+    assert made.ablate_trials == 2 * 3, "method, k, forget_every and temperature: three points between the ends"
+    assert facts["ablate"].startswith("up to 6 trainings: from kmclr k=50 f=3 t=0.2 to the most accurate point, one")
+    assert facts["epochs"].endswith("confirm up to 180, ablate up to 90")
+    assert made.hours[0] > usual.hours[0]
+    assert (made.needs[0].confirmed, made.needs[0].total) == (usual.needs[0].total, usual.needs[0].total + 90)
+    assert facts["ends early"].startswith("in the ablate stage, if it takes all its trainings: budget.epochs=")
+    other = ["ablate.seeds=[1,7,8]", "ablate.from=none", "ablate.to=search-0007"]
+    facts = dict(plan._facts(planned("k_sweep", rehearse=True, overrides=other, ablates=True)))
+    assert facts["ablate"].startswith("up to 14 trainings: from none t=0.2 to search-0007, ")  # 3 x 3, 2 and 3 ends
+    assert facts["seeds"].endswith("ablate 1, 7, 8")
+
+
 def test_plan_shows_what_a_preset_and_an_override_change(planned) -> None:
     text = text_of(planned("k_sweep", overrides=["preset=seed", "data.root=here"]))
     assert "what preset 'seed' changes" in text
