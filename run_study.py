@@ -1,4 +1,4 @@
-"""Run a declared study: search, confirm, report."""
+"""Run a declared study: search, confirm, report; and, if asked for, ablate."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ EXAMPLES = """examples:
   run_study.py configs/k_sweep.yaml --rehearse            the same study on embedded data, in minutes
   run_study.py configs/k_sweep.yaml --resume              go on after Ctrl-C, a crash or preemption
   run_study.py configs/k_sweep.yaml --retry failed        go on, and train the trials that failed again
+  run_study.py configs/k_sweep.yaml --stage ablate        then: which settings of the best point made the difference
   run_study.py configs/k_sweep.yaml --set train.epochs=50 --set search.trials=20 --out /data/studies
   run_study.py --new my.yaml --data FOLDER --minutes 10   write a study of your own images that takes so long here
   run_study.py --settings support                         every setting that begins so, and what it does
   run_study.py configs/k_sweep.yaml --address auto --storage s3://bucket/studies     on a Ray cluster
 
-exit codes: 0 done, 1 failed (also: a confirm trial has), 2 something to put right (one line
+exit codes: 0 done, 1 failed (also: a trial after the search has), 2 something to put right (one line
 says what), 130/143 stopped (resume with --resume)
 """
 MOST_MINUTES = 100_000
@@ -28,6 +29,10 @@ NEW = "write FILE, a study of the images below --data that takes about --minutes
 DATA = "with --new: folder of the images (train/CLASS/*.png and test/CLASS/*.png, CLASS/*.png, Parquet shards, CIFAR)"
 MINUTES = "with --new: how long the study may take (default: 10)"
 RUN = "with --new: a file of one run for `python -m trainables.pretrain` instead of a study"
+STAGE = (
+    "only this stage (default: search, confirm and report); ablate trains the points from a baseline to the best point "
+    "of the front, one parameter at a time, and reports (settings: ablate)"
+)
 ALLOW_CODE = "import code of your own that the file names as module:Class (docs/extending.md)"
 RETRY = (
     "resume, and train again the trials that failed (an error, diverged, out of memory, timed out), the interrupted "
@@ -52,7 +57,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", default="results", help="results go to OUT/NAME (default: results)")
     parser.add_argument("--resume", action="store_true", help="go on where the study was stopped")
     parser.add_argument("--retry", choices=["failed", "interrupted", "all"], help=RETRY)
-    parser.add_argument("--stage", choices=["search", "confirm", "report"], help="only this stage (default: all)")
+    parser.add_argument("--stage", choices=["search", "confirm", "ablate", "report"], help=STAGE)
     parser.add_argument("--allow-code", action="store_true", help=ALLOW_CODE)
     parser.add_argument("--quiet", action="store_true", help="print only warnings, errors and the result")
     cluster = os.environ.get("RAY_ADDRESS")
@@ -82,11 +87,14 @@ def check_new(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None
 
 
 def report(folder: Path, quiet: bool, figures: Sequence[str] = (), allow_code: bool = False) -> None:
+    from analysis.report import closing
     from analysis.report.make import make_report
+    from analysis.results.load import load
 
     progress = (lambda text: None) if quiet else print
     path = make_report([folder], figures=figures, allow_code=allow_code, progress=progress)
     print(f"Report: {path}", flush=True)
+    closing.show(load(folder))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -27,7 +27,7 @@ MARKS = {
     "plan": "Stage search",
     "Ray's start": "Ray dashboard",
     "search": "Stage confirm",
-    "confirm": "Pareto front of",
+    "confirm": "Confirmed: ",
 }
 """Phase, and how the line begins that ends it. What follows the last is the report."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import statistics
@@ -48,6 +49,8 @@ class Cost:
     """Epochs of earlier runs on this machine that this rests on; 0: timed now."""
     partly: bool = False
     """Whether that is so for some methods alone."""
+    usual_checkpoint_bytes: int = 0
+    """In the mean over the methods, where `checkpoint_bytes` is the largest; 0: as that."""
 
     @property
     def crowding(self) -> float:
@@ -68,8 +71,10 @@ class Need:
     limit: float
     search: float
     """By the end of the search stage; infinite where it is not known."""
+    confirmed: float
+    """By the end of the confirm stage, which counts with all the points it may take."""
     total: float
-    """By the end of the last stage; confirm counts with all the points it may take."""
+    """By the end of the last stage."""
 
 
 @dataclass(frozen=True)
@@ -91,17 +96,18 @@ class Plan:
     foreign: bool = False
     """Trials train on a cluster's GPUs and this machine has none, so `cost` is what its CPU would take."""
     gpus_per_trial: float = 0.0
+    ablate_trials: int = 0
+    """At most; 0: the stage is not asked for."""
+    ablate_epochs: int = 0
     too_large: tuple[str, ...] = ()
     """Points at the ends of the space that need more memory than there is, in words: they will end out_of_memory."""
 
     @property
     def hours(self) -> tuple[float, float]:
-        """Wall hours of both stages as expected, and at worst, if nobody is stopped; as crowded as it is now."""
+        """Wall hours of all stages as expected, and at worst, if nobody is stopped; as crowded as it is now."""
         trials = self.loaded.study.search.trials
-        expected, worst = (
-            self.hours_of(epochs, trials, self.confirm_trials) for epochs in (self.expected_epochs, self.worst_epochs)
-        )
-        return expected, worst
+        after = self.confirm_trials, self.ablate_trials
+        return self.hours_of(self.expected_epochs, trials, *after), self.hours_of(self.worst_epochs, trials, *after)
 
     @property
     def hours_range(self) -> tuple[float, float]:
@@ -113,27 +119,33 @@ class Plan:
     def needs(self) -> list[Need]:
         """Of each budget that is set and that this study uses up: what it is expected to take, from its start."""
         limits, trials = self.loaded.study.budget, self.loaded.study.search.trials
-        stages = ((self.expected_epochs, trials, 0), (self.expected_epochs, trials, self.confirm_trials))
+        stages = [
+            (self.expected_epochs, trials, confirmed, ablated)
+            for confirmed, ablated in ((0, 0), (self.confirm_trials, 0), (self.confirm_trials, self.ablate_trials))
+        ]
+        epochs = itertools.accumulate((self.expected_epochs, self.confirm_epochs, self.ablate_epochs))
         taken = {
             "wall_clock_h": [self.hours_of(*stage) for stage in stages],
-            "epochs": [float(self.expected_epochs), float(self.expected_epochs + self.confirm_epochs)],
+            "epochs": list(map(float, epochs)),
             "gpu_hours": [self.gpus_per_trial * self.held_hours_of(*stage) for stage in stages],
         }
         if self.foreign:
-            taken["wall_clock_h"] = taken["gpu_hours"] = [math.inf, math.inf]
+            taken["wall_clock_h"] = taken["gpu_hours"] = [math.inf] * 3
         set_here = {name: limit for name in taken if (limit := getattr(limits, name)) is not None}
-        return [Need(name, limit, *taken[name]) for name, limit in set_here.items() if taken[name][1]]
+        return [Need(name, limit, *taken[name]) for name, limit in set_here.items() if taken[name][-1]]
 
-    def hours_of(self, searched: float, trials: int, confirmed: int) -> float:
-        """Wall hours for so many epochs in so many trials of the search, and for so many trials of the confirm stage,
+    def hours_of(self, searched: float, trials: int, confirmed: int, ablated: int = 0) -> float:
+        """Wall hours for so many epochs in so many trials of the search, and for so many trials of the stages after it,
         `concurrent` at once, start and report included."""
-        return START_S * self.cost.crowding / 3600 + self.held_hours_of(searched, trials, confirmed) / self.concurrent
+        held = self.held_hours_of(searched, trials, confirmed, ablated)
+        return START_S * self.cost.crowding / 3600 + held / self.concurrent
 
-    def held_hours_of(self, searched: float, trials: int, confirmed: int) -> float:
+    def held_hours_of(self, searched: float, trials: int, confirmed: int, ablated: int = 0) -> float:
         """Hours that these trials run, summed over the trials."""
         epochs = searched + (self.confirm_epochs * confirmed / self.confirm_trials if confirmed else 0)
-        begun = (trials + confirmed) * TRIAL_S * self.cost.crowding
-        return (epochs * self.cost.epoch_s + begun + confirmed * self.cost.test_s) / 3600
+        epochs += self.ablate_epochs * ablated / self.ablate_trials if ablated else 0
+        begun = (trials + confirmed + ablated) * TRIAL_S * self.cost.crowding
+        return (epochs * self.cost.epoch_s + begun + (confirmed + ablated) * self.cost.test_s) / 3600
 
     @property
     def data_bytes(self) -> int:
@@ -142,9 +154,22 @@ class Plan:
 
     @property
     def disk_bytes(self) -> int:
-        """Checkpoints kept at the end and while running, and the decoded data."""
-        trials = self.loaded.study.search.trials + self.confirm_trials + 2 * self.concurrent
+        """At most: a checkpoint of each trial, those while running, and the decoded data."""
+        trials = self.loaded.study.search.trials + self.confirm_trials + self.ablate_trials + 2 * self.concurrent
         return trials * self.cost.checkpoint_bytes + self.data_bytes
+
+    @property
+    def expected_disk_bytes(self) -> int:
+        """At the end: a trial that a rung stopped leaves no checkpoint, and those of the methods differ in size."""
+        study = self.loaded.study
+        trials, full = study.search.trials, study.train.epochs
+        first = min(study.scheduler.grace_period, full)
+        to_the_end = 1.0
+        if full > first:
+            to_the_end = (self.expected_epochs - first * trials) / ((full - first) * trials)
+        kept = max(0.0, min(to_the_end, 1.0)) * trials + self.confirm_trials + self.ablate_trials
+        size = self.cost.usual_checkpoint_bytes or self.cost.checkpoint_bytes
+        return min(round(kept * size) + self.data_bytes, self.disk_bytes)
 
 
 def has_gpu() -> bool:
@@ -192,6 +217,7 @@ def measure(study: StudyConfig, sizes: Any, share: Any = None, on_cpu: bool = Fa
         epoch_s=statistics.fmean(one.epoch_s for one in found),
         memory_bytes=max(one.peak_memory_bytes for one in found),
         checkpoint_bytes=max(one.checkpoint_bytes for one in found),
+        usual_checkpoint_bytes=round(statistics.fmean(one.checkpoint_bytes for one in found)),
         load=load,
         idle_epoch_s=statistics.fmean(one.idle_epoch_s for one in found),
         test_s=statistics.fmean(one.test_s for one in found),
@@ -277,8 +303,21 @@ def share_of(study: StudyConfig, address: str | None) -> Any:
     return session.share(study.resources, cores=cores, gpus=gpus, on_gpu=on_gpu)
 
 
-def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | None = None) -> Plan:
-    """The plan of a study on this machine, or on the cluster at `address`.
+def most_ablated(study: StudyConfig) -> int:
+    """Trainings that an ablation takes at most: every parameter of a method differs between its two ends, of which the
+    confirm stage trains the baseline, and the most accurate point, with its own seeds."""
+    applying = [
+        sum(method in space.PARAMETERS[name].methods for name in study.space) for method in space.methods_of(study)
+    ]
+    seeds = study.confirm.seeds if study.ablate.seeds is None else study.ablate.seeds
+    new = len(set(seeds) - set(study.confirm.seeds)) if study.confirm.enabled else len(seeds)
+    return max(max(applying) - 1, 0) * len(seeds) + new + (new if study.ablate.to == "best" else len(seeds))
+
+
+def make_plan(
+    loaded: Loaded, *, out: Path | str = "results", address: str | None = None, ablates: bool = False
+) -> Plan:
+    """The plan of a study on this machine, or on the cluster at `address`. ablates: whether that stage is asked for.
 
     Takes a few seconds: it times some training steps, here in either case. Raises UserError if no trial fits, or if no
     cluster answers.
@@ -290,6 +329,8 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | Non
     epochs = decision_epochs(study)
     points = study.confirm.max_points + len(study.baselines) if study.confirm.enabled else 0
     confirm_trials = points * len(study.confirm.seeds)
+    ablate_trials = most_ablated(study) if ablates else 0
+    full = study.confirm.epochs or study.train.epochs
     sizes = data_sizes(study)
     return Plan(
         loaded=loaded,
@@ -300,7 +341,9 @@ def make_plan(loaded: Loaded, *, out: Path | str = "results", address: str | Non
         worst_epochs=study.search.trials * study.train.epochs,
         expected_epochs=expected_epochs(study),
         confirm_trials=confirm_trials,
-        confirm_epochs=confirm_trials * (study.confirm.epochs or study.train.epochs),
+        confirm_epochs=confirm_trials * full,
+        ablate_trials=ablate_trials,
+        ablate_epochs=ablate_trials * full,
         cost=measure(study, sizes, None if address else share, foreign),
         sizes=sizes,
         foreign=foreign,

@@ -50,20 +50,38 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def command_again(argv: Sequence[str], *, resume: bool = False, retry: str | None = None) -> str:
+def command_again(
+    argv: Sequence[str], *, resume: bool = False, retry: str | None = None, sets: Mapping[str, str] = {}
+) -> str:
     """The command to go on with (resume), to try trials again with (retry), or to start again with, begun as this
-    process was. Everything else stays as it was written."""
+    process was. Everything else stays as it was written. sets: settings that differ from now on."""
     rest, words = [], iter(argv[1:])
     for word in words:
         if word in ("--set", "--out", "--device", "--stage", "--address", "--storage"):
-            rest += [word, *itertools.islice(words, 1)]  # whatever follows is its value
+            value = list(itertools.islice(words, 1))  # whatever follows is its value
+            if word != "--set" or not _sets_one_of(value, sets):
+                rest += [word, *value]
         elif word == "--retry":
             next(words, None)
+        elif word.startswith("--set=") and _sets_one_of([word.removeprefix("--set=")], sets):
+            continue
         elif word != "--resume" and not word.startswith("--retry="):
             rest.append(word)
     begin = ["uv", "run"] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["python"]
     how = ["--retry", retry] if retry else ["--resume"] * resume
-    return shlex.join([*begin, Path(argv[0]).name, *rest, *how])
+    how += [word for name, value in sets.items() for word in ("--set", f"{name}={value}")]
+    return shlex.join([*begin, _script(argv[0]), *rest, *how])
+
+
+def _script(path: str) -> str:
+    """The program as it is reached from the current folder."""
+    found = Path(path)
+    elsewhere = found.name == "run_study.py" and found.is_file() and found.resolve().parent != Path.cwd()
+    return path if elsewhere else found.name
+
+
+def _sets_one_of(value: Sequence[str], sets: Mapping[str, str]) -> bool:
+    return any(one.partition("=")[0].strip() in sets for one in value)
 
 
 # --- a full disk ---

@@ -79,7 +79,8 @@ def show_plan(launch: Launch) -> None:
     if launch.real is not None and not going_on:
         plan.announce_rehearsal(launch.real, out=asked.out)
     if asked.plan or not (asked.quiet or going_on):
-        plan.show(launch.loaded, out=asked.out, address=asked.address, run_next=not asked.plan)
+        plan.show(launch.loaded, out=asked.out, address=asked.address, run_next=not asked.plan,
+                  ablates=asked.stage == schema.ABLATE)  # fmt: skip
 
 
 def run(launch: Launch) -> int:

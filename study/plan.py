@@ -15,6 +15,7 @@ from rich.text import Text
 from study.cost import MARGIN, Cost, Need, Plan, make_plan
 from study.search.scheduling import pauses
 from study.settings import space
+from study.settings.baselines import named_baseline
 from study.settings.config import RangeSpec, StudyConfig
 from study.settings.loading import Loaded
 from trainables.settings import edge, own_code
@@ -66,14 +67,16 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     if pauses(study.scheduler):
         yield "paused", _paused_text(study.scheduler.max_paused, plan.concurrent)
     yield "confirm", _confirm_text(plan)
-    yield (
-        "seeds",
-        f"search {study.search.seed}, trials {study.seed}, confirm {', '.join(map(str, study.confirm.seeds))}",
-    )
+    seeds = f"search {study.search.seed}, trials {study.seed}, confirm {', '.join(map(str, study.confirm.seeds))}"
+    if plan.ablate_trials:
+        yield "ablate", _ablate_text(plan)
+        seeds += f", ablate {', '.join(map(str, study.ablate.seeds or study.confirm.seeds))}"
+    yield "seeds", seeds
     searched = f"search about {plan.expected_epochs} (at worst {plan.worst_epochs})"
     if study.scheduler.name in SCHEDULERS.loaded:
         searched = f"search at most {plan.worst_epochs} (what a scheduler of your own spares is not foretold)"
-    yield "epochs", f"{searched}, confirm up to {plan.confirm_epochs}"
+    ablated = f", ablate up to {plan.ablate_epochs}" if plan.ablate_trials else ""
+    yield "epochs", f"{searched}, confirm up to {plan.confirm_epochs}{ablated}"
     yield "device", f"{plan.device}, {plan.concurrent} trials at once"
     timed = f"{_range_text(plan)}, at worst {_hours(MARGIN * plan.hours[1])} ({_measured_text(cost)})"
     yield "time", f"not known: this machine has no GPU; on its CPU {timed}" if plan.foreign else timed
@@ -84,8 +87,13 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     yield "memory", f"about {bytes_in_words(cost.memory_bytes)} a trial" + (" (on a CPU)" if plan.foreign else "")
     for line in plan.too_large:
         yield "does not fit", f"{line}; such a trial ends out_of_memory"
-    yield "disk", f"about {bytes_in_words(plan.disk_bytes)} at most"
+    yield "disk", _disk_text(plan)
     yield "results", str(plan.folder)
+
+
+def _disk_text(plan: Plan) -> str:
+    usual, most = (bytes_in_words(size) for size in (plan.expected_disk_bytes, plan.disk_bytes))
+    return f"about {usual}, at most {most} (if every trial ends with a checkpoint of the largest method)"
 
 
 def _range_text(plan: Plan) -> str:
@@ -132,8 +140,10 @@ def _shortage(need: Need, study: StudyConfig) -> str:
     if not study.confirm.enabled:
         return f"in the search stage: {way}"
     way += " or confirm.max_points"
+    if need.limit >= need.confirmed:
+        return f"in the ablate stage, if it takes all its trainings: {way}"
     if study.budget.reserve_for_confirm:
-        confirming = need.total - need.search
+        confirming = need.confirmed - need.search
         kept = f"up to {_amount(need.name, confirming)}, which confirming takes"
         if need.limit > confirming:
             return f"the search, to keep {kept} (budget.reserve_for_confirm): {way}"
@@ -161,14 +171,29 @@ def _confirm_text(plan: Plan) -> str:
     if not confirm.enabled:
         return "no"
     whose = "a model expects" if confirm.choose == "model" else "the search measured"
-    methods, front = space.methods_of(plan.loaded.study), f"the front that {whose}"
+    methods, front = space.methods_of(plan.loaded.study), f"of the front that {whose}"
+    most = f"{confirm.max_points} point{'s' * (confirm.max_points != 1)}"
     if space.confirms_per_method(plan.loaded.study):
-        front = f"each method's own front that {whose} (in turns: {', '.join(map(str, methods))}; all together)"
+        front = f"in all, of each method's own front that {whose}, in turns ({', '.join(map(str, methods))})"
         if confirm.max_points < len(methods):
-            front += f", not enough for all methods (confirm.max_points={len(methods)} would be)"
+            front += f"; too few for all methods, confirm.max_points={len(methods)} has one for each"
+    beside = "; beside them every baseline" if plan.loaded.study.baselines else ""
+    seeds = f"{len(confirm.seeds)} seed{'s' * (len(confirm.seeds) != 1)}"
     return (
-        f"up to {plan.confirm_trials} trainings: at most {confirm.max_points} points of {front} and the baselines, "
-        f"{len(confirm.seeds)} seeds each, then offline evaluation on test"
+        f"up to {plan.confirm_trials} trainings, {seeds} of each point, with offline evaluation on test: "
+        f"at most {most} {front}{beside}"
+    )
+
+
+def _ablate_text(plan: Plan) -> str:
+    study = plan.loaded.study
+    start = space.label(named_baseline(study, study.ablate.start))
+    end = "the most accurate point" if study.ablate.to == "best" else study.ablate.to
+    tested = ", then offline evaluation on test" if study.confirm.enabled else ""
+    seeds = len(study.ablate.seeds or study.confirm.seeds)
+    return (
+        f"up to {plan.ablate_trials} trainings: from {start} to {end}, one parameter at a time in the order that a "
+        f"model expects most of, {seeds} seeds each{tested}; what is confirmed is not trained again"
     )
 
 
@@ -230,16 +255,26 @@ def announce_rehearsal(real: Loaded, *, out: Path | str = "results") -> None:
     )
 
 
-def show(loaded: Loaded, *, out: Path | str = "results", address: str | None = None, run_next: bool = True) -> None:
+def show(
+    loaded: Loaded,
+    *,
+    out: Path | str = "results",
+    address: str | None = None,
+    run_next: bool = True,
+    ablates: bool = False,
+) -> None:
     """Make the plan and print it on standard output.
 
-    address: of a Ray cluster, whose GPUs count instead of this machine's. run_next: a run follows, so data that are
+    address: of a Ray cluster, whose GPUs count instead of this machine's. ablates: whether --stage ablate is asked for,
+    which needs a baseline. run_next: a run follows, so data that are
     neither there nor downloadable are refused; otherwise, where the data's sizes are known without them, a line says
     that they are missing, and no server is asked. Raises UserError for a device or data that the plan needs.
     """
     from trainables.data.dataset import check_available
     from trainables.data.sources import source_of
 
+    if ablates:
+        named_baseline(loaded.study, loaded.study.ablate.start)
     data = loaded.study.data
     source = source_of(data)
     if not run_next and source.shape is not None:
@@ -254,4 +289,4 @@ def show(loaded: Loaded, *, out: Path | str = "results", address: str | None = N
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH
-    render(make_plan(loaded, out=out, address=address), console)
+    render(make_plan(loaded, out=out, address=address, ablates=ablates), console)

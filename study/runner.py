@@ -17,7 +17,7 @@ from study.interrupt import Interrupted, StopSignals, StudyStopped
 from study.listeners import terminal, tracker
 from study.listeners.believer import Believer
 from study.record import checkpoints, manifest, results_folder
-from study.record.budget import Budget
+from study.record.budget import Budget, budget_of
 from study.record.journal import Journal, JournalWriteError
 from study.record.lock import FolderLock
 from study.record.recorder import Recorder
@@ -65,7 +65,7 @@ class Options:
     retry: str | None = None
     """Go on with it, and train trials again that ended so: a key of `schema.RETRIES`."""
     stage: str | None = None
-    """`search` or `confirm` alone; None: both."""
+    """One of `schema.STAGES` alone; None: search and confirm, and what an ablation that was begun has left to train."""
     quiet: bool = False
     address: str | None = None
     """Of a Ray cluster; None: $RAY_ADDRESS, else this machine."""
@@ -91,7 +91,7 @@ class Options:
 def run(loaded: Any, **options: Any) -> int:
     """Run the study that `study.settings.loading.load_study` gave. `options`: fields of `Options`.
 
-    Returns 0 (finished, or a budget reached), 1 (failed, or a confirm trial has), 128 + signal (interrupted).
+    Returns 0 (finished, or a budget reached), 1 (failed, or a trial after the search has), 128 + signal (interrupted).
     Raises UserError for what the user can put right, a full disk (`DiskFull`) and a lost storage (`StorageGone`) too.
     """
     how = Options(**options)
@@ -114,7 +114,9 @@ class StudyRun:
         self.going_on = going_on
         self.session: Any = None
         self._recorder: Recorder | None = None
-        self.screen = terminal.Terminal(self.study, quiet=options.quiet)
+        self.stages: list[str] = []
+        """Those of this session."""
+        self.screen = terminal.Terminal(self.study, quiet=options.quiet, whole=options.stage is None)
         self.rungs = stopping(self.study)
         self.turn = threading.RLock()
         """Held by whoever writes into the folder while Ray runs: the main thread, or the watchdog at the end."""
@@ -147,7 +149,7 @@ class StudyRun:
             self.screen.say(f"Checkpoints are in {self.storage}, as before (--storage names another place).")
         self.journal = Journal(self.folder)
         hours = results_folder.hours_used(self.record, self.journal.reports)
-        again = self.journal.try_again(self._stages(), schema.RETRIES[self.options.retry or "interrupted"])
+        again = self._try_again()
         retry = {"which": self.options.retry, "trials": len(again)} if self.options.retry else None
         manifest.begin_session(self.record, command, self.journal.damage, storage=self.storage, retry=retry,
                                changed=changed)  # fmt: skip
@@ -221,7 +223,7 @@ class StudyRun:
             training = self._training()
             if self.going_on:
                 training.repair()
-            for name in self._stages():
+            for name in self.stages:
                 if (reason := self._stop_reason()) is not None:
                     raise StudyStopped(reason)
                 training.stage(name)
@@ -233,7 +235,7 @@ class StudyRun:
             self.recorder.interrupt()
             self._close("finished", stop.reason)
             self.screen.announce(f"{stop.reason}: stopped {self._how_far()}")
-            self.screen.announce(f"Raise it and continue with: {self._resume_command()}")
+            self.screen.announce(f"Raised, it goes on with: {self._resume_command(stop.reason)}")
             return self._verdict()
         except JournalWriteError as error:
             self._failed(error)
@@ -250,19 +252,33 @@ class StudyRun:
             self._failed(error)
             raise
         self._close("finished", self.early or "done")
-        self.screen.front(self.journal)
+        if self.stages != [schema.ABLATE]:
+            self._show_result()
+        if schema.ABLATE in self.stages:
+            from study.search import ablation
+
+            self.screen.path(ablation.outcome(self.journal, ablation.on_record(self.folder)[-1]))
         if self.early is not None:
-            self.screen.announce(f"{self.early}. Raise it and go on with the search: {self._resume_command()}")
+            more = self._resume_command(self.early)
+            self.screen.announce(f"{self.early}. Raised, the search goes on with: {more}")
         return self._verdict()
 
+    def _show_result(self) -> None:
+        """The search's front, or how much was confirmed of it, whose front the report shows."""
+        confirmed = [e for e in self.journal.final_ends(schema.CONFIRM) if e["status"] == schema.COMPLETED]
+        if confirmed:
+            self.screen.confirmed(confirmed)
+        else:
+            self.screen.front(self.journal)
+
     def _verdict(self) -> int:
-        """Of a session that ended by itself: lists the trials that failed; FAILED if a confirm trial has."""
+        """Of a session that ended by itself: lists the trials that failed; FAILED if one after the search has."""
         bad = [end for end in self.journal.ends.values() if end["status"] in schema.UNSUCCESSFUL]
-        bad = [end for end in bad if end["stage"] in self._stages()]
+        bad = [end for end in bad if end["stage"] in self.stages]
         if bad:
             again = disk_and_storage.command_again(self.options.argv, retry="failed")
-            self.screen.failures(sorted(bad, key=lambda end: (end["stage"] == schema.CONFIRM, end["number"])), again)
-        return exit_codes.FAILED if any(end["stage"] == schema.CONFIRM for end in bad) else exit_codes.DONE
+            self.screen.failures(sorted(bad, key=lambda end: (schema.STAGES.index(end["stage"]), end["number"])), again)
+        return exit_codes.FAILED if any(end["stage"] != schema.SEARCH for end in bad) else exit_codes.DONE
 
     def _training(self) -> Training:
         own = checkpoints.own_storage(self.storage, self.folder.name, self.record["started"])
@@ -306,13 +322,27 @@ class StudyRun:
         self.screen.stop()
         self.screen.announce(reason)
 
-    def _stages(self) -> list[str]:
-        if self.options.stage:
-            return [self.options.stage]
-        return list(schema.STAGES) if self.study.confirm.enabled else [schema.SEARCH]
+    def _try_again(self) -> list[str]:
+        """Settles the stages, and which of their trials are trained again: without --stage also those of an ablation
+        that was begun, which is a stage of the session only if it has anything left to train."""
+        usual = [schema.SEARCH, schema.CONFIRM] if self.study.confirm.enabled else [schema.SEARCH]
+        self.stages = [self.options.stage] if self.options.stage else usual
+        begun = not self.options.stage and (self.folder / schema.ABLATION_FILE).exists()
+        statuses = schema.RETRIES[self.options.retry or "interrupted"]
+        again = self.journal.try_again([*self.stages, *[schema.ABLATE] * begun], statuses)
+        if begun:
+            from study.search import ablation
 
-    def _resume_command(self) -> str:
-        return disk_and_storage.command_again(self.options.argv, resume=True)
+            paths = ablation.on_record(self.folder)
+            self.stages += [schema.ABLATE] * (bool(paths) and not ablation.is_whole(self.journal, paths[-1]))
+        return again
+
+    def _resume_command(self, reason: str = "") -> str:
+        """The command to go on with; after a budget was the reason to stop, with twice as much of it."""
+        sets = {}
+        if (name := budget_of(reason)) is not None:
+            sets[f"budget.{name}"] = f"{2 * getattr(self.study.budget, name):.12g}"
+        return disk_and_storage.command_again(self.options.argv, resume=True, sets=sets)
 
     def _how_far(self) -> str:
         """Where a budget ended the study, and what has not been done."""
@@ -330,7 +360,7 @@ class StudyRun:
             return 128 + signum
         running = self.recorder.interrupt()
         self._close("interrupted", name)
-        self.screen.say(f"Stopped by {name}; {running} running trials will go on from their last checkpoint.")
+        self.screen.say(f"Stopped by {name}; {_will_go_on(running)}")
         self.screen.announce(f"Continue with: {self._resume_command()}")
         return 128 + signum
 
@@ -342,7 +372,7 @@ class StudyRun:
             self.recorder.interrupt()
         with contextlib.suppress(OSError):
             self._close("interrupted", reason)
-        left = f"{running} running trials will go on from their last checkpoint. " if running else ""
+        left = f"{_will_go_on(running)} " if running else ""
         print(f"Stopped: {reason}. {left}Continue with: {self._resume_command()}", file=sys.stderr, flush=True)
 
     def _failed(self, error: BaseException) -> None:
@@ -364,3 +394,9 @@ class StudyRun:
         finally:
             if self.session is not None:
                 self.session.close()
+
+
+def _will_go_on(running: int) -> str:
+    if running == 1:
+        return "1 running trial will go on from its last checkpoint."
+    return f"{running} running trials will go on from their last checkpoint." if running else "no trial was running."

@@ -41,7 +41,7 @@ from trainables.vocabulary.metrics_and_objectives import ACCURACY, METRICS, OBJE
 from trainables.vocabulary.registry import Live as Live
 from trainables.vocabulary.registry import shown_name as shown_name
 from trainables.vocabulary.stages_and_statuses import *  # noqa: F403
-from trainables.vocabulary.stages_and_statuses import CONFIRM, STAGES, STATUSES
+from trainables.vocabulary.stages_and_statuses import SEARCH, STAGES, STATUSES
 
 # --- files and folders inside results/<study>/ ---
 LINES_FILE = lines.COUNTS_FILE  # how many lines each file of lines had when its last one was written
@@ -55,10 +55,12 @@ PROJECTIONS_DIR = "projections"  # optional: <trial_id>.jsonl, 2-D pictures of p
 REPORT_HTML = "report.html"
 BELIEF_FILE = "belief.json"  # what a model makes of the search's trials: newest state, written whole; see BELIEF
 NEXT_FILE = "next.yaml"  # the run file of the point that is most worth trying next, if there is one
+ABLATION_FILE = "ablation.json"  # the paths of the ablate stage, the newest last, written whole; see ABLATION
 LOCK_FILE = ".lock"
 
 _OF_LINES = (DRAWS_FILE, TURNS_FILE, TRIALS_FILE, REPORTS_FILE)
-_FILES = (STUDY_FILE, MANIFEST_FILE, LINES_FILE, OPTUNA_FILE, BELIEF_FILE, NEXT_FILE, LOCK_FILE, *_OF_LINES)
+_FILES = (STUDY_FILE, MANIFEST_FILE, LINES_FILE, OPTUNA_FILE, BELIEF_FILE, NEXT_FILE, ABLATION_FILE, LOCK_FILE,
+          *_OF_LINES)  # fmt: skip
 _BESIDE = tuple(f"{OPTUNA_FILE}{suffix}" for suffix in OPTUNA_SUFFIXES)
 _FOLDERS = (RAY_DIR, FIGURES_DIR, TABLES_DIR, PROJECTIONS_DIR)
 
@@ -128,8 +130,8 @@ TRIAL_FIELDS = {
     "params": shapes.mapping(VALUE),  # flat: {"k": 400, "temperature": 0.2, ...}; only those that apply to the method
     "epochs": WHOLE,  # epochs finished
     "max_epochs": WHOLE,  # full budget
-    "metrics": shapes.shape({}, _VALUES),  # of the last report (REPORT_METRICS; in the confirm stage also TEST_METRICS)
-    "point": shapes.maybe(TEXT),  # confirm only: id shared by the seeds of one point; null in the search stage
+    "metrics": shapes.shape({}, _VALUES),  # of the last report (REPORT_METRICS; after the search also TEST_METRICS)
+    "point": shapes.maybe(TEXT),  # id shared by the seeds of one point; null in the search stage
     "baseline": TRUTH,  # true if the point was declared under `baselines:`
     "started": INSTANT,
     "ended": INSTANT,
@@ -156,8 +158,8 @@ LINES = {
 def checked_fields(line: dict[str, Any], name: str, place: str) -> dict[str, Any]:
     """A line of the file `name` of a results folder. Raises DamagedFile, naming `place` and field, if it is no such."""
     LINES.get(name, _PICTURE).check(line, place)
-    if name == TRIALS_FILE and line["stage"] == CONFIRM and line["point"] is None:
-        raise files.DamagedFile(f"{place}: point must be text in the confirm stage, got None")
+    if name == TRIALS_FILE and line["stage"] != SEARCH and line["point"] is None:
+        raise files.DamagedFile(f"{place}: point must be text in the {line['stage']} stage, got None")
     if name == DRAWS_FILE and (line["trial_id"] is None) == (line["duplicate_of"] is None):
         raise files.DamagedFile(f"{place}: one of trial_id and duplicate_of must be text and the other null")
     return line
@@ -222,6 +224,42 @@ def read_belief(folder: Path) -> dict[str, Any] | None:
     return shapes.shape(BELIEF, {"next": _NEXT}).check(
         _read_json(path, "remove it; --resume writes it anew"), str(path)
     )
+
+
+# --- ablation.json ---
+_CHANGE = shapes.shape({"name": TEXT, "before": shapes.maybe(VALUE), "after": shapes.maybe(VALUE)})
+_STEP = shapes.shape(
+    {
+        "points": shapes.Each(TEXT),  # `point` of the trials of this step: those of the confirm stage, its own last
+        "label": TEXT,
+        "method": shapes.one_of(METHODS),
+        "params": shapes.mapping(VALUE),
+        "changes": shapes.Each(_CHANGE),  # against the step before; null: the parameter does not apply there
+        "support_bytes": NUMBER,
+    },
+    {"believed": _BAND},  # what the model expected of the search's budget when it chose the path
+)
+_PATH = shapes.shape(
+    {
+        "from": shapes.maybe(TEXT),  # as ablate.from asked
+        "to": TEXT,  # as ablate.to asked
+        "why": TEXT,  # what made its last point the target
+        "without": shapes.maybe(TEXT),  # why no model chose the order; null: one did
+        "searched": WHOLE,  # trials of the search that had ended when it was chosen
+        "seeds": shapes.Each(WHOLE),
+        "epochs": WHOLE,  # full budget of its trials
+        "steps": shapes.Each(_STEP),  # the baseline first, the target last
+    }
+)
+ABLATION = {"schema": WHOLE, "time": INSTANT, "paths": shapes.Each(_PATH)}
+
+
+def read_ablation(folder: Path) -> dict[str, Any] | None:
+    """The folder's ablation.json; None where there is none. Raises DamagedFile naming it, and the field."""
+    path = folder / ABLATION_FILE
+    if not path.exists():
+        return None
+    return shapes.shape(ABLATION).check(_read_json(path, "remove it; --stage ablate writes it anew"), str(path))
 
 
 # --- manifest.json ---

@@ -77,6 +77,8 @@ class Training:
         rungs, draw, turns = (self.rungs, None, None) if name == schema.SEARCH else (None, None, None)
         with self.turn:
             self.recorder.tell = None
+            if name == schema.ABLATE:
+                self._choose_path()
             tasks = self._tasks(name)
             waiting, planned = self._settled(name, tasks), len(tasks)
             if name == schema.SEARCH:
@@ -85,7 +87,7 @@ class Training:
                 if pauses(self.study.scheduler):
                     turns = Turns(self.study, self.journal, self.places, draw)
                     waiting, draw = turns.in_the_middle(waiting), turns.next
-            self.screen.stage(name, planned)
+            self.screen.stage(name, planned, None if name != schema.ABLATE else planned - len(waiting))
         early = self._until_full(name, waiting, draw, rungs, 1 if turns else None)
         if turns is not None and early is None:
             with self.turn:
@@ -189,6 +191,8 @@ class Training:
 
         if name == schema.CONFIRM:
             return self._confirm_tasks()
+        if name == schema.ABLATE:
+            return self._ablate_tasks()
         repair.restore_draws(self.study, self.folder, self.journal)
         return stages.drawn_tasks(self.study, self.journal.draws)
 
@@ -210,6 +214,23 @@ class Training:
         if self.part and len(ends) < self.study.search.trials:
             self.screen.say(f"The search stage has {len(ends)} of {self.study.search.trials} trials; confirming these.")
         return stages.confirm_tasks(self.study, points, numbers)
+
+    def _choose_path(self) -> None:
+        """Of the ablate stage, on disk before anything of it is trained."""
+        from study.search import ablation
+
+        path = ablation.current(self.study, self.journal, self.believe)
+        for line in ablation.in_words(path):
+            self.screen.say(line)
+
+    def _ablate_tasks(self) -> list[Task]:
+        """Of the newest path; while the journal is damaged of all, as each may have lost something."""
+        from study.search import ablation
+
+        if not (paths := ablation.on_record(self.folder)):
+            self._choose_path()
+            paths = ablation.on_record(self.folder)
+        return ablation.tasks(self.study, self.journal, paths if self.journal.lost else paths[-1:])
 
     def _expected(self) -> dict[str, tuple[float, ...]] | None:
         """The costs that a model expects of the search's trials; None, with a line, if there is no model."""

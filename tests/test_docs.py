@@ -75,6 +75,7 @@ def test_the_page_on_results_folders_has_every_file_field_and_metric() -> None:
         schema.TRIALS_FILE: [*schema.TRIAL_FIELDS, *schema.STATUSES],
         schema.MANIFEST_FILE: [*schema.MANIFEST_FIELDS, *schema.MANIFEST_MAY],
         schema.BELIEF_FILE: [*schema.BELIEF, "next"],
+        schema.ABLATION_FILE: [*schema.ABLATION],
     }
     for name, wanted in fields.items():
         assert first_column(section(page, f"`{name}`")) == wanted, name

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from study import schema
+from study.listeners.terminal import Terminal
+from study.record.journal import Journal
 from tests.helpers.engine_helpers import KINDS_OF_OBJECTIVES, lines, make_study, run_fake
 from trainables import dominance
 from trainables.wording import number_in_words, value_in_words
@@ -48,8 +50,14 @@ def check_printed(printed: Sequence[str], kind: str, ends: Sequence[Mapping[str,
 @pytest.mark.parametrize("kind", HEADINGS)
 def test_a_study_over_these_objectives_runs_from_search_to_confirm(tmp_path, capsys, kind) -> None:
     objectives = KINDS_OF_OBJECTIVES[kind]
-    assert run_fake(make_study(objectives=objectives, **SMALL, **CONFIRM), tmp_path) == 0
+    study = make_study(objectives=objectives, **SMALL, **CONFIRM)
+    assert run_fake(study, tmp_path) == 0
+    journal = Journal(tmp_path / "fake")
+    Terminal(study).front(journal)  # with which a study without confirm stage ends
+    journal.close()
     printed = [" ".join(text.split()) for text in capsys.readouterr().out.splitlines()]
+    seeds = len(study.confirm.seeds)
+    assert f"Confirmed: 2 points with {seeds} seed{'s' * (seeds != 1)}" in printed
     ends = lines(tmp_path / "fake" / schema.TRIALS_FILE)
     front = dominance.front(ends, objectives)
     assert len(front) > 1

@@ -17,6 +17,7 @@ import yaml
 
 import run_study
 from analysis.report.make import make_report
+from study.disk_and_storage import command_again
 from study.record import manifest
 from study.tune import engine
 from tests.helpers import without_ray
@@ -81,3 +82,36 @@ def test_the_command_of_a_report_repeats_the_study(home: Path, monkeypatch, out:
     assert outcome(folder) == first
     assert shlex.split(commands[1], comments=True)[:3] == ["python", "-m", "analysis"]
     assert Path(shlex.split(commands[1])[3]).expanduser() == folder
+
+
+@pytest.mark.parametrize("budget", ["budget={epochs: 20, reserve_for_confirm: false}", "budget.epochs=60"])
+def test_the_command_after_a_budget_raises_it_and_works_as_it_stands(home: Path, monkeypatch, capsys, budget) -> None:
+    """Once the budget ended all, once the search, to leave the confirm stage its part."""
+    monkeypatch.setattr(run_study, "report", lambda *_: None)
+    assert call(monkeypatch, ["my study.yaml", "--set", budget, "--set", "search.trials=40"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "goes on with: " in line]
+    words = shlex.split(line.partition("goes on with: ")[2])
+    limit = 40 if "20" in budget else 120
+    assert words[-2:] == ["--set", f"budget.epochs={limit}"]
+    before = len((home / "results/fake/trials.jsonl").read_text().splitlines())
+    assert call(monkeypatch, [*words[2:], "--plan"]) == 0
+    assert f"budget.epochs {limit}" in " ".join(capsys.readouterr().out.split())
+    assert call(monkeypatch, words[2:]) == 0
+    assert len((home / "results/fake/trials.jsonl").read_text().splitlines()) > before
+
+
+def test_a_program_elsewhere_is_named_as_it_was_called(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "house").mkdir()
+    (tmp_path / "house" / "run_study.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
+    assert command_again(["house/run_study.py", "a.yaml"]) == "python house/run_study.py a.yaml"
+    monkeypatch.chdir(tmp_path / "house")
+    assert command_again([str(tmp_path / "house" / "run_study.py"), "a.yaml"]) == "python run_study.py a.yaml"
+
+
+def test_a_setting_that_a_command_had_is_replaced_by_the_one_it_goes_on_with() -> None:
+    argv = ["run_study.py", "a.yaml", "--set", "budget.epochs=3", "--set=budget.epochs=4", "--set", "seed=1"]
+    again = command_again(argv, resume=True, sets={"budget.epochs": "8"})
+    assert shlex.split(again)[-5:] == ["--set", "seed=1", "--resume", "--set", "budget.epochs=8"]
+    assert again.count("budget.epochs") == 1

@@ -1,8 +1,8 @@
 """A trial as a class Trainable of Ray Tune: the only file of `trainables` that knows Ray.
 
 `config` holds: `run` (nested dict for RunConfig), `stage`, `label` (what a person reads), `max_epochs` (the budget, at
-most train.epochs), `threads` (torch's per trial on a CPU; default 1), `linear_epochs` (stage confirm: epochs of the
-offline linear evaluation on test that follows the last epoch; its numbers join the last result).
+most train.epochs), `threads` (torch's per trial on a CPU; default 1), `linear_epochs` (given, or in stage confirm:
+epochs of the offline linear evaluation on test that follows the last epoch; its numbers join the last result).
 
 One `step` is one epoch. A result has the keys of study.schema.REPORT_METRICS plus `epoch` and `training_iteration`
 (epochs finished, also after a restore), and Tune's request for a checkpoint, as `train.checkpoint_every` says; the one
@@ -32,6 +32,7 @@ from trainables.failures import TimedOut
 from trainables.settings import own_code
 from trainables.settings.config import DataConfig, RunConfig
 from trainables.trial import Trial
+from trainables.vocabulary.stages_and_statuses import CONFIRM
 
 ALARM_GRACE_S = 0.5
 """What the trial's own check between two steps, which names the epoch, has before the alarm."""
@@ -79,7 +80,7 @@ class TrialActor(tune.Trainable):
         own_code.load_named(config["run"], allow_code=True)  # what the driver could load, which was allowed to
         self.run_config = RunConfig(**config["run"])
         self.max_epochs = min(int(config.get("max_epochs", self.run_config.train.epochs)), self.run_config.train.epochs)
-        self.confirm = config.get("stage") == "confirm"
+        self.tests = config.get("stage") == CONFIRM or "linear_epochs" in config
         self.linear_epochs = int(config.get("linear_epochs", 90))
         self.last_report: dict[str, Any] = {}  # what is known of the trial, also if it fails before its first epoch
         self.trial = None
@@ -107,7 +108,7 @@ class TrialActor(tune.Trainable):
         elapsed_s = self.trial.elapsed_s if self.trial is not None else 0.0
         with _time_left(self.run_config.train.time_limit_s, elapsed_s):
             self.last_report = self._built().run_epoch()
-            if self.confirm and self.last_report["epoch"] >= self.max_epochs:
+            if self.tests and self.last_report["epoch"] >= self.max_epochs:
                 self.last_report |= self._test()
         epoch = self.last_report["epoch"]
         return {

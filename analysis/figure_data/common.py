@@ -21,8 +21,8 @@ def completed(trials: pd.DataFrame, stage: str | None = None) -> pd.DataFrame:
 
 def main_stage(trials: pd.DataFrame) -> str:
     """The stage whose completed trials cover most methods; the confirm stage if both cover as many."""
-    covered = {stage: completed(trials, stage)["method"].nunique() for stage in schema.STAGES}
-    search, confirm = schema.STAGES
+    search, confirm = schema.SEARCH, schema.CONFIRM
+    covered = {stage: completed(trials, stage)["method"].nunique() for stage in (search, confirm)}
     return confirm if covered[confirm] >= covered[search] and covered[confirm] else search
 
 

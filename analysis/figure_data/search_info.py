@@ -189,7 +189,7 @@ def rank_agreement(
 
     Of the stage that ranks more of them. Raises NotEnough with fewer than MIN_RANKED.
     """
-    tables = {stage: _ranked(trials, stage) for stage in schema.STAGES}
+    tables = {stage: _ranked(trials, stage) for stage in (schema.SEARCH, schema.CONFIRM)}
     tables = {stage: table[table["trial_id"].isin(reports["trial_id"])] for stage, table in tables.items()}
     most = {stage: int(table["ranking"].value_counts().max()) if len(table) else 0 for stage, table in tables.items()}
     stage = max(most, key=lambda s: (most[s], s == main_stage(trials)))

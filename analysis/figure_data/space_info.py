@@ -54,7 +54,7 @@ def accuracy_by_k(trials: pd.DataFrame) -> AccuracyByK:
     if "p_k" not in trials:
         raise NotEnough("no trial varies k")
     chosen, stage = pd.DataFrame(), ""
-    for stage in reversed(schema.STAGES):
+    for stage in (schema.CONFIRM, schema.SEARCH):
         chosen = completed(trials, stage)
         chosen = chosen[chosen["method"] == "kmclr"].dropna(subset=["p_k", schema.ACCURACY])
         if chosen["p_k"].nunique() >= MIN_SIZES:

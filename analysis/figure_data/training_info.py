@@ -184,7 +184,7 @@ def forgetting(trials: pd.DataFrame, reports: pd.DataFrame) -> Forgetting:
     if "p_forget_every" not in trials:
         raise NotEnough("no trial varies forget_every")
     chosen = pd.DataFrame()
-    for stage in reversed(schema.STAGES):
+    for stage in (schema.CONFIRM, schema.SEARCH):
         chosen = completed(trials, stage).dropna(subset=["p_forget_every", schema.ACCURACY])
         if (chosen["p_forget_every"].value_counts() > 1).sum() > 1:
             break

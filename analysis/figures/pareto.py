@@ -19,6 +19,8 @@ STUDY_MARKS = (("circle", "●"), ("square", "■"), ("diamond", "◆"), ("trian
 """Symbol of each study's points where several are drawn (one study: a symbol per method), and it in a legend."""
 STORED = "front of those that store something"
 """In the legend, where a point of cost 0 dominates all."""
+FADED = 0.66
+"""Opacity of what is not on the front: colours of two methods are still told apart."""
 GAP = 0.06
 """Between panels, in widths of the drawing."""
 
@@ -79,9 +81,9 @@ def add_points(
     stored = mine["on_stored"] & ~mine["on_front"]
     kinds = (
         ("on the front", mine[mine["on_front"]], 1.0, ""),
-        (f"on the {STORED}", mine[stored], 0.8, ""),
-        ("dominated", mine[~mine["on_front"] & ~stored & ~mine["hollow"].astype(bool)], 0.38, ""),
-        ("not trained to the end", mine[mine["hollow"].astype(bool)], 0.4, "-open"),
+        (f"on the {STORED}", mine[stored], 0.85, ""),
+        ("dominated", mine[~mine["on_front"] & ~stored & ~mine["hollow"].astype(bool)], FADED, ""),
+        ("not trained to the end", mine[mine["hollow"].astype(bool)], FADED, "-open"),
     )
     label = str(method or "unknown method")
     if len(mine) and label not in named:  # a legend in full colour, also of a method that has dominated points only

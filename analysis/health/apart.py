@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from analysis.health.finding import ACT, FINE, UNKNOWN, WATCH, Finding, many
+from analysis.health.finding import ACT, FINE, UNKNOWN, WATCH, WORTH, Finding, many, seed_list
+from analysis.health.question import question
 from analysis.results.front import Front, front_of
 from analysis.results.intervals import CONFIDENCE, Interval, compared, pooled_of
 from analysis.results.load import Results
@@ -15,8 +16,6 @@ from analysis.results.power import MOST, POWER, seeds_needed
 from analysis.text import with_interval
 from study import schema
 
-WORTH = 10
-"""Seeds up to which more are proposed: each trains every confirmed point once more."""
 TOLD = 6
 """Pairs that are told one by one."""
 AT_LEAST = 3
@@ -99,7 +98,7 @@ def apart(results: Results) -> Finding:
         return Finding("apart", title, UNKNOWN, ("One point was confirmed, or no two share a seed.",))
     seeds = max(pair.difference.n for pair in found)
     if all(math.isnan(pair.difference.low) for pair in found):
-        more = _seed_list(results, AT_LEAST) if seeds < AT_LEAST else {}
+        more = seed_list(results, AT_LEAST) if seeds < AT_LEAST else {}
         why = (
             f"How much seeds scatter is not known with n = {seeds} seed{'s' * (seeds != 1)}; {AT_LEAST} would show it."
         )
@@ -109,13 +108,16 @@ def apart(results: Results) -> Finding:
         all_told = f"All {len(found)} pairs of confirmed points are told apart with n = {seeds} seeds."
         return Finding("apart", title, FINE, (all_told,))
     head = (
-        f"{len(open_pairs)} of {len(found)} pairs of confirmed points cannot be told apart with n = {seeds} seeds "
-        f"(paired 95 % intervals, corrected for {len(found)} pairs)."
+        f"{len(open_pairs)} of {many(len(found), 'pair')} of confirmed points cannot be told apart with n = {seeds} "
+        f"seed{'s' * (seeds != 1)} (paired 95 % intervals, corrected for {many(len(found), 'pair')})."
     )
     rest = len(open_pairs) - TOLD
     said = [head, *map(_said, open_pairs[:TOLD]), *([f"And {rest} more pairs."] if rest > 0 else [])]
     worth = [pair.needed for pair in open_pairs if pair.matters and pair.needed and pair.needed <= WORTH]
-    sets = _seed_list(results, max(worth)) if worth and max(worth) > seeds else {}
+    if question(results).sets:
+        said.append("How many seeds to add is said by the study's question.")
+        return Finding("apart", title, WATCH, tuple(said))
+    sets = seed_list(results, max(worth)) if worth and max(worth) > seeds else {}
     if sets:
         said.append(
             f"{max(worth)} seeds would tell those that the front rests on as far as up to {WORTH} can, with "
@@ -136,15 +138,3 @@ def _said(pair: Pair) -> str:
         need = f"about {pair.needed} seeds would tell with a probability of {100 * POWER:.0f} %"
     where = f" ({pair.matters})" if pair.matters else ""
     return f"{pair.first} and {pair.second}{where}: {gap} percentage points; {need}."
-
-
-def _seed_list(results: Results, count: int) -> dict[str, str]:
-    """The confirm seeds and new ones up to so many; none that the search used. Empty if there are so many."""
-    seeds = [int(s) for s in results.manifest["seeds"]["confirm"]]
-    if len(seeds) >= count:
-        return {}
-    new = itertools.count(max(seeds, default=0) + 1)
-    used = {results.manifest["seeds"]["trial"]}
-    while len(seeds) < count:
-        seeds += [s] if (s := next(new)) not in used else []
-    return {"confirm.seeds": f"[{','.join(map(str, seeds))}]"}

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from analysis.health.apart import apart
 from analysis.health.failing import collapse, failing
 from analysis.health.finding import Finding
+from analysis.health.question import question
 from analysis.health.ranges import ranges
 from analysis.health.spent import spent
 from analysis.health.stopping import stopping
 from analysis.health.tested import tuning, validation_and_test
+from analysis.health.uncompared import uncompared
 from analysis.results.load import Results
 
 CHECKS: tuple[Callable[[Results], Finding], ...] = (
-    ranges, apart, stopping, validation_and_test, tuning, failing, collapse, spent,
+    question, uncompared, ranges, apart, stopping, validation_and_test, tuning, failing, collapse, spent,
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -43,6 +44,22 @@ def more_trials(results: Results) -> dict[str, str]:
     """The setting for a search of half as many trials more."""
     trials = trials_of(results)
     return {"search.trials": str(trials + max(FEWEST_MORE, math.ceil(MORE * trials)))}
+
+
+WORTH = 10
+"""Seeds up to which more are proposed: each trains every confirmed point once more."""
+
+
+def seed_list(results: Results, count: int) -> dict[str, str]:
+    """The confirm seeds and new ones up to so many; none that the search used. Empty if there are so many."""
+    seeds = [int(s) for s in results.manifest["seeds"]["confirm"]]
+    if len(seeds) >= count:
+        return {}
+    new = itertools.count(max(seeds, default=0) + 1)
+    used = {results.manifest["seeds"]["trial"]}
+    while len(seeds) < count:
+        seeds += [s] if (s := next(new)) not in used else []
+    return {"confirm.seeds": f"[{','.join(map(str, seeds))}]"}
 
 
 def share(probability: float) -> str:

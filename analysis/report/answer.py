@@ -7,16 +7,17 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from analysis.health.finding import FINE, UNKNOWN
+from analysis.health.uncompared import uncompared
 from analysis.report.history import paused
-from analysis.report.kinds import among_kinds
-from analysis.report.naming import ON_PAR, chosen, name_of, percent, seeds, values_of
-from analysis.report.tables import is_given, reference_point
-from analysis.report.verdict import first_sentence
+from analysis.report.within_arms import within_arms
 from analysis.results import notes, points
+from analysis.results.arms import asked, stores, words_of
 from analysis.results.front import AXES, Front, costs_in_words, front_of
 from analysis.results.intervals import CONFIDENCE, PERCENT, Interval, compared, intervals
 from analysis.results.load import Results
-from analysis.results.points import with_support
+from analysis.results.naming import ON_PAR, chosen, name_of, percent, seeds, values_of
+from analysis.results.verdict import Claim, claims_of, limits, verdicts
 from analysis.text import in_sentence, joined, number, with_interval
 from study import schema
 
@@ -24,27 +25,26 @@ from study import schema
 def answer(results: Results) -> list[str]:
     """Sentences, the most important first: a verdict. Says so where nothing can be said."""
     front = front_of(results)
-    repeated = front is not None and front.score.stage == schema.CONFIRM
-    table = points.confirmed(results, front.score.column) if front is not None and repeated else pd.DataFrame()
-    sentences = [first_sentence(front, table, _where(results)), *_standing(results)]
+    first, *more = verdicts(front, limits(results))
+    sentences = [first, *_standing(results), *more, *left_out(results)]
     if front is None:
         return sentences
-    if not repeated:
-        first, last = _of_search(front)
-        return [*sentences, first, last + notes.momentum_note([results])]
+    if front.score.stage != schema.CONFIRM:
+        best, on = _of_search(front)
+        return [*sentences, best, on + notes.momentum_note([results])]
     return [
         *sentences,
-        *_against_queue(table, front.score, results.objectives),
-        *_against_none(table),
-        *among_kinds(front, table),
+        *_on_par(front.points, front.score, results.objectives),
+        *_against_none(front.points),
+        *within_arms(front, front.points),
         _front_words(front) + notes.momentum_note([results]),
     ]
 
 
-def _where(results: Results) -> str:
-    """What a verdict is limited to."""
-    so_far = " so far" * (results.running or results.manifest["status"] in ("interrupted", "failed"))
-    return " in this rehearsal" * results.rehearsal + so_far
+def left_out(results: Results) -> list[str]:
+    """Arms of the study that nothing is said of, why, and what would help; empty if there are none."""
+    found = uncompared(results)
+    return [] if found.verdict in (FINE, UNKNOWN) else [" ".join(found.said)]
 
 
 def _standing(results: Results) -> list[str]:
@@ -64,31 +64,36 @@ def _standing(results: Results) -> list[str]:
     return sentences
 
 
-def _against_queue(table: pd.DataFrame, score: points.Score, objectives: Mapping[str, str]) -> list[str]:
-    """Prototypes against the largest queue: the best ones, then the cheapest that are on par."""
-    prototypes = with_support(table, "prototypes")
-    if prototypes.empty or with_support(table, "queue").empty:
-        return []
-    costs = [name for name in objectives if name != schema.ACCURACY]
-    queue = reference_point(table)
-    choices = len(prototypes) * (1 if is_given(table) else len(with_support(table, "queue")))
-    others = values_of(table[table["point"] != queue["point"]])  # all say how much such ratios scatter
-    found = compared(others, queue["values"], choices=choices, ratio=True)
-    ratios = {point: found[point] for point in prototypes["point"]}
+def _on_par(table: pd.DataFrame, score: points.Score, objectives: Mapping[str, str]) -> list[str]:
+    """Each arm against the others that store something: its best point, then the cheapest that are on par."""
+    between = [claim for claim in claims_of(table, objectives) if claim.share != 1 and _is_between_arms(claim)]
+    return [sentence for claim in between for sentence in _one_on_par(claim, table, score, objectives)]
+
+
+def _is_between_arms(claim: Claim) -> bool:
+    return claim.reference["method"] not in set(claim.points["method"])
+
+
+def _one_on_par(claim: Claim, table: pd.DataFrame, score: points.Score, objectives: Mapping[str, str]) -> list[str]:
+    costs, group, base = [n for n in objectives if n != schema.ACCURACY], claim.points, claim.reference
+    others = values_of(table[table["point"] != base["point"]])  # all say how much such ratios scatter
+    found = compared(others, base["values"], choices=claim.choices, ratio=True)
+    ratios = {point: found[point] for point in group["point"]}
     if all(r.n == 0 for r in ratios.values()):
         return []
-    best = prototypes.loc[prototypes["y"].idxmax()]
-    ratio = ratios[best["point"]]
+    best = group.loc[group["y"].idxmax()]
+    ratio, prototypes = ratios[best["point"]], best["method"] == "kmclr"
     share = percent(*ratio[:3], 1, 100)
-    values = f"{number(best['y'])} % against {number(queue['y'])} %"
+    values = f"{number(best['y'])} % against {number(base['y'])} %"
     first = (
-        f"{name_of(best, costs)}{chosen(prototypes)} reach {share} of the accuracy of {name_of(queue, costs)}: "
-        f"{values} ({score.title.removesuffix(' (%)')}; {seeds(ratio, choices)})."
+        f"{name_of(best, costs)}{chosen(group)} reach{'es' * (not prototypes)} {share} of the accuracy of "
+        f"{name_of(base, costs)}: {values} ({score.title.removesuffix(' (%)')}; {seeds(ratio, claim.choices)})."
     )
-    enough = prototypes[[ratios[p].n > 0 and ratios[p].mean >= ON_PAR for p in prototypes["point"]]]
+    enough = group[[ratios[p].n > 0 and ratios[p].mean >= ON_PAR for p in group["point"]]]
     if not len(enough):
-        return [first, f"No number of prototypes tried reaches {100 * ON_PAR:g} % of it in the mean."]
-    return [first, *_cheapest(enough, best, ratios, objectives, choices)]
+        what = "number of prototypes" if prototypes else f"point of {words_of(str(best['method'])).name}"
+        return [first, f"No {what} tried reaches {100 * ON_PAR:g} % of it in the mean."]
+    return [first, *_cheapest(enough, best, ratios, objectives, claim.choices)]
 
 
 def _cheapest(
@@ -108,7 +113,8 @@ def _cheapest(
         ratio, share = ratios[fewest["point"]], f"at least {100 * ON_PAR:g} % of it in the mean"
         what = f"The {'lowest' if less else 'highest'} {in_sentence(AXES[name].title)} with {share} is that of"
         if name == schema.SUPPORT_BYTES:
-            what = f"The smallest set with {share} holds"
+            holds = fewest["method"] == "kmclr"
+            what = f"The smallest set with {share} {'holds' if holds else 'is that of'}"
         text = f"{what} {name_of(fewest, costs)}: {percent(*ratio[:3], 1, 100)} ({seeds(ratio, choices)})."
         sentences.append(text)
     return sentences
@@ -121,16 +127,13 @@ def _against_none(table: pd.DataFrame) -> list[str]:
         return []
     bare = without.loc[without["y"].idxmax()]
     others, parts = values_of(table[table["point"] != bare["point"]]), []
-    for kind in (name for name, facts in schema.SUPPORT_KINDS.items() if facts.size is not None):
-        group = with_support(table, kind)
-        if group.empty:
-            continue
+    for arm in filter(stores, asked(table["method"])):
+        group, words = table[table["method"] == arm], words_of(arm)
         best, choices = group.loc[group["y"].idxmax()], len(group) * len(without)
         gain = compared(others, bare["values"], choices=choices)[best["point"]]
         if gain.n:
-            what = {"prototypes": "prototypes add", "queue": "a queue adds"}.get(kind, f"{kind} adds")
-            added = f"{what} at best {with_interval(gain.mean, gain.low, gain.high)} percentage points"
-            parts.append(f"{added} ({seeds(gain, choices)})")
+            added = with_interval(gain.mean, gain.low, gain.high)
+            parts.append(f"{words.name} add{words.s} at best {added} percentage points ({seeds(gain, choices)})")
     confidence = 1 - (1 - CONFIDENCE) / len(without)
     value = percent(*intervals(values_of(table), PERCENT, confidence=confidence)[bare["point"]][:3], 2)
     text = f"Without a support set the same heads reach {value}{chosen(without).removesuffix(',')}"

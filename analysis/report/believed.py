@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.figure_data.belief_info import belief_of, moved_info
 from analysis.figure_data.common import NotEnough
 from analysis.figures.style import rehearsal_label
-from analysis.report.history import commands
+from analysis.report.history import code_folder, commands, script_folder, with_path
 from analysis.report.tables import Table
 from analysis.results.front import AXES, costs_in_words
 from analysis.results.load import Results
@@ -52,7 +52,11 @@ def command(results: Results) -> str | None:
         return None
     python = "python" if commands(results.manifest)[-1].startswith("python") else "uv run python"
     out = f"runs/{results.folder.resolve().name}-next"
-    return f"{python} -m trainables.pretrain {shlex.quote(str(path))} --out {shlex.quote(out)}"
+    allowed = " --allow-code" * any(
+        ":" in name for name in results.manifest.get(schema.OWN, {}).get("parts", {}).values()
+    )
+    line = f"{python} -m trainables.pretrain {shlex.quote(str(path))}{allowed} --out {shlex.quote(out)}"
+    return with_path(line, script_folder(commands(results.manifest)[-1]), code_folder(results))
 
 
 # --- what confirming moved ---
@@ -137,5 +141,5 @@ def _chosen_by(data: pd.DataFrame) -> Sequence[str]:
 
 def _budgets(results: Results) -> str:
     """That search and confirm stage train for different numbers of epochs, where they do."""
-    searched, confirmed = (results.stage(stage)["max_epochs"].max() for stage in schema.STAGES)
+    searched, confirmed = (results.stage(stage)["max_epochs"].max() for stage in (schema.SEARCH, schema.CONFIRM))
     return "" if searched == confirmed else f" The search trains {searched} epochs and the confirm stage {confirmed}."

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from analysis.results.load import Results
-from study.schema import EARLY, wording
+from study.schema import EARLY, OWN, STUDY_FILE, wording
 
 MOST_TOLD = 12
 """Sessions that are told one by one."""
@@ -116,14 +116,93 @@ def option(command: str, name: str) -> str | None:
     return found
 
 
+def config_of(command: str) -> str:
+    """The study's file in a command; empty where there is none."""
+    words = iter(_after_script(command))
+    for word in words:
+        if word in OPTIONS_WITH_VALUE:
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return ""
+
+
+OPTIONS_WITH_VALUE = ("--set", "--out", "--device", "--stage", "--address", "--storage", "--retry")
+
+
+def _after_script(command: str) -> list[str]:
+    words = shlex.split(command)
+    at = next((i for i, word in enumerate(words) if word.endswith(".py")), -1)
+    return words[at + 1 :]
+
+
+def script_folder(command: str) -> str:
+    """Where run_study.py lies, if that is not the folder that the command was given in; else empty."""
+    script = next((word for word in shlex.split(command) if word.endswith("run_study.py")), "")
+    folder = str(PurePath(script).parent)
+    return "" if folder == "." else folder
+
+
+def code_folder(results: Results) -> str:
+    """The folder of the study's own file, where it has code of its own that lies beside it; empty where that is the
+    current one, or where there is no such code."""
+    own = results.manifest.get(OWN, {}).get("parts", {})
+    if not any(":" in str(name) for name in own.values()):
+        return ""
+    used = [session["command"] for session in _sessions(results.manifest) if session.get("command")]
+    configs = [config for command in used if (config := config_of(command)) and not _is_in(config, results)]
+    folder = str(PurePath(configs[0]).parent) if configs else "."
+    return "" if folder == "." else folder
+
+
+def _is_in(config: str, results: Results) -> bool:
+    """Whether a study's file is the one that its results folder keeps."""
+    path = PurePath(config)
+    return path.name == STUDY_FILE and path.parent.name == results.folder.resolve().name
+
+
+def with_path(command: str, *folders: str) -> str:
+    """A command whose modules are looked for in these folders too; empty ones do not count."""
+    found = [folder for folder in folders if folder]
+    return f"PYTHONPATH={shlex.quote(':'.join(found))} {command}" if found else command
+
+
 def commands_to_repeat(results: Results) -> str:
-    """Lines for a shell that repeat a study and redraw its report."""
+    """Lines for a shell that repeat a study and redraw its report, in the folder that it was started in."""
     commit = (results.manifest["git"] or {}).get("commit")
     run = commands(results.manifest)
-    lines = [f"git checkout {commit}"] if commit else []
+    code = script_folder(run[-1])
+    lines = [f"git {f'-C {shlex.quote(code)} ' if code else ''}checkout {commit}"] if commit else []
     if results.rehearsal and "--rehearse" not in shlex.split(run[-1]):
         lines.append("# on a machine with a GPU add --rehearse: this was the rehearsal, for want of one")
     folder = f"{option(run[-1], '--out') or 'results'}/{results.folder.resolve().name}"
+    again = f"{results.folder.resolve().name}-again.yaml"
+    kept = [config for command in run if (config := config_of(command)) and _is_in(config, results)]
+    if kept:
+        lines.append(
+            f"cp {shlex.quote(kept[0])} {again}   # all settings of the study, before its folder is moved away"
+        )
+    for command in run:
+        config = config_of(command)
+        beside = str(PurePath(config).parent)
+        if config in kept:
+            words = shlex.split(command)
+            words[words.index(config)] = again
+            command, beside = shlex.join(words), "."
+        lines.append(with_path(command, code_folder(results) if code_folder(results) != beside else ""))
     python = "python" if run[-1].startswith("python") else "uv run python"
-    redraw = f"{python} -m analysis {shlex.quote(folder)}   # redraws this report from the folder alone"
-    return "\n".join([*lines, *run, redraw])
+    redraw = with_path(f"{python} -m analysis {shlex.quote(folder)}", code, *_figures_folder(results))
+    return "\n".join([*lines, f"{redraw}{_figures(results)}   # redraws this report from the folder alone"])
+
+
+def _figures(results: Results) -> str:
+    """Options that draw the figures of one's own that the study names."""
+    report = results.study.get("report")
+    names = report.get("figures") if isinstance(report, Mapping) else ()
+    own = [str(name) for name in names or ()]
+    options = "".join(f" --figure {shlex.quote(name)}" for name in own)
+    return options + " --allow-code" * any(":" in name for name in own)
+
+
+def _figures_folder(results: Results) -> list[str]:
+    return [code_folder(results)] if _figures(results) else []

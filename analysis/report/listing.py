@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis.report.naming import percent
 from analysis.results import points, query, shelf
 from analysis.results.front import AXES, costs_in_words, front_of
 from analysis.results.load import Results
+from analysis.results.naming import percent
 from analysis.text import n_in_words, number
 from study import schema
 from study.schema import ACCURACY, wording

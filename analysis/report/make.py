@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-
-import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from analysis.figures import all as all_figures
 from analysis.figures import render
@@ -17,8 +13,20 @@ from analysis.figures.figure import Figure, Maker, Skipped
 from analysis.figures.gifs import write_gifs
 from analysis.figures.style import Style, get_style, rehearsal_label
 from analysis.health.checks import findings
+from analysis.report import (
+    ablated,
+    believed,
+    explorer,
+    health,
+    history,
+    latex,
+    live,
+    own_figures,
+    page,
+    table_formats,
+    tables,
+)
 from analysis.report import answer as words
-from analysis.report import believed, health, history, latex, own_figures, page, table_formats, tables
 from analysis.report.page import esc
 from analysis.results import notes
 from analysis.results.front import against
@@ -26,7 +34,7 @@ from analysis.results.load import Results, load
 from study import schema
 from study.schema import UserError, files, wording
 
-MAIN = ("pareto", "accuracy_per_epoch")
+MAIN = ("pareto", "ablation", "accuracy_per_epoch")
 """Figures that always become images; the others do with images='all'."""
 FRONTS = ("pareto", "pareto_by_method")
 """Figures that stand with the front, before the tables."""
@@ -34,10 +42,9 @@ IMAGES = ("main", "all", "none")
 FORMATS = (".svg", ".png", ".pdf")
 TEX = ".tex"
 """Of a paper's figures, their float with its caption."""
+ABLATION = ("ablation",)
 BELIEF = ("believed_accuracy", "believed_front", "confirm_moved")
-"""Figures that stand in a section of their own."""
-MOST_NAMES = 6
-"""Named places on an axis that a phone has room for; more, as parallel coordinates have, are scrolled."""
+"""Figures that stand in sections of their own."""
 
 
 def make_report(
@@ -138,15 +145,9 @@ def draw_all(
     return made, skipped
 
 
-def is_wide(live: go.Figure) -> bool:
-    """Whether a drawing is scrolled sideways on a phone, not squeezed: several panels, or an axis of many names."""
-    axis = live.layout.xaxis
-    return "xaxis2" in live.layout or (axis.type != "log" and len(axis.ticktext or ()) > MOST_NAMES)
-
-
 def _tables(results: Results) -> list[tables.Table]:
     found = (tables.front_table(results), tables.offline_table(results), tables.paired_table(results),
-             believed.moved_table(results), tables.failed_table(results))  # fmt: skip
+             ablated.ablation_table(results), believed.moved_table(results), tables.failed_table(results))  # fmt: skip
     return [t for t in found if t is not None]
 
 
@@ -171,29 +172,6 @@ def _write_figures(
     render.write_images(jobs, progress)
 
 
-def _embedded(figure: Figure, number: int, stills: Path | None) -> str:
-    """A live figure that takes the width it gets, and its still picture for print."""
-    live = go.Figure(figure.figure)
-    heading = bool(live.layout.title.text)
-    margin = live.layout.margin.t or 0
-    live.update_layout(title_text=None, width=None, autosize=True, margin_t=max(10, margin - 30) if heading else margin)
-    div = live.to_html(
-        full_html=False, include_plotlyjs=False, div_id=f"figure-{number}", default_width="100%",
-        default_height=f"{live.layout.height or 480}px",
-        config={"displayModeBar": False, "responsive": True},
-    )  # fmt: skip
-    still = stills / f"{figure.name}.svg" if stills else None
-    picture = ""
-    if still is not None and still.is_file():
-        code = base64.b64encode(still.read_bytes()).decode()
-        picture = f'<img class="still" alt="{esc(figure.title)}" src="data:image/svg+xml;base64,{code}">'
-    kinds = ["has-still"] * bool(picture) + ["wide"] * is_wide(live)
-    return (
-        f'<figure id="{esc(figure.name)}" class="{" ".join(kinds)}"><h3>{esc(figure.title)}</h3>'
-        f'<div class="live">{div}</div>{picture}</figure><p class="caption">{esc(figure.caption)}</p>'
-    )
-
-
 # --- the page ---
 
 
@@ -206,32 +184,36 @@ def _page(
 ) -> str:
     names = ", ".join(r.name for r in results)
     body = [_head(results), *_answers(results)]
-    figures = {f.name: _embedded(f, i, stills) for i, f in enumerate(made)}
+    figures = {f.name: live.embedded(f, i, stills) for i, f in enumerate(made)}
     body.append('<h2 id="front">The front</h2>')
     body += [figures[n] for n in FRONTS if n in figures]
     body += _shown(results, found, ("front",))
     if any(t.name in ("offline", "paired") for _, t in found):
         body.append('<h2 id="tables">Tables</h2>')
         body += _shown(results, found, ("offline", "paired"))
+    body += _ablation(results, figures, found)
     body += _belief(results, figures, found)
     body.append('<h2 id="figures">Figures</h2>')
-    body += [code for name, code in figures.items() if name not in (*FRONTS, *BELIEF)]
+    body += [code for name, code in figures.items() if name not in (*FRONTS, *ABLATION, *BELIEF)]
     if skipped:
         items = "".join(f"<li>{esc(s.name)}: {esc(s.reason)}</li>" for s in skipped)
         body.append(f'<p class="note">Figures that these results do not allow:</p><ul class="note">{items}</ul>')
+    body += ['<h2 id="trials">Every trial</h2>', explorer.section(results)]
     body += _health(results)
     body += _methods(results)
     body.append('<h2 id="failed">Failed trials</h2>')
     body += _shown(results, found, ("failed",)) or ["<p>No trial has failed, diverged or been interrupted.</p>"]
-    return page.page(f"Report: {names}", body, get_plotlyjs())
+    return page.page(f"Report: {names}", body, explorer.head(), live.scripts() + explorer.script())
 
 
 def _head(results: Sequence[Results]) -> str:
     label = rehearsal_label(results)
     banner = f'<p class="banner">{esc(label)}.</p>' if label else ""
-    links = (("answer", "Answer"), ("front", "Front"), ("belief", "What the search believed"), ("figures", "Figures"),
-             ("health", "Health"), ("methods", "Methods and settings"), ("reproduce", "Reproduce"),
-             ("failed", "Failed trials"))  # fmt: skip
+    steps = [("ablated", "Ablation")] * any(map(ablated.sentences, results))
+    links = (("answer", "Answer"), ("front", "Front"), *steps, ("belief", "What the search believed"),
+             ("figures", "Figures"), ("trials", "Every trial"), ("health", "Health"),
+             ("methods", "Methods and settings"),
+             ("reproduce", "Reproduce"), ("failed", "Failed trials"))  # fmt: skip
     nav = " ".join(f'<a href="#{target}">{text}</a>' for target, text in links)
     questions = dict.fromkeys(str(r.manifest["question"]) for r in results if r.manifest["question"])
     asked = "".join(f'<p class="question">{esc(q)}</p>' for q in questions)
@@ -263,6 +245,18 @@ def _belief(
     parts += [figures[name] for name in BELIEF if name in figures]
     parts += _shown(results, found, ("moved",))
     return parts if any(parts[1:]) else []
+
+
+def _ablation(
+    results: Sequence[Results], figures: Mapping[str, str], found: Sequence[tuple[Results, tables.Table]]
+) -> list[str]:
+    """Nothing where none was asked for."""
+    said = [(one, ablated.sentences(one)) for one in results]
+    words_of = [f"{one.name}: {' '.join(told)}" if len(results) > 1 else " ".join(told) for one, told in said if told]
+    parts = [f"<p>{esc(one)}</p>" for one in words_of]
+    parts += [figures[name] for name in ABLATION if name in figures]
+    parts += _shown(results, found, ("ablation",))
+    return ['<h2 id="ablated">Ablation</h2>', *parts] if parts else []
 
 
 def _health(results: Sequence[Results]) -> list[str]:

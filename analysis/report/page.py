@@ -59,8 +59,6 @@ summary { cursor:pointer; }
 }
 """
 SCRIPT = """
-const small = innerWidth < 600 ? {"font.size": 11, "legend.font.size": 11} : null;
-if (small) document.querySelectorAll(".js-plotly-plot").forEach(plot => Plotly.relayout(plot, small));
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(d => { d.open = true; }));
 """
 
@@ -70,15 +68,22 @@ def esc(text: object) -> str:
     return html.escape(str(text))
 
 
-def page(title: str, body: Sequence[str], plotly_js: str) -> str:
-    """The whole page."""
+def page(title: str, body: Sequence[str], head: str = "", end: str = "") -> str:
+    """The whole page; head and end: further elements of styles and scripts there."""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{esc(title)}</title><style>{CSS}</style><script>{plotly_js}</script></head>\n<body><main>\n"
+        f"<title>{esc(title)}</title><style>{CSS}</style>{head}</head>\n<body><main>\n"
         + "\n".join(body)
-        + f"\n</main><script>{SCRIPT}</script></body></html>\n"
+        + f"\n</main><script>{SCRIPT}</script>{end}</body></html>\n"
     )
+
+
+def data(code: str, name: str = "") -> str:
+    """An element that holds JSON for scripts, which nothing in it can end."""
+    named = f' id="{name}"' if name else ""
+    safe = code.replace("<", "\\u003c")
+    return f'<script type="application/json"{named}>{safe}</script>'
 
 
 def plain_table(rows: Sequence[tuple[str, object]]) -> str:

@@ -7,6 +7,7 @@ and line.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,8 @@ class Results:
     for another cost (`front.against`). A study with accuracy alone is drawn against the bytes of its support sets."""
     belief: dict[str, Any] | None = None
     """What a model makes of the search (`schema.BELIEF`); None where the folder has no such file."""
+    ablation: dict[str, Any] | None = None
+    """The paths of the ablate stage (`schema.ABLATION`); None where it was not asked for."""
     paused: frozenset[str] = frozenset()
     """Trials that wait at a rung and have not ended."""
 
@@ -87,8 +90,16 @@ def load(folder: Path | str) -> Results:
         running=manifest["status"] == "running",
         objectives=own if len(own) > 1 else {**own, SUPPORT_BYTES: "min"},
         belief=wording.printable(schema.read_belief(folder)),
+        ablation=wording.printable(schema.read_ablation(folder)),
         paused=_paused(folder / schema.TURNS_FILE, ends, lines),
     )
+
+
+def draws(results: Results) -> list[dict[str, Any]]:
+    """Lines of `draws.jsonl`, of which `load` has told what is torn; none in a folder of the version before."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _draw_lines(results.folder / schema.DRAWS_FILE)
 
 
 # --- lines ---

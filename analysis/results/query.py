@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.results.load import GPU_HOURS, Results
+from analysis.results.load import GPU_HOURS, Results, draws
 from study import schema
-from study.schema import UserError, lines, wording
+from study.schema import UserError, wording
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "!=": operator.ne, "<=": operator.le, ">=": operator.ge, "=": operator.eq, "<": operator.lt, ">": operator.gt,
@@ -94,7 +94,7 @@ class Asked(NamedTuple):
 def answers(results: Results, names: Iterable[str]) -> Asked:
     """The trials of a study, also those of the search that have not ended, with what they have by these names."""
     trials = _with_unfinished(results)
-    short, settings = schema.searchable(), _flat(results.study)
+    short, settings = schema.searchable(), flat(results.study)
     own = [name.removeprefix("p_") for name in trials if name.startswith("p_")]
     known = {*OF_STUDIES, *OF_TRIALS, "method", GPU_HOURS, *schema.METRICS, *short, *own, *settings}
     columns = {
@@ -140,27 +140,23 @@ def _absent(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Dotted names of the settings."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in nested.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
-    return flat
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+    return found
 
 
 def _with_unfinished(results: Results) -> pd.DataFrame:
     """Trials that ended, and those that were drawn or have reported and have not: with their last report, as `running`
     or `paused`, or `unfinished` where the study no longer runs. Only a search's draw says which point that is."""
     ended = set(results.trials["trial_id"])
-    path = results.folder / schema.DRAWS_FILE
-    draws = {
-        d["trial_id"]: schema.checked_fields(d, schema.DRAWS_FILE, f"{path}:{n}")
-        for n, d in lines.read_json_lines(path)
-    }
+    drawn = {draw["trial_id"]: draw for draw in draws(results)}
     rest = results.reports[~results.reports["trial_id"].isin(ended)]
     rows = []
-    for trial in dict.fromkeys([*(t for t in draws if t is not None and t not in ended), *rest["trial_id"]]):
-        draw = wording.printable(draws.get(trial, {"label": trial, "params": {}}))
+    for trial in dict.fromkeys([*(t for t in drawn if t is not None and t not in ended), *rest["trial_id"]]):
+        draw = drawn.get(trial, {"label": trial, "params": {}})
         reports = rest[rest["trial_id"] == trial]
         last = reports.iloc[-1].dropna().to_dict() if len(reports) else {}
         row = {"trial_id": trial, "label": draw["label"], "stage": last.get("stage", schema.SEARCH)}

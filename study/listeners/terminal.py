@@ -52,7 +52,7 @@ class TrialRow:
         return (
             self.task.trial_id,
             Text(self.status, colour),
-            Text(self.task.label + (f" seed {self.task.seed}" if self.task.stage == "confirm" else "")),
+            Text(self.task.label + (f" seed {self.task.seed}" if self.task.stage != schema.SEARCH else "")),
             f"{self.epoch}/{self.task.max_epochs}",
             *cells(self.metrics, objectives),
         )
@@ -61,8 +61,11 @@ class TrialRow:
 class Terminal:
     """A listener of the recorder (`study.record.recorder.Listener`) that prints, and draws the live table."""
 
-    def __init__(self, study: StudyConfig, *, quiet: bool = False, console: Console | None = None) -> None:
-        self.study = study
+    def __init__(
+        self, study: StudyConfig, *, quiet: bool = False, console: Console | None = None, whole: bool = True
+    ) -> None:
+        """whole: the stages follow one another; else only one was asked for."""
+        self.study, self.whole = study, whole
         self.console = console or Console(stderr=False, soft_wrap=True)
         self.quiet = quiet
         self.live: Live | None = None
@@ -74,6 +77,7 @@ class Terminal:
         self.name = schema.STAGES[0]
         self._journal: Journal | None = None
         self._walls: list[float] = []
+        self._epochs: list[int] = []
 
     # --- set-up ---
     def say(self, text: str) -> None:
@@ -97,12 +101,13 @@ class Terminal:
         if dashboard:
             self.say(f"Ray dashboard: http://{dashboard} (token: `ray get-auth-token`, or `uv run ray get-auth-token`)")
 
-    def stage(self, name: str, total: int) -> None:
-        """A stage begins; `total` trials are planned."""
+    def stage(self, name: str, total: int, done: int | None = None) -> None:
+        """A stage begins; `total` trials are planned, of which so many have ended (default: all ends of the stage)."""
         self.stop()
         self.name, self.total, self.rows = name, total, {}
-        self.done = len(self._journal.final_ends(name)) if self._journal else 0
-        self._walls = []
+        ended = len(self._journal.final_ends(name)) if self._journal else 0
+        self.done = ended if done is None else done
+        self._walls, self._epochs = [], []
         going_on = f", {self.done} already done" if self.done else ""
         self.say(f"Stage {name}: {total} trials{going_on}")
         if self.console.is_terminal and not self.quiet:
@@ -137,6 +142,7 @@ class Terminal:
         if line["status"] != schema.INTERRUPTED:
             self.done += 1
             self._walls.append(float(line["wall_s"]))
+            self._epochs.append(int(line["epochs"]))
         if self.live is None or line["error"]:
             self._print_end(line)
         self._drop_old()
@@ -178,13 +184,24 @@ class Terminal:
             del self.rows[trial_id]
 
     def eta(self) -> str:
-        """Time left in the stage, from the trials that ended in this session."""
+        """Time left in the stage, from the trials that ended in this session, and what confirming takes after it."""
         left = self.total - self.done
-        if left <= 0:
-            return "last trials"
-        if not self._walls:
+        if left > 0 and not self._walls:
             return "ETA -"
-        return f"ETA {seconds_in_words(float(np.mean(self._walls)) * left / max(1, self.concurrent))}"
+        then = "" if (wait := self._confirm_s()) is None else f", then confirming, up to {seconds_in_words(wait)}"
+        if left <= 0:
+            return f"last trials{then}"
+        return f"ETA {seconds_in_words(float(np.mean(self._walls)) * left / max(1, self.concurrent))}{then}"
+
+    def _confirm_s(self) -> float | None:
+        """Seconds that the confirm stage will take at most, at the pace of the search's epochs, one more for the test;
+        None once it has begun, without it, and before an epoch is known."""
+        confirm, epochs = self.study.confirm, sum(self._epochs)
+        if not (self.name == schema.SEARCH and self.whole and confirm.enabled and epochs):
+            return None
+        points = min(confirm.max_points, self.total) + len(self.study.baselines)
+        each = ((confirm.epochs or self.study.train.epochs) + 1) * sum(self._walls) / epochs
+        return points * len(confirm.seeds) * each / max(1, self.concurrent)
 
     def table(self) -> Table:
         """The live table."""
@@ -212,6 +229,22 @@ class Terminal:
             self.announce(f"  and {len(ends) - MOST_LISTED} more; the report lists all")
         self.announce(f"Once the cause is mended, train them again with: {again}")
 
+    def confirmed(self, ends: Sequence[Mapping[str, Any]]) -> None:
+        """How much was confirmed; means and their front are the report's."""
+        points, seeds = ({end[name] for end in ends} for name in ("point", "seed"))
+        many = (f"{len(found)} {what}{'s' * (len(found) != 1)}" for found, what in ((points, "point"), (seeds, "seed")))
+        self.say(f"Confirmed: {' with '.join(many)}")
+
+    def path(self, rows: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> None:
+        """The ablation, printed at the end (also when quiet): means over seeds after each step."""
+        table = Table("step", title="Ablation (validation, means over seeds)", box=None, pad_edge=False)
+        for name in ("n", *map(heading, self.study.objectives)):
+            table.add_column(name, justify="right")
+        for step, found in rows:
+            means = {name: float(np.mean([one[name] for one in found])) for name in self.study.objectives if found}
+            table.add_row(Text(step), str(len(found)), *cells(means, self.study.objectives))
+        self.console.print(table)
+
     def front(self, journal: Journal) -> None:
         """The search stage's Pareto front, printed at the end (also when quiet: it is the answer)."""
         objectives = self.study.objectives
@@ -220,7 +253,8 @@ class Terminal:
         if not done:
             self.console.print("No trial has completed, so there is no front.")
             return
-        title = f"Pareto front of {done} completed trials (validation, seed {self.study.seed}: n = 1 each)"
+        trials = f"{done} completed trial{'s' * (done != 1)}"
+        title = f"Pareto front of {trials} (validation, seed {self.study.seed}: n = 1 each)"
         table = Table("trial", "point", title=title, box=None, pad_edge=False)
         for name in objectives:
             table.add_column(heading(name), justify="right")

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
 from study.record.recorder import Recorder
 from study.settings.config import BudgetConfig
+
+
+def budget_of(reason: str) -> str | None:
+    """The budget that a reason to stop names, as `spent` and the reserve write it; None where it names none."""
+    found = re.match(r"budget\.(\w+) \(", reason)
+    return found.group(1) if found and found.group(1) in BudgetConfig.model_fields else None
 
 
 class Budget:

@@ -30,11 +30,12 @@ def check_target(folder: Path, resume: bool, stage: str | None) -> bool:
     exists = folder.exists() and not all(map(_scrap, folder.iterdir()))
     if resume and not begun(folder):
         raise schema.UserError(f"{folder}: nothing to resume here; start the study without --resume, or check --out")
-    if stage == schema.CONFIRM and not begun(folder):
+    later = stage in (schema.CONFIRM, schema.ABLATE)
+    if later and not begun(folder):
         raise schema.UserError(
-            f"{folder}: --stage confirm needs a finished search stage here; run --stage search first"
+            f"{folder}: --stage {stage} needs a finished search stage here; run --stage search first"
         )
-    if resume or stage == schema.CONFIRM:
+    if resume or later:
         return True
     if exists:
         raise schema.UserError(
@@ -73,10 +74,10 @@ def reopen(
 
 
 def _confirming(folder: Path) -> bool:
-    """Whether a trial of the confirm stage is on record, whatever else is damaged there."""
-    sign = f'"stage": "{schema.CONFIRM}"'.encode()
-    paths = (folder / name for name in (schema.REPORTS_FILE, schema.TRIALS_FILE))
-    return any(path.exists() and sign in path.read_bytes() for path in paths)
+    """Whether a trial of a stage after the search is on record, whatever else is damaged there."""
+    signs = [f'"stage": "{stage}"'.encode() for stage in (schema.CONFIRM, schema.ABLATE)]
+    paths = [path for name in (schema.REPORTS_FILE, schema.TRIALS_FILE) if (path := folder / name).exists()]
+    return any(sign in content for content in (path.read_bytes() for path in paths) for sign in signs)
 
 
 def hours_used(record: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> float:

@@ -140,7 +140,7 @@ def _trials(found: Believed) -> list[dict[str, Any]]:
         placed = [(row, c) for row, c in zip(rows.values(), candidates, strict=True) if c is not None]
         believed = found.belief.of([c for _, c in placed])
         for i, (row, _) in enumerate(placed):
-            row["believed"] = _band(found.belief, believed.mean_CM[i], believed.deviation_CM[i])
+            row["believed"] = band(found.belief, believed.mean_CM[i], believed.deviation_CM[i])
             row["costs"] = _costs(found.belief, believed.mean_CM[i]) | row["costs"]
     return sorted(rows.values(), key=lambda row: row["trial_id"])
 
@@ -160,7 +160,7 @@ def _unscaled(cost: float, name: str, sense: str) -> float:
     return 10.0**value - 1.0 if schema.OBJECTIVES[name].log else value
 
 
-def _band(belief: Belief, mean_M: np.ndarray, deviation_M: np.ndarray) -> dict[str, float]:
+def band(belief: Belief, mean_M: np.ndarray, deviation_M: np.ndarray) -> dict[str, float]:
     """Accuracy, %: see `schema.BAND`. The model's scale is that of the error's logarithm."""
     place = belief.bounded.place
     steps = np.array([0.0, 1.0, -1.0, Z_95, -Z_95])
@@ -204,7 +204,7 @@ def _curves(study: StudyConfig, found: Believed) -> list[dict[str, Any]]:
                 "label": space.label(candidates[i].point),
                 "method": method,
                 "costs": _costs(belief, believed.mean_CM[i]) | {schema.SUPPORT_BYTES: float(size_C[i])},
-                "believed": _band(belief, believed.mean_CM[i], believed.deviation_CM[i]),
+                "believed": band(belief, believed.mean_CM[i], believed.deviation_CM[i]),
             }
             for i in best
         ]
@@ -253,7 +253,7 @@ def _next(study: StudyConfig, found: Believed) -> dict[str, Any] | None:
         return None
     believed = belief.of([candidate])
     gain = float(belief.gains(believed)[0])
-    volume = dominance.hypervolume(belief.front_NM, belief.reference_M)
+    volume = sum(dominance.hypervolume(*box) for box in belief.boxes.values())
     return {
         "label": space.label(candidate.point),
         "method": candidate.point["method"],
@@ -261,7 +261,7 @@ def _next(study: StudyConfig, found: Believed) -> dict[str, Any] | None:
         "costs": _costs(belief, believed.mean_CM[0])
         | {schema.SUPPORT_BYTES: FORMULAS[schema.SUPPORT_BYTES](study)(candidate.point)},
         "gain": gain,
-        "believed": _band(belief, believed.mean_CM[0], believed.deviation_CM[0]),
+        "believed": band(belief, believed.mean_CM[0], believed.deviation_CM[0]),
         **({"share": gain / volume} if volume > 0 else {}),
     }
 

@@ -12,7 +12,7 @@ has ends to learn from, and not all of them of one kind, the first OPENING trial
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -63,6 +63,8 @@ class Rule(NamedTuple):
     """The study's define-by-run space (`study.settings.space.define`); None: the plain rule."""
     known: belief.Known | None = None
     """Point that the space gives -> objectives that follow from it (`front.question.known_of`)."""
+    arm_of: Callable[[Any], str] | None = None
+    """Point -> its arm, where each arm's own front is searched for (`front.belief.Question`)."""
     seed: int = 0
     startup_trials: int = SCREENED
     """`search.startup_trials`; see `front.propose.startup`."""
@@ -93,7 +95,8 @@ def next_action(trials: Sequence[Seen], rule: Rule, *, can_draw: bool = True) ->
         return _plain(trials, rule, can_draw)
     if (opening := _opening(trials, rule)) is not None:
         return opening
-    question = belief.Question(rule.space, rule.known or (lambda point: {}), rule.objectives, rule.epochs, rule.metrics)
+    known = rule.known or (lambda point: {})
+    question = belief.Question(rule.space, known, rule.objectives, rule.epochs, rule.metrics, rule.arm_of)
     told = [_told(trial, rule) for trial in trials]
     seed = draw_seed(rule.seed, max((trial.number for trial in trials), default=-1) + 1, 0)  # the next draw's
     try:
@@ -142,12 +145,20 @@ def _opening(trials: Sequence[Seen], rule: Rule) -> GoOn | None:
 
 
 def _best_goes_on(epoch: int, trials: Sequence[Seen], rule: Rule) -> GoOn:
-    """To the end: the first of those that are paused, front by front of what all reported at this epoch."""
+    """To the end: the first of those that are paused, front by front of what all reported at this epoch; of several
+    arms the one of which fewest have gone on, and the first of its own fronts."""
     paused = [trial.number for trial in trials if trial.state == "paused"]
-    rows = [(t, t.reports[epoch]) for t in trials if dominance.finite(t.reports.get(epoch, {}), rule.objectives)]
-    costs_NM = np.array([dominance.to_costs(values, rule.objectives) for _, values in rows])
-    order = pareto.preference_order(costs_NM.reshape(len(rows), len(rule.objectives)))
-    return GoOn(next((rows[i][0].number for i in order if rows[i][0].state == "paused"), paused[0]), rule.epochs)
+    arms: dict[str, list[tuple[Seen, Mapping[str, float]]]] = {}
+    for trial in trials:
+        if dominance.finite(trial.reports.get(epoch, {}), rule.objectives):
+            arms.setdefault(rule.arm_of(trial.params) if rule.arm_of else "", []).append((trial, trial.reports[epoch]))
+    first = []
+    for rows in arms.values():
+        costs_NM = np.array([dominance.to_costs(values, rule.objectives) for _, values in rows])
+        order = pareto.preference_order(costs_NM)
+        here = [rows[i][0].number for i in order if rows[i][0].state == "paused"]
+        first += [(sum(t.state != "paused" for t, _ in rows), here[0])] if here else []
+    return GoOn(min(first)[1] if first else paused[0], rule.epochs)
 
 
 def _epoch(trial: Seen) -> int:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from study import schema
 from study.record.journal import metrics_of
 from study.search import promotion, scheduling
-from study.search.front.question import known_of
+from study.search.front.question import arm_of, known_of
 from study.search.promotion import Draw, GoOn, Rule, Seen
 from study.settings import space
 from study.settings.config import StudyConfig
@@ -135,6 +135,7 @@ def rule_of(study: StudyConfig) -> Rule:
         study.scheduler.reduction_factor,
         space=space.define(study),
         known=known_of(study),
+        arm_of=arm_of(study),
         seed=study.search.seed,
         startup_trials=study.search.startup_trials,
     )

@@ -21,6 +21,7 @@ MAY_CHANGE = {
     "search": "more trials or fewer, another sampler: for the trials to come",
     "scheduler": "another one: for the trials to come; not to or from promote, nor its rungs",
     "confirm": "more seeds or points; anything, as long as nothing has been confirmed",
+    "ablate": "anything: what was trained for one path serves another",
 }
 """Sections that a study may change on a resume, and within which limits."""
 WHY_NOT = {

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from study import schema
+from study.settings.baselines import named_baseline
 from study.settings.config import RangeSpec, StudyConfig
 from study.settings.space import (
     PARAMETERS,
@@ -24,6 +25,7 @@ from study.settings.space import (
     too_large_grid,
 )
 from trainables.settings.edge import ConfigError, did_you_mean, show
+from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.metrics_and_objectives import MEASURES
 from trainables.vocabulary.parts import SCHEDULERS
 from trainables.vocabulary.registry import shown_name
@@ -38,7 +40,7 @@ MAX_CHOICES = 1000
 def check(study: StudyConfig, source: str) -> None:
     """Refuse a study that cannot be meant. Raises ConfigError, one line per problem."""
     values = (_unknown, _ill_typed, _unknown_values)
-    stages = (_bad_device, _too_many_gpus, _bad_objectives, _never_stopped, _too_few_trials, _bad_seeds)
+    stages = (_bad_device, _too_many_gpus, _bad_objectives, _never_stopped, _too_few_trials, _bad_seeds, _bad_ablation)
     for finders in (values, (_without_effect, _bad_baselines), (_impossible,), stages):
         problems = [f"{source}: {problem}" for find in finders for problem in find(study)]
         if problems:
@@ -258,13 +260,25 @@ def _too_few_trials(study: StudyConfig) -> Iterator[str]:
 
 
 def _bad_seeds(study: StudyConfig) -> Iterator[str]:
-    seeds = study.confirm.seeds
-    if not study.confirm.enabled:
-        return
+    if study.confirm.enabled:
+        yield from _bad_list(study, "confirm.seeds", study.confirm.seeds)
+
+
+def _bad_ablation(study: StudyConfig) -> Iterator[str]:
+    if study.ablate.seeds is not None:
+        yield from _bad_list(study, "ablate.seeds", study.ablate.seeds)
+    if study.ablate.start is not None:
+        try:
+            named_baseline(study, study.ablate.start)
+        except UserError as error:
+            yield str(error)
+
+
+def _bad_list(study: StudyConfig, name: str, seeds: Sequence[int]) -> Iterator[str]:
     if not seeds or len(set(seeds)) < len(seeds):
-        yield f"confirm.seeds must be different numbers, at least one, got {shorten(str(list(seeds)))}"
+        yield f"{name} must be different numbers, at least one, got {shorten(str(list(seeds)))}"
     elif study.seed in seeds:
         yield (
-            f"confirm.seeds {shorten(str(list(seeds)))} holds the seed of the search ({study.seed}), whose luck chose "
+            f"{name} {shorten(str(list(seeds)))} holds the seed of the search ({study.seed}), whose luck chose "
             f"the points: confirm with other seeds"
         )

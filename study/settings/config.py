@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, create_model, model_validator
 
 from trainables.settings.config import RunSections
 from trainables.settings.fields import MOST, Epochs, Named, Ratio, Section, Seed, Trials, Unit, checked_by
@@ -119,6 +119,38 @@ class ConfirmConfig(Section):
     """Epochs of the offline linear evaluation on test."""
 
 
+class _AblateConfig(Section):
+    """The stage that `--stage ablate` runs: from a baseline to a point of the front, one parameter at a time."""
+
+    to: Annotated[str, Field(max_length=200)] = "best"
+    """The point that it leads to: best (the most accurate one on validation, of the confirmed points if there are any,
+    else of the search), or one of the search's trials by its id or its label."""
+    seeds: Annotated[tuple[Seed, ...] | None, Field(max_length=1000)] = None
+    """Each step is trained once with each of them (default: confirm.seeds)."""
+
+    @property
+    def start(self) -> str | None:
+        """`from`, which is a word of Python."""
+        found: str | None = getattr(self, "from")
+        return found
+
+
+_FROM = (
+    "The baseline that it begins at: its label, as declared or whole, or its method if no other has it (default: the "
+    "first one of `baselines`)."
+)
+if TYPE_CHECKING:
+    AblateConfig = _AblateConfig
+else:
+    AblateConfig = create_model(
+        "AblateConfig",
+        __base__=_AblateConfig,
+        __module__=__name__,
+        __doc__=_AblateConfig.__doc__,
+        **{"from": (Annotated[str | None, Field(max_length=200)], Field(None, description=_FROM))},
+    )
+
+
 class ResourcesConfig(Section):
     """What a trial gets of the machine."""
 
@@ -188,6 +220,7 @@ class StudyConfig(RunSections):
     search: SearchConfig = SearchConfig()
     scheduler: SchedulerConfig = SchedulerConfig()
     confirm: ConfirmConfig = ConfirmConfig()
+    ablate: AblateConfig = AblateConfig()
     resources: ResourcesConfig = ResourcesConfig()
     budget: BudgetConfig = BudgetConfig()
     tracking: TrackingConfig = TrackingConfig()

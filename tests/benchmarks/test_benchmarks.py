@@ -132,7 +132,7 @@ def test_a_rehearsals_phases_end_with_the_lines_that_a_study_prints(monkeypatch:
         (11.0, "Stage search: 12 trials\n"),
         (20.0, "Ray dashboard: http://127.0.0.1:8265"),
         (60.0, "Stage confirm: 8 trials"),
-        (100.0, "      Pareto front of 7 completed trials (validation, seed 0: n = 1 each)"),
+        (100.0, "Confirmed: 4 points with 2 seeds"),
     ]
     found = rehearsal.phases(lines, total_s=101.0)
     assert list(found.values()) == [9.0, 2.0, 9.0, 40.0, 40.0, 1.0]

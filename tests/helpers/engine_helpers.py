@@ -14,6 +14,13 @@ from study.settings.config import StudyConfig
 LOG_SIZES = {"k": {"low": 25, "high": 2000, "log": True}, "queue_size": {"low": 256, "high": 98304, "log": True}}
 SPACE = {"method": ("kmclr", "nnclr", "none"), "temperature": {"low": 0.05, "high": 0.5, "log": True}, **LOG_SIZES}
 BASELINES = ({"method": "kmclr", "k": 50}, {"method": "nnclr", "queue_size": 98304})
+TO_ABLATE: dict[str, Any] = {
+    "baselines": ({"method": "none"}, {"method": "kmclr", "k": 50, "temperature": 0.4}),
+    "search": {"trials": 14, "startup_trials": 4},
+    "scheduler": {"name": "none"},
+    "confirm": {"seeds": [1, 2], "max_points": 2, "per_method": False},
+}
+"""Changes of a study that an ablation follows."""
 KINDS_OF_OBJECTIVES = {
     "support": {"accuracy": "max", "support_bytes": "min"},
     "memory": {"accuracy": "max", "peak_memory_bytes": "min"},

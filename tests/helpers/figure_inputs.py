@@ -14,6 +14,7 @@ from analysis.figures.figure import Figure, Skipped
 from analysis.figures.style import get_style
 from analysis.results.load import Results, load
 from study import schema
+from tests.helpers.ablation_inputs import write_ablation
 from tests.helpers.synthetic_results import final_accuracy, support_bytes, write_results
 
 STATES = {schema.COMPLETED: optuna.trial.TrialState.COMPLETE, schema.STOPPED: optuna.trial.TrialState.PRUNED}
@@ -106,10 +107,11 @@ def write_pictures(folder: Path, trial_id: str, *, epochs: int = 12, k: int = 40
 
 
 def full_results(folder: Path, trials: int = 60, **more: object) -> Results:
-    """Everything there is: search and confirm stage, storage, belief, pictures of the best prototypes."""
+    """Everything there is: search and confirm stage, storage, belief, ablation, pictures of the best prototypes."""
     write_results(folder, trials=trials, **more)
     write_optuna(folder)
     write_belief(folder)
+    write_ablation(folder)
     results = load(folder)
     done = results.trials[(results.trials["method"] == "kmclr") & (results.trials["status"] == schema.COMPLETED)]
     if len(done):
@@ -117,7 +119,7 @@ def full_results(folder: Path, trials: int = 60, **more: object) -> Results:
     return results
 
 
-MODULES = ("belief", "training", "offline", "space", "search", "optuna", "prototypes")
+MODULES = ("belief", "ablation", "training", "offline", "space", "search", "optuna", "prototypes")
 
 
 def make_all(

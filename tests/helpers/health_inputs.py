@@ -69,9 +69,12 @@ def studied(
     trials[GPU_HOURS] = np.nan
     made = make_manifest("k_sweep", rehearsal=False, status=status, seeds=seeds, rungs=RUNGS, device="cpu",
                          ended="2025-03-01T09:00:00+00:00", objectives=OBJECTIVES)  # fmt: skip
+    settings = make_study("k_sweep", seeds, 6, len(trials), OBJECTIVES)
+    settings["space"]["method"] = list(trials["method"].unique())
+    settings["baselines"] = [p for p in settings["baselines"] if p["method"] in settings["space"]["method"]]
     return Results(
         folder=folder,
-        study={**make_study("k_sweep", seeds, 6, len(trials), OBJECTIVES), **study},
+        study={**settings, **study},
         manifest={**made, **manifest},
         trials=trials,
         reports=reports,

@@ -12,7 +12,9 @@ from study.record.journal import Journal
 from study.record.recorder import Recorder
 from study.settings.loading import load_study
 from study.tune import session
+from tests.helpers.engine_helpers import TO_ABLATE, make_study, run_fake
 from tests.helpers.record_helpers import BOTH, Witness
+from tests.helpers.without_ray import study_in_this_process
 
 ROOT = Path(__file__).resolve().parents[2]
 COST = Cost(epoch_s=36.0, memory_bytes=2 * 2**30, checkpoint_bytes=100 * 2**20)
@@ -39,6 +41,16 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     monkeypatch.setattr(session, "_init", lambda address: found.update({f"joined {address}": 1}))
     monkeypatch.setattr(session.ray, "shutdown", lambda: found.update(left=1))
     return found
+
+
+@pytest.fixture(scope="session")
+def confirmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study that has searched and confirmed, with TO_ABLATE's changes; nobody writes into it."""
+    out = tmp_path_factory.mktemp("confirmed")
+    with pytest.MonkeyPatch.context() as patch:
+        study_in_this_process(patch)
+        assert run_fake(make_study(**TO_ABLATE), out, quiet=True) == 0
+    return out / "fake"
 
 
 @pytest.fixture

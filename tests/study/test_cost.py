@@ -77,6 +77,13 @@ def test_numbers_of_the_k_sweep(planned) -> None:
     assert worst - expected == pytest.approx((made.worst_epochs - made.expected_epochs) * 36 / made.concurrent / 3600)
     assert made.data_bytes == 50_000 * 3 * 32 * 32
     assert made.disk_bytes > made.confirm_trials * made.cost.checkpoint_bytes
+    size = 100 * 2**20
+    to_the_end = (made.expected_epochs - 50 * 64) / (150 * 64) * 64  # the others leave no checkpoint
+    assert made.expected_disk_bytes == round((to_the_end + made.confirm_trials) * size) + made.data_bytes
+    assert made.expected_disk_bytes < 0.8 * made.disk_bytes
+    small = dataclasses.replace(made, cost=dataclasses.replace(made.cost, usual_checkpoint_bytes=size // 4))
+    assert small.disk_bytes == made.disk_bytes
+    assert small.expected_disk_bytes < 0.3 * made.expected_disk_bytes
 
 
 def test_what_needs_a_gpu_is_timed_on_a_cpu_where_there_is_none(monkeypatch, tmp_path: Path) -> None:
@@ -129,10 +136,15 @@ def test_a_validation_split_that_takes_every_image_is_refused() -> None:
 
 
 def test_expected_epochs_where_trials_pause() -> None:
-    """Between the first rung of each trial and the whole budget; what is spent comes to about as much."""
-    config = study(20, 27, "promote", grace=3)
-    expected = cost.expected_epochs(config)
-    assert 20 * 3 < expected < 20 * 27
+    """Baselines whole, the first rung of each other, and as many epochs again in whole trainings."""
+    rehearsal = load_study(ROOT / "configs" / "k_sweep.yaml", rehearse=True).study
+    epochs, first, trials, baselines = 15, 3, 18, 3
+    assert (rehearsal.train.epochs, rehearsal.scheduler.grace_period) == (epochs, first)
+    assert (rehearsal.search.trials, len(rehearsal.baselines)) == (trials, baselines)
+    finished = 4  # 15 trials to epoch 3 are 45 epochs; 4 x 12 are as many and a little more
+    expected = baselines * epochs + (trials - baselines) * first + finished * (epochs - first)
+    assert cost.expected_epochs(rehearsal) == expected == 138
+    assert cost.expected_epochs(study(20, 27, "promote", grace=27)) == 20 * 27
 
 
 # --- budgets beside the estimate ---
@@ -147,9 +159,8 @@ def test_a_budget_s_need_is_counted_from_the_stages(planned) -> None:
     made = planned("k_sweep", overrides=["budget.epochs=5000", "budget.wall_clock_h=2", "budget.gpu_hours=1"])
     needs = needs_of(made)
     assert set(needs) == {"epochs", "wall_clock_h"}  # on a CPU no GPU-hour is ever spent
-    assert needs["epochs"] == cost.Need(
-        "epochs", 5000, made.expected_epochs, made.expected_epochs + made.confirm_epochs
-    )
+    confirmed = made.expected_epochs + made.confirm_epochs
+    assert needs["epochs"] == cost.Need("epochs", 5000, made.expected_epochs, confirmed, confirmed)
     wall = needs["wall_clock_h"]
     assert wall.search == pytest.approx((20 + (made.expected_epochs * 36 + 64 * 0.5) / made.concurrent) / 3600)
     assert wall.total == made.hours[0] > wall.search
@@ -184,7 +195,7 @@ def test_the_load_stands_beside_the_measured_epoch(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "getloadavg", lambda: (3.5, 1.0, 1.0))
     study = load_study(ROOT / "configs" / "k_sweep.yaml").study
     made = cost.measure(study, estimate.Sizes())
-    assert made == cost.Cost(5.0, 10, 20, load=3.5, idle_epoch_s=2.0, test_s=3.0)
+    assert made == cost.Cost(5.0, 10, 20, load=3.5, idle_epoch_s=2.0, test_s=3.0, usual_checkpoint_bytes=20)
     assert made.crowding == 2.5
     assert (made.idle().epoch_s, made.idle().crowding) == (2.0, 1.0)
     assert made.idle().test_s == pytest.approx(1.2)

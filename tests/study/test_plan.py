@@ -35,10 +35,10 @@ def test_plan_says_everything_it_should(planned) -> None:
         "How few prototypes",
         "kmclr, nnclr, none",
         "accuracy max, support_bytes min",
-        "12 trials (tpe), 3 of them baselines",
-        "pareto_asha",
+        "18 trials (front), 3 of them baselines",
+        "promote",
         "search 0, trials 0, confirm 1, 2",
-        "at worst 180",
+        "at worst 270",
         "cpu",
         "2.15 GB",
         "36 s an epoch, timed now on this machine",
@@ -59,11 +59,11 @@ def test_plan_says_whose_points_are_confirmed_and_that_their_number_is_for_all_m
         assert made.confirm_trials == 2 * (points + 3)
         return dict(plan._facts(made))["confirm"]
 
-    own = "points of each method's own front that the search measured (in turns: kmclr, nnclr, none; all together)"
+    own = "points in all, of each method's own front that the search measured, in turns (kmclr, nnclr, none)"
     assert own in confirm()
-    assert "not enough for all methods (confirm.max_points=3 would be)" in confirm("max_points=2")
-    assert "not enough" not in confirm("max_points=3")
-    assert "points of the front that the search measured and" in confirm("per_method=false")
+    assert "too few for all methods, confirm.max_points=3 has one for each" in confirm("max_points=2")
+    assert "too few" not in confirm("max_points=3")
+    assert "points of the front that the search measured; beside them every baseline" in confirm("per_method=false")
     assert "each method's own front that a model expects" in confirm("choose=model")
 
 

@@ -15,6 +15,7 @@ import yaml
 from study import schema
 from study.record.journal import Journal
 from study.schema import files
+from tests.helpers.ablation_inputs import write_ablation
 from tests.helpers.figure_inputs import write_belief
 from tests.helpers.synthetic_results import write_results
 from trainables.lines import COUNTS_FILE
@@ -124,3 +125,19 @@ def test_files_that_are_no_text_or_no_object_are_named(tmp_path: Path, content: 
         with pytest.raises(files.DamagedFile, match=name) as caught:
             read(tmp_path)
         assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_ablation_of_another_shape_is_named(tmp_path: Path) -> None:
+    write_results(tmp_path, trials=4, epochs=2, confirm_seeds=())
+    write_ablation(tmp_path)
+    path = tmp_path / schema.ABLATION_FILE
+    whole = json.loads(path.read_text("utf-8"))
+    for name, changed in variants(whole, schema.ABLATION):
+        path.write_text(json.dumps(changed), "utf-8")
+        with pytest.raises(files.DamagedFile, match=rf"{schema.ABLATION_FILE}: .*{name}"):
+            schema.read_ablation(tmp_path)
+    (one,) = whole["paths"]
+    for name, changed in variants(one, schema._PATH.fields):
+        path.write_text(json.dumps({**whole, "paths": [changed]}), "utf-8")
+        with pytest.raises(files.DamagedFile, match=rf"{schema.ABLATION_FILE}: .*paths\.0\.{name}"):
+            schema.read_ablation(tmp_path)

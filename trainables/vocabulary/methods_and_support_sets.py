@@ -107,6 +107,8 @@ METHODS.add("none", Method("none", True, "neighbours", "never"))
 METHODS.add("simclr", Method("none", False, "nt_xent", "never"))
 METHODS.add("byol", Method("none", True, "cosine", "always"))
 METHODS.add("resa", Method("none", True, "self_assignment", "always"))
+HOUSE_METHODS = tuple(METHODS)
+"""Those that are not a user's own."""
 
 
 def support_bytes(method: str, support: Any, dim: int) -> int:
@@ -126,6 +128,8 @@ SHORT_NAMES = {
     "momentum_encoder": "positives.momentum_encoder",
     "momentum": "positives.momentum",
     "temperature": "loss.temperature",
+    "crop_min": "augment.crop_min",
+    "colour": "augment.colour",
     "learning_rate": "optimizer.learning_rate",
     "weight_decay": "optimizer.weight_decay",
     "batch_size": "train.batch_size",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-SEARCH, CONFIRM = STAGES = ("search", "confirm")
+SEARCH, CONFIRM, ABLATE = STAGES = ("search", "confirm", "ablate")
+"""In their order; a study runs the first two unless it is asked for the last."""
 
 COMPLETED = "completed"  # ran its full budget
 STOPPED = "stopped"  # the scheduler stopped it at a rung

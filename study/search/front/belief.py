@@ -25,6 +25,8 @@ from trainables.vocabulary.metrics_and_objectives import ACCURACY, OBJECTIVES, M
 FLOOR = 0.1
 """The box begins at this quantile of the accuracies, from the worst: what is worse counts as this bad."""
 SOFTNESS = 0.1
+MARGIN = 0.3
+"""Of the box of an arm, beyond its largest known cost, on the scale of costs: a factor of two in bytes."""
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 """Of a standard normal variable."""
@@ -56,18 +58,28 @@ class Question(NamedTuple):
     epochs: int
     """Full budget of a trial."""
     metrics: Mapping[str, Metric] = OBJECTIVES
+    arm_of: Callable[[Any], str] | None = None
+    """Point -> its arm, where each arm's own front is asked for (`confirm.per_method`); None: one front of all."""
+
+
+class Box(NamedTuple):
+    """What is left to gain: the costs on a front so far [N, M], and the worst that count [M]."""
+
+    front_NM: np.ndarray
+    reference_M: np.ndarray
 
 
 class Believed(NamedTuple):
     """Of candidates: scaled costs and their standard deviations [C, M] (of the accuracy: see `gain.Bounded`), and the
-    chance to come through [C]."""
+    chance to come through [C]; and whose front they would join."""
 
     mean_CM: np.ndarray
     deviation_CM: np.ndarray
     chance_C: np.ndarray
+    arm_C: np.ndarray
 
     def __getitem__(self, index: Any) -> Believed:  # type: ignore[override]
-        return Believed(*(tuple.__getitem__(self, i)[index] for i in range(3)))
+        return Believed(*(tuple.__getitem__(self, i)[index] for i in range(4)))
 
 
 class Belief:
@@ -106,16 +118,39 @@ class Belief:
             for model in self._models:
                 model.add(x_FD, model.predict(x_FD)[0])
         self._failing = self._fit_failing(x_ND, [c for s, c in placed if s.state == FAILED], owner_D)
-        self.reference_M = np.where(self._known_M, costs_EM.max(0) + 1e-9, 0.0)
-        self.reference_M[~self._known_M] = floor_U
-        self.reference_M = self._as_costs(self.reference_M[None])[0] + 1e-9
         counted = [(s, c) for s, c in told if s.state == FINISHED]
         finished_NU = mean_NU[[s.state == FINISHED for s, _ in told]]
-        self.front_NM = self._as_costs(self._costs([c for _, c in counted], finished_NU))
-        bound = [c for s, c in placed if s.state == RUNNING]
-        if bound:  # a trial that is being trained will be there
-            self.front_NM = np.concatenate([self.front_NM, self._as_costs(self.of(bound).mean_CM)])
-        self.front_NM = self.front_NM[dominance.on_front(self.front_NM)]
+        there_NM = self._as_costs(self._costs([c for _, c in counted], finished_NU))
+        bound = [c for s, c in placed if s.state == RUNNING]  # one that is being trained will be there
+        there_NM = np.concatenate([there_NM, self._as_costs(self.of(bound).mean_CM)])
+        worst_M = np.zeros(len(self._names))
+        worst_M[~self._known_M] = floor_U
+        worst_M = self._as_costs(worst_M[None])[0] + 1e-9
+        self.boxes = self._boxes(worst_M, everybody, costs_EM, [*(c for _, c in counted), *bound], there_NM)
+
+    def _boxes(
+        self,
+        worst_M: np.ndarray,
+        everybody: Sequence[Candidate],
+        costs_EM: np.ndarray,
+        there: Sequence[Candidate],
+        there_NM: np.ndarray,
+    ) -> dict[str, Box]:
+        """By arm. A box ends at the largest known costs that there are; that of one arm among several a little beyond
+        its own, so that an arm whose points all cost the same has something to gain."""
+        arm_E, arm_N = self._arms(everybody), self._arms(there)
+        arms = sorted(set(arm_E))
+        beyond = MARGIN if len(arms) > 1 else 1e-9
+        boxes = {}
+        for arm in arms:
+            reference_M = np.where(self._known_M, costs_EM[arm_E == arm].max(0) + beyond, worst_M)
+            front_NM = there_NM[arm_N == arm]
+            boxes[arm] = Box(front_NM[dominance.on_front(front_NM)], reference_M)
+        return boxes
+
+    def _arms(self, candidates: Sequence[Candidate]) -> np.ndarray:
+        arm_of = self.question.arm_of
+        return np.array(["" if arm_of is None else arm_of(c.point) for c in candidates], dtype=object)
 
     # --- what a trial says ---
     def _tells(self, seen: Seen) -> bool:
@@ -180,7 +215,7 @@ class Belief:
         chance_C = np.ones(len(candidates))
         if self._failing is not None:
             chance_C = np.clip(1.0 - self._failing.predict(x_CD)[0], 0.0, 1.0)
-        return Believed(self._costs(candidates, np.stack(means, 1)), deviation_CM, chance_C)
+        return Believed(self._costs(candidates, np.stack(means, 1)), deviation_CM, chance_C, self._arms(candidates))
 
     def _fit_failing(self, x_ND: np.ndarray, failed: list[Candidate], owner_D: np.ndarray) -> Model | None:
         """1 for trials that failed and 0 for those that came through."""
@@ -193,8 +228,14 @@ class Belief:
     # --- what it would be worth ---
     def gains(self, believed: Believed) -> np.ndarray:
         """Expected gain of hypervolume [C] of training candidates to the end."""
-        gain_C = expected_gain(believed.mean_CM, believed.deviation_CM, self.front_NM, self.reference_M, self.bounded)
-        return np.asarray(gain_C * believed.chance_C)
+        return np.asarray(self._gain(believed.mean_CM, believed.deviation_CM, believed.arm_C) * believed.chance_C)
+
+    def _gain(self, mean_CM: np.ndarray, deviation_CM: np.ndarray, arm_C: np.ndarray) -> np.ndarray:
+        gain_C = np.zeros(len(mean_CM))
+        for arm, box in self.boxes.items():
+            own_C = arm_C == arm
+            gain_C[own_C] = expected_gain(mean_CM[own_C], deviation_CM[own_C], *box, self.bounded)
+        return gain_C
 
     def rates(self, believed: Believed, epoch: int, rungs: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Gain per epoch [C] of candidates that have been trained for `epoch` epochs (0: not begun), and the epoch [C]
@@ -222,7 +263,7 @@ class Belief:
             for k, node in enumerate(NODES):
                 mean_CM = believed.mean_CM.copy()
                 mean_CM[:, place] += node * moved_C
-                gain_KC[k] = expected_gain(mean_CM, deviation_CM, self.front_NM, self.reference_M, self.bounded)
+                gain_KC[k] = self._gain(mean_CM, deviation_CM, believed.arm_C)
             order_KC = np.argsort(-gain_KC, axis=0, kind="stable")
             weight_KC = WEIGHTS[order_KC]
             hoped_KC = np.cumsum(weight_KC * np.take_along_axis(gain_KC, order_KC, 0), 0) * believed.chance_C

@@ -18,7 +18,7 @@ ALL = {
     "accuracy_per_epoch", "acc5_per_epoch", "forgetting_interval", "support_diagnostics", "offline_accuracy",
     "accuracy_vs_k", "temperature_map", "rung_survival", "hypervolume_over_time", "rank_agreement",
     "parameter_importance", "parallel_coordinates", "prototypes", "prototypes_animated",
-    "believed_accuracy", "believed_front", "confirm_moved",
+    "believed_accuracy", "believed_front", "confirm_moved", "ablation",
 }  # fmt: skip
 
 
@@ -38,7 +38,12 @@ def test_a_figure_names_its_axes_states_n_and_carries_its_numbers(drawn: dict[st
     axes = list(figure.figure.select_xaxes())
     assert all(axis.title.text for axis in axes)
     titles = [axis.title.text for axis in figure.figure.select_yaxes() if axis.title.text]
-    assert titles or name in ("offline_accuracy", "parameter_importance", "confirm_moved")  # bars with names for ticks
+    assert titles or name in (
+        "offline_accuracy",
+        "parameter_importance",
+        "confirm_moved",
+        "ablation",
+    )  # bars with names for ticks
 
 
 def test_one_colour_per_method_in_every_figure(drawn: dict[str, Figure]) -> None:
@@ -52,7 +57,14 @@ def test_one_colour_per_method_in_every_figure(drawn: dict[str, Figure]) -> None
 
 
 def test_captions_state_intervals(drawn: dict[str, Figure]) -> None:
-    for name in ("accuracy_per_epoch", "offline_accuracy", "forgetting_interval", "accuracy_vs_k", "rank_agreement"):
+    for name in (
+        "ablation",
+        "accuracy_per_epoch",
+        "offline_accuracy",
+        "forgetting_interval",
+        "accuracy_vs_k",
+        "rank_agreement",
+    ):
         assert "95 %" in drawn[name].caption
     for name in ("hypervolume_over_time", "parameter_importance"):
         assert "no interval" in drawn[name].caption

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.figure_data.pareto_info import ParetoInfo, pareto_info
-from analysis.figures.pareto import STORED, draw_pareto
+from analysis.figures.pareto import FADED, STORED, draw_pareto
 from analysis.figures.style import LOOKS, STYLES
 
 
@@ -51,7 +51,7 @@ def test_drawing_has_one_colour_per_method_and_fades_the_dominated():
     assert sorted(t.name for t in shown) == ["kmclr", "nnclr", "none"]
     assert all(t.opacity is None for t in shown)  # also where a method's points are all faded
     dominated = next(t for t in markers if t.y[0] == 52.0)
-    assert dominated.opacity < 0.5
+    assert dominated.opacity == FADED < 0.7
     assert dominated.error_y.array[0] == 6.0
     line = next(t for t in fig.data if t.mode == "lines")
     assert line.line.shape == "hv"
@@ -65,9 +65,11 @@ def test_where_a_point_of_no_bytes_beats_all_the_front_of_those_that_store_somet
     info = info_of(table(y=[60.0, 52.0, 57.0, 56.0]))
     assert info.points.loc[info.points["on_stored"], "label"].tolist() == ["k=50", "k=400"]
     assert info.stored["y"].tolist() == [52.0, 57.0, 57.0]
-    lines = {t.name: t for t in draw_pareto([info], STYLES["web"]).data if t.mode == "lines"}
-    assert list(lines) == ["front", STORED]
-    assert lines[STORED].line.dash == "dash"
+    for style in STYLES.values():
+        lines = {t.name: t for t in draw_pareto([info], style).data if t.mode == "lines"}
+        assert list(lines) == ["front", STORED]
+        assert lines[STORED].showlegend
+        assert lines[STORED].line.dash == "dash"
     usual = info_of(table())
     assert not usual.points["on_stored"].any()
     assert [t.name for t in draw_pareto([usual], STYLES["web"]).data if t.mode == "lines"] == ["front"]

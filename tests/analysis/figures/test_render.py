@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 import shutil
 import subprocess
@@ -29,6 +31,76 @@ def test_without_a_browser_one_line_says_how_to_get_images(tmp_path, monkeypatch
     assert len(lines) == 1
     assert re.search(r"HTML only, no PNG, SVG, PDF: .*Chrome not found.*install Chromium", lines[0])
     assert list(tmp_path.iterdir()) == []
+
+
+class Flaky:
+    """A browser whose drawings end as its class was told to, one after the other."""
+
+    ends: list[object] = []
+    started = 0
+
+    def __init__(self, *_, **__):
+        type(self).started += 1
+
+    async def open(self):
+        pass
+
+    async def close(self):
+        raise RuntimeError("gone already")
+
+    async def calc_fig(self, *_, **__):
+        end = self.ends.pop(0)
+        if isinstance(end, Exception):
+            logging.getLogger("choreographer.channels.pipe").error("Ignoring", exc_info=end)
+            asyncio.get_running_loop().create_task(self.fail(end))
+            await asyncio.sleep(0)
+            raise end
+        return end
+
+    async def fail(self, error):
+        raise error
+
+
+def flaky(tmp_path, monkeypatch, *ends):
+    """What two drawings come to, where the browser answers so: whether all is well, the lines, the files, browsers."""
+    import kaleido
+
+    monkeypatch.setattr(Flaky, "ends", list(ends))
+    monkeypatch.setattr(Flaky, "started", 0)
+    monkeypatch.setattr(kaleido, "Kaleido", Flaky)
+    lines: list[str] = []
+    well = render.write_images([render.Job(drawing(), tmp_path / name) for name in ("a.png", "b.png")], lines.append)
+    return well, lines, sorted(path.name for path in tmp_path.iterdir()), Flaky.started
+
+
+class JSONError(RuntimeError):
+    pass
+
+
+def test_a_browser_that_answers_nonsense_or_dies_is_started_again_without_a_traceback(tmp_path, monkeypatch, capfd):
+    assert flaky(tmp_path, monkeypatch, JSONError(), b"a", b"b") == (True, [], ["a.png", "b.png"], 2)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_figure_that_cannot_be_drawn_twice_is_a_line_and_the_others_are_drawn(tmp_path, monkeypatch, capfd):
+    error = JSONError("bad\nworse")
+    assert flaky(tmp_path, monkeypatch, error, error, b"b") == (
+        False, ["a.png: not drawn (JSONError: bad)"], ["b.png"], 3,
+    )  # fmt: skip
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_browser_that_is_there_at_the_second_try_draws(tmp_path, monkeypatch):
+    opened = Flaky.open
+    missing = [RuntimeError("not yet")]
+
+    async def late(self):
+        if missing:
+            raise missing.pop()
+        await opened(self)
+
+    monkeypatch.setattr(Flaky, "open", late)
+    assert flaky(tmp_path, monkeypatch, b"a", b"b")[:2] == (True, [])
 
 
 def _browser() -> bool:

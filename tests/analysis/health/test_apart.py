@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.health.apart import OFF, WORTH, apart, pairs
-from analysis.health.finding import ACT, FINE, UNKNOWN, WATCH
+from analysis.health.finding import ACT, FINE, UNKNOWN, WATCH, Finding
 from analysis.results.front import front_of
 from analysis.results.intervals import CONFIDENCE
 from analysis.results.power import POWER, seeds_needed
@@ -31,7 +31,11 @@ def test_far_points_are_told_apart():
     assert finding.said == ("All 3 pairs of confirmed points are told apart with n = 3 seeds.",)
 
 
-def test_near_points_are_not_and_the_power_analysis_says_how_many_seeds_would():
+def test_near_points_are_not_and_the_power_analysis_says_how_many_seeds_would(monkeypatch):
+    deferring = apart(confirmed([50, 51.2], spread=0.5))
+    assert (deferring.verdict, dict(deferring.sets)) == (WATCH, {})
+    assert deferring.said[-1] == "How many seeds to add is said by the study's question."
+    monkeypatch.setattr("analysis.health.apart.question", lambda results: Finding("question", "", FINE, ()))
     results = confirmed([50, 51.2], spread=0.5)
     (pair,) = pairs(front_of(results))
     values = results.trials[results.trials["stage"] == "confirm"].pivot(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from analysis.report.history import commands, commands_to_repeat, history, option
+from analysis.report.history import code_folder, commands, commands_to_repeat, config_of, history, option
 from study.schema import EARLY
 
 RUN = "python run_study.py a.yaml"
@@ -17,7 +17,7 @@ RUN = "python run_study.py a.yaml"
 def results(*sessions: dict[str, Any], folder: str = "elsewhere/a", **more: Any) -> Any:
     stamps = {"started": "2026-11-27T08:06:41.086+00:00", "ended": "2026-11-27T09:00:00.000+00:00"}
     record = {"sessions": [{**stamps, **one} for one in sessions], "command": "run_study.py a.yaml", "git": None}
-    fixed = {"folder": Path(folder), "running": False, "rehearsal": False, "paused": frozenset()}
+    fixed = {"folder": Path(folder), "study": {}, "running": False, "rehearsal": False, "paused": frozenset()}
     return SimpleNamespace(manifest=record, **{**fixed, **more})
 
 
@@ -95,3 +95,43 @@ def test_the_report_is_redrawn_where_the_study_is_run_to() -> None:
     plain = commands_to_repeat(results({"reason": "done", "command": "uv run run_study.py a.yaml"}))
     assert plain.endswith("uv run python -m analysis results/a   # redraws this report from the folder alone")
     assert option(f"{RUN} --out=b --out c", "--out") == "c"
+
+
+OWN = {"own": {"parts": {"support.name": "mypkg.sets:Memory"}, "methods": {}, "support_sets": {}}}
+
+
+def with_code(*used: str, **study: Any) -> Any:
+    one = results(*({"reason": "done", "command": command} for command in used), study=study)
+    one.manifest.update(OWN)
+    return one
+
+
+def test_code_that_lies_beside_the_study_is_found_from_where_the_study_was_started() -> None:
+    """Also after a session that was started from the folder's own study.yaml, which has no code beside it."""
+    begun = "python run_study.py 'my code/own.yaml' --allow-code"
+    resumed = "python run_study.py results/a/study.yaml --allow-code --set seed=2"
+    assert commands_to_repeat(with_code(begun)).splitlines()[0] == begun
+    again = commands_to_repeat(with_code(begun, resumed)).splitlines()
+    assert again[0].startswith("cp results/a/study.yaml a-again.yaml   # ")
+    assert again[1] == "PYTHONPATH='my code' python run_study.py a-again.yaml --allow-code --set seed=2"
+    assert code_folder(with_code("python run_study.py own.yaml --allow-code", resumed)) == ""
+    assert code_folder(results({"reason": "done", "command": begun})) == ""
+
+
+def test_a_program_elsewhere_is_where_the_commit_and_the_analysis_are() -> None:
+    one = with_code("python /opt/house/run_study.py own/a.yaml", report={"figures": ["mypkg.figures:spread"]})
+    one.manifest["git"] = {"commit": "abc", "dirty": False}
+    checkout, run, redraw = commands_to_repeat(one).splitlines()
+    assert checkout == "git -C /opt/house checkout abc"
+    assert run == "python /opt/house/run_study.py own/a.yaml"
+    assert redraw == (
+        "PYTHONPATH=/opt/house:own python -m analysis results/a --figure mypkg.figures:spread --allow-code"
+        "   # redraws this report from the folder alone"
+    )
+
+
+@pytest.mark.parametrize(
+    "command", ["uv run run_study.py --set x=1 --out r a.yaml --plan", "python h/run_study.py a.yaml --device=cpu"]
+)
+def test_the_file_of_a_study_is_told_from_the_values_of_options(command) -> None:
+    assert config_of(command) == "a.yaml"

@@ -29,7 +29,7 @@ def printed(folder: Path, above_mm: int, shown: Table) -> list[str]:
     """Text of each A4 page of a report that has so much above its table."""
     above = f'<div style="height:{above_mm}mm">above</div>'
     body = [above, f"<h3>{shown.title}</h3>", table_formats.to_html(shown), "<p>below</p>"]
-    (folder / "report.html").write_text(page.page("t", body, ""))
+    (folder / "report.html").write_text(page.page("t", body))
     options = (
         "--headless",
         "--no-sandbox",

@@ -133,7 +133,7 @@ def test_quiet_says_nothing_but_the_front(tmp_path) -> None:
     display.front(recorder.journal)
     recorder.journal.close()
     printed = screen.getvalue()
-    assert "Pareto front of 1 completed trials (validation, seed 0: n = 1 each)" in printed
+    assert "Pareto front of 1 completed trial (validation, seed 0: n = 1 each)" in printed
     assert "search-0000" in printed
     assert "75.00" in printed
     assert "search-0001" not in printed
@@ -167,3 +167,33 @@ def test_labels_are_no_markup(tmp_path, label) -> None:
     display.front(ledger.journal)
     ledger.journal.close()
     assert screen.getvalue().count(label) >= 2
+
+
+@pytest.mark.parametrize(
+    ("confirm", "whole", "then"),
+    [
+        ({"seeds": [1, 2, 3], "max_points": 2}, True, ", then confirming, up to 4 min"),
+        ({"enabled": False}, True, ""),
+        ({}, False, ""),
+    ],
+)
+def test_the_time_left_of_a_search_has_that_of_confirming_beside_it(tmp_path, confirm, whole, then) -> None:
+    """An epoch took 4 s; 2 points and 2 baselines with 3 seeds have 9 epochs and a test each, two at a time: 240 s."""
+    study = make_study(confirm=confirm)
+    display = Terminal(study, console=Console(file=io.StringIO()), whole=whole)
+    display.connected(None, 2)
+    display.stage("search", 3)
+    display._walls, display._epochs, display.done = [4.0, 12.0], [1, 3], 2
+    assert display.eta() == f"ETA 4 s{then}"
+    display.done = 3
+    assert display.eta() == f"last trials{then}"
+    display.stage("confirm", 6)
+    display._walls, display._epochs = [8.0], [4]
+    assert display.eta() == "ETA 24 s"
+
+
+def test_what_was_confirmed_is_counted(tmp_path) -> None:
+    recorder, display, screen = watch(tmp_path)
+    recorder.journal.close()
+    display.confirmed([{"point": p, "seed": s} for p in ("a", "b") for s in (1,)])
+    assert screen.getvalue().splitlines()[-1] == "Confirmed: 2 points with 1 seed"

@@ -129,3 +129,15 @@ def test_the_first_that_go_on_lie_on_the_fronts_at_the_rung_and_are_not_of_one_s
     assert all(rank_N[i] <= min(rank_N[j] for j in range(SCREENED) if j not in chosen) for i in chosen)
     sizes = costs[chosen, 1]  # one smaller and one larger than most
     assert min(sizes) < np.median(costs[:, 1]) < max(sizes)
+
+
+def test_of_several_arms_the_one_goes_on_of_which_fewest_have() -> None:
+    rule = MODEL._replace(arm_of=lambda point: point["kind"])
+    trials = [_seen(i, POOL[i].params, curve(POOL[i].params)[: rungs(rule)[0]]) for i in range(SCREENED)]
+    kinds = []
+    for _ in range(OPENING):
+        action = next_action(trials, rule)
+        assert isinstance(action, GoOn)
+        kinds.append(trials[action.number].params["kind"])
+        trials[action.number] = trials[action.number]._replace(state="running", until=action.until)
+    assert sorted(kinds) == ["with", "without"]

@@ -196,7 +196,8 @@ def test_a_budget_that_ends_in_the_search_still_confirms(
     name = next(iter(budget))
     assert f"budget.{name} (" in out
     assert f"the search ended with {len(searched)} of 60 trials, to keep the " in out
-    assert "Raise it and go on with the search: python run_study.py fake.yaml --resume" in out
+    twice = f"budget.{name}={2 * budget[name]:.12g}"
+    assert f"Raised, the search goes on with: python run_study.py fake.yaml --resume --set {twice}" in out
     record = schema.read_manifest(folder)
     assert record["status"] == "finished"
     assert record["sessions"][0]["reason"] == record["sessions"][0][schema.EARLY]["reason"]

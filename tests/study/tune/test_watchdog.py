@@ -198,7 +198,7 @@ def test_a_study_whose_ray_dies_ends_at_once_and_goes_on_as_if_undisturbed(tmp_p
         gone = "gcs_server" if name == "gcs_server" else "raylet"
         assert code == 1
         assert re.fullmatch(
-            rf"Stopped: Ray's {gone} \(process \d+\) has died\. 1 running trials will go on from their last "
+            rf"Stopped: Ray's {gone} \(process \d+\) has died\. 1 running trial will go on from its last "
             r"checkpoint\. Continue with: python run_study\.py fake\.yaml --resume\n",
             errors,
         )

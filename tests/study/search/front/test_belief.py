@@ -79,3 +79,17 @@ def test_two_uncertain_objectives() -> None:
 def test_too_few_reports_are_refused_and_nan_is_no_report() -> None:
     with pytest.raises(ValueError, match="1 trials have reported"):
         _belief(*_finished(1), Seen(POOL[5].params, UNFINISHED, [np.nan]))
+
+
+def test_an_arm_that_another_beats_everywhere_has_a_front_of_its_own_to_gain_on() -> None:
+    """Points without k cost nothing here and are better, so that on one front nothing with k gains."""
+    bonus = {"with": 0.0, "without": 30.0}
+    seen = [one._replace(curve=[v + bonus[one.params["kind"]] for v in one.curve]) for one in _finished(16)]
+    held = np.array([c.params["kind"] == "with" for c in POOL])
+    together, apart = _belief(*seen), _belief(*seen, question=QUESTION._replace(arm_of=lambda point: point["kind"]))
+    gain_C, own_C = together.gains(together.of(POOL)), apart.gains(apart.of(POOL))
+    assert gain_C[held].max() < 0.01 * gain_C[~held].max()
+    assert own_C[held].max() > own_C[~held].max()
+    assert (own_C[~held] > 0).any()
+    assert set(apart.boxes) == {"with", "without"}
+    assert all((box.front_NM[:, 1] > 0).all() == (arm == "with") for arm, box in apart.boxes.items())

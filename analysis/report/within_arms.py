@@ -1,5 +1,5 @@
-"""What a study says within one kind of support set, whichever kind wins: its front, the fewest vectors, the line to
-beat."""
+"""What a study says within one arm that stores something, whichever arm wins: its front, the fewest vectors, the line
+to beat."""
 
 from __future__ import annotations
 
@@ -8,33 +8,31 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.report.naming import ON_PAR, name_of, percent, seeds, values_of
+from analysis.results.arms import asked, stores, words_of
 from analysis.results.front import Front, costs_in_words, on_front
 from analysis.results.intervals import compared
-from analysis.results.points import with_support
+from analysis.results.naming import ON_PAR, name_of, percent, seeds, values_of
 from analysis.text import joined, number
 from study import schema
 
-NAMES = {"prototypes": "prototypes", "queue": "queues"}
 
+def within_arms(front: Front, table: pd.DataFrame) -> list[str]:
+    """A sentence or two for each arm that stores something and of which at least two points were confirmed.
 
-def among_kinds(front: Front, table: pd.DataFrame) -> list[str]:
-    """A sentence or two for each kind of support set that has a size and of which at least two points were confirmed.
-
-    table: the confirmed points. Nothing where all of them are of one kind, as that front is the study's.
+    table: the confirmed points. Nothing where all of them are of one arm, as that front is the study's.
     """
     sentences = []
     bare = table[table["method"] == "none"]
-    for kind in (name for name, facts in schema.SUPPORT_KINDS.items() if facts.size is not None):
-        group = with_support(table, kind)
+    for arm in filter(stores, asked(table["method"])):
+        group, what = table[table["method"] == arm], words_of(arm).several
         if 1 < len(group) < len(table):
-            sentences.append(_front_and_fewest(group, front.objectives, NAMES.get(kind, kind)))
-            sentences += _line_to_beat(group, bare, NAMES.get(kind, kind))
+            sentences.append(_front_and_fewest(group, front.objectives, what))
+            sentences += _line_to_beat(group, bare, what)
     return sentences
 
 
 def _front_and_fewest(group: pd.DataFrame, objectives: dict[str, str], what: str) -> str:
-    """The front within the kind, and its cheapest point on par with its best."""
+    """The front within the arm, and its cheapest point on par with its best."""
     costs = [name for name in objectives if name != schema.ACCURACY]
     on = group[on_front(group, objectives)]
     named = "; ".join(

@@ -17,16 +17,16 @@ ON_PAR = 0.99
 
 
 def name_of(row: pd.Series, costs: Sequence[str]) -> str:
-    """`400 prototypes (410 kB)`, `the 98,304-queue (time per epoch 19 s)`, `no support set`."""
+    """`400 prototypes (410 kB)`, `the 98,304-queue (time per epoch 19 s)`, `no support set`; of any other method the
+    point's label and costs."""
     vectors, cost = whole(row["vectors"]), costs_of(row, costs)
-    kind = schema.METHODS[row["method"]].support
-    if not math.isfinite(row["vectors"]):
-        return f"{row['label']} ({cost})"
-    if kind == "prototypes":
+    if row["method"] == "kmclr" and math.isfinite(row["vectors"]):
         return f"{vectors} prototypes ({cost})"
-    if kind == "queue":
+    if row["method"] == "nnclr" and math.isfinite(row["vectors"]):
         return f"the {vectors}-queue ({cost})"
-    return "no support set" if kind == "none" else f"{row['label']} ({cost})"
+    if row["method"] == "none" and math.isfinite(row["vectors"]):
+        return "no support set"
+    return f"{row['label']} ({cost})" if cost else str(row["label"])
 
 
 def costs_of(row: pd.Series, costs: Sequence[str]) -> str:
