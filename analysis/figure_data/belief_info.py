@@ -126,7 +126,7 @@ def moved_info(results: Results) -> pd.DataFrame:
     again = points.confirmed(results, ACCURACY).set_index("point")
     choices = (results.belief or {"choices": {}})["choices"]
     wanted = dict.fromkeys([*again.index, *(t for taken in choices.values() for t in taken)])
-    trials = points.finished(results, schema.SEARCH).set_index("trial_id")
+    trials = points.finished_search(results).set_index("trial_id")
     band = trials_of(results).set_index("trial_id")
     rows = []
     for name in (name for name in wanted if name in trials.index):

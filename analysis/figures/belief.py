@@ -60,7 +60,9 @@ def _belief_caption(panel: Panel) -> str:
         "budget, other settings chosen for it (median; bands: 68 % and 95 % for its expected value, a single run's "
         f"noise left out). Marks: last validation accuracy of the search's trials, n = {len(info.trials)} ({counts}); "
         f"those that were not trained to the end lie below what is expected of them.{known} The model takes the worst "
-        "tenth of the accuracies for the best of it, and so expects too much of poor points." + _ahead(info)
+        "tenth of the accuracies for the best of it, and so expects too much of poor points."
+        + _ahead(info)
+        + notes.learned_note(panel.results)
     )
 
 
@@ -206,7 +208,7 @@ def _of_kinds(panel: Panel, named: bool) -> pd.DataFrame:
 def _front_caption(panel: Panel) -> str:
     found = panel.info["kind"].value_counts()
     parts = [f"{found[kind]} points {kind}" for kind in (data.OBSERVED, data.MODEL, data.CONFIRMED) if kind in found]
-    finished = len(points.finished(panel.results, "search"))
+    finished = len(points.finished_search(panel.results))
     return (
         f"Fronts in validation accuracy: {', '.join(parts)}; of n = {finished} finished trials. Observed: single runs, "
         "so the lucky ones are on it. Model: what it expects of the same trials at full budget (bars: 95 % for the "

@@ -61,7 +61,8 @@ def target_of(study: StudyConfig, journal: Journal) -> tuple[dict[str, Any], str
         point = max(confirmed, key=lambda name: confirmed[name][0])
         mean, n, end = confirmed[point]
         return dict(end["params"]), f"the most accurate confirmed point on validation, {mean:.2f} % (n = {n})"
-    if not (done := dominance.completed(journal.final_ends(schema.SEARCH), study.objectives)):
+    tried = [*journal.final_ends(schema.SEARCH), *journal.learned_ends]
+    if not (done := dominance.completed(tried, study.objectives)):
         raise schema.UserError(f"{journal.folder}: no search trial has completed, so there is no point to lead to")
     best = max(done, key=lambda end: float(end["metrics"][schema.ACCURACY]))
     why = f"the most accurate trial of the search on validation, {best['metrics'][schema.ACCURACY]:.2f} % (n = 1)"
@@ -82,7 +83,8 @@ def _confirmed_means(journal: Journal) -> dict[str, tuple[float, int, Mapping[st
 def _asked_for(study: StudyConfig, journal: Journal) -> tuple[dict[str, Any], str]:
     """A trial of the search by its id, that of a trial which confirms it, or its label."""
     asked = " ".join(study.ablate.to.split())
-    draws = {draw["trial_id"]: draw for draw in journal.draws if draw["duplicate_of"] is None}
+    drawn = (draw for draw in journal.draws if draw["duplicate_of"] is None)
+    draws = {line["trial_id"]: line for line in (*journal.learned, *drawn)}
     confirming = {end["trial_id"]: end["point"] for end in journal.ends.values() if end["stage"] == schema.CONFIRM}
     trial_id = confirming.get(asked, asked)
     labels = {draw["label"]: name for name, draw in reversed(draws.items())}
@@ -96,22 +98,29 @@ def _asked_for(study: StudyConfig, journal: Journal) -> tuple[dict[str, Any], st
 
 
 def _front_in_words(study: StudyConfig, journal: Journal) -> str:
-    ends = dominance.front(journal.final_ends(schema.SEARCH), study.objectives)
+    ends = dominance.front([*journal.final_ends(schema.SEARCH), *journal.learned_ends], study.objectives)
     shown = [f"{end['trial_id']} ({end['label']})" for end in reversed(ends)]
     more = "; ..." if len(shown) > MOST_NAMED else ""
     return f"On the front: {'; '.join(shown[:MOST_NAMED])}{more}" if shown else "No trial has completed yet"
 
 
-# --- the path ---
-def choose(study: StudyConfig, journal: Journal, found: Believed | None) -> dict[str, Any]:
-    """The path as it goes on record. found: what is believed of the search. Raises UserError."""
-    seeds, start = seeds_of(study), named_baseline(study, study.ablate.start)
+def _both_ends(study: StudyConfig, journal: Journal) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Start, target, and why that is the target."""
+    start = named_baseline(study, study.ablate.start)
     target, why = target_of(study, journal)
     if start == target:
         raise schema.UserError(
             f"ablate: the path begins and ends at {space.label(start)} ({why}): name another point under ablate.to, or "
             f"another baseline under ablate.from. {_front_in_words(study, journal)}"
         )
+    return start, target, why
+
+
+# --- the path ---
+def choose(study: StudyConfig, journal: Journal, found: Believed | None) -> dict[str, Any]:
+    """The path as it goes on record. found: what is believed of the search. Raises UserError."""
+    seeds = seeds_of(study)
+    start, target, why = _both_ends(study, journal)
     belief = None if found is None else found.belief
     without = None if belief else "it could not be fitted" if found is None else found.without
     eyes = _Eyes(study, belief, target)
@@ -176,7 +185,8 @@ class _Eyes:
 
 def _points_of(journal: Journal, params: Point) -> list[str]:
     """Ids under which trials of a point may be on record."""
-    same = [d["trial_id"] for d in journal.draws if d["duplicate_of"] is None and d["params"] == dict(params)]
+    drawn = (draw for draw in journal.draws if draw["duplicate_of"] is None)
+    same = [line["trial_id"] for line in (*journal.learned, *drawn) if line["params"] == dict(params)]
     return [*same, own_point(params)]
 
 
@@ -193,8 +203,7 @@ def current(study: StudyConfig, journal: Journal, believe: Any) -> Recorded:
     believe: gives what is believed of the search now. Raises UserError; OSError from the disk.
     """
     paths = on_record(journal.folder)
-    asked = study.ablate.start, study.ablate.to
-    before = next((path for path in reversed(paths) if (path["from"], path["to"]) == asked), None)
+    before = _asked_before(study, paths)
     if before is not None and _stands(study, journal, before):
         path: Recorded = {**before, "seeds": list(seeds_of(study))}
     else:
@@ -203,6 +212,19 @@ def current(study: StudyConfig, journal: Journal, believe: Any) -> Recorded:
         before = before if replaced or (before and before["steps"] == path["steps"]) else None
     _write(journal.folder, [*(one for one in paths if one is not before), path])
     return path
+
+
+def check(study: StudyConfig, journal: Journal) -> None:
+    """Refuse what `current` would, before the session is on record. Raises UserError."""
+    seeds_of(study)
+    before = _asked_before(study, on_record(journal.folder))
+    if not journal.damage and (before is None or not _stands(study, journal, before)):
+        _both_ends(study, journal)
+
+
+def _asked_before(study: StudyConfig, paths: Sequence[Recorded]) -> Recorded | None:
+    asked = study.ablate.start, study.ablate.to
+    return next((path for path in reversed(paths) if (path["from"], path["to"]) == asked), None)
 
 
 def _stands(study: StudyConfig, journal: Journal, path: Recorded) -> bool:

@@ -83,8 +83,11 @@ class GoOn(NamedTuple):
     until: int
 
 
-def next_action(trials: Sequence[Seen], rule: Rule, *, can_draw: bool = True) -> Draw | GoOn | None:
-    """What a free place does. `can_draw`: whether there may be new trials (the limit, an exhausted space).
+def next_action(
+    trials: Sequence[Seen], rule: Rule, *, can_draw: bool = True, learned: Sequence[Seen] = ()
+) -> Draw | GoOn | None:
+    """What a free place does. `can_draw`: whether there may be new trials (the limit, an exhausted space). `learned`:
+    trials of earlier studies, all ended: the model knows them, and no epoch of theirs is counted.
 
     None: nothing to do now: no new trial may be drawn and none is paused.
     """
@@ -93,17 +96,19 @@ def next_action(trials: Sequence[Seen], rule: Rule, *, can_draw: bool = True) ->
         return None
     if rule.space is None or ACCURACY not in rule.objectives:
         return _plain(trials, rule, can_draw)
-    if (opening := _opening(trials, rule)) is not None:
+    everybody = [*learned, *trials]
+    if (opening := _opening(everybody, rule)) is not None:
         return opening
     known = rule.known or (lambda point: {})
     question = belief.Question(rule.space, known, rule.objectives, rule.epochs, rule.metrics, rule.arm_of)
-    told = [_told(trial, rule) for trial in trials]
+    told = [_told(trial, rule) for trial in everybody]
+    waiting = [len(learned) + i for i in paused]
     seed = draw_seed(rule.seed, max((trial.number for trial in trials), default=-1) + 1, 0)  # the next draw's
     try:
-        action = decide(question, told, paused, seed, rungs(rule), room=can_draw, startup_trials=rule.startup_trials)
+        action = decide(question, told, waiting, seed, rungs(rule), room=can_draw, startup_trials=rule.startup_trials)
     except (ValueError, np.linalg.LinAlgError):
         return _plain(trials, rule, can_draw)
-    return Draw(action.until) if action.paused is None else GoOn(trials[action.paused].number, action.until)
+    return Draw(action.until) if action.paused is None else GoOn(everybody[action.paused].number, action.until)
 
 
 def rungs(rule: Rule) -> list[int]:

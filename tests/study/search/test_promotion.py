@@ -131,6 +131,18 @@ def test_the_first_that_go_on_lie_on_the_fronts_at_the_rung_and_are_not_of_one_s
     assert min(sizes) < np.median(costs[:, 1]) < max(sizes)
 
 
+def test_learned_trials_open_the_model_and_no_epoch_of_theirs_is_counted() -> None:
+    """With them the first trial of a search is the model's choice already, and the plain rule does not see them."""
+    learned = [_seen(-1 - i, POOL[i].params, curve(POOL[i].params), "ended") for i in range(SCREENED)]
+    one = [_seen(0, POOL[40].params, curve(POOL[40].params)[:3])]
+    assert next_action(one, MODEL) == Draw(3), "as long as too few have reported"
+    told = next_action(one, MODEL, can_draw=False, learned=learned)
+    assert isinstance(told, GoOn)
+    assert told.number == 0
+    assert next_action([], MODEL, can_draw=False, learned=learned) is None
+    assert next_action(one, PLAIN, learned=learned) == next_action(one, PLAIN)
+
+
 def test_of_several_arms_the_one_goes_on_of_which_fewest_have() -> None:
     rule = MODEL._replace(arm_of=lambda point: point["kind"])
     trials = [_seen(i, POOL[i].params, curve(POOL[i].params)[: rungs(rule)[0]]) for i in range(SCREENED)]
