@@ -66,6 +66,8 @@ class Rule(NamedTuple):
     seed: int = 0
     startup_trials: int = SCREENED
     """`search.startup_trials`; see `front.propose.startup`."""
+    wanted: Mapping[str, float] = {}
+    """Objective -> the worst value that is wanted."""
 
 
 class Draw(NamedTuple):
@@ -93,7 +95,8 @@ def next_action(trials: Sequence[Seen], rule: Rule, *, can_draw: bool = True) ->
         return _plain(trials, rule, can_draw)
     if (opening := _opening(trials, rule)) is not None:
         return opening
-    question = belief.Question(rule.space, rule.known or (lambda point: {}), rule.objectives, rule.epochs, rule.metrics)
+    known = rule.known or (lambda point: {})
+    question = belief.Question(rule.space, known, rule.objectives, rule.epochs, rule.metrics, rule.wanted)
     told = [_told(trial, rule) for trial in trials]
     seed = draw_seed(rule.seed, max((trial.number for trial in trials), default=-1) + 1, 0)  # the next draw's
     try:
@@ -142,12 +145,19 @@ def _opening(trials: Sequence[Seen], rule: Rule) -> GoOn | None:
 
 
 def _best_goes_on(epoch: int, trials: Sequence[Seen], rule: Rule) -> GoOn:
-    """To the end: the first of those that are paused, front by front of what all reported at this epoch."""
+    """To the end: the first of those that are paused, front by front of what all reported at this epoch; those whose
+    known objectives are not wanted come last."""
     paused = [trial.number for trial in trials if trial.state == "paused"]
     rows = [(t, t.reports[epoch]) for t in trials if dominance.finite(t.reports.get(epoch, {}), rule.objectives)]
     costs_NM = np.array([dominance.to_costs(values, rule.objectives) for _, values in rows])
     order = pareto.preference_order(costs_NM.reshape(len(rows), len(rule.objectives)))
+    order = sorted(order, key=lambda i: not _is_wanted(rows[i][0], rule))  # stable
     return GoOn(next((rows[i][0].number for i in order if rows[i][0].state == "paused"), paused[0]), rule.epochs)
+
+
+def _is_wanted(trial: Seen, rule: Rule) -> bool:
+    limits = {name: limit for name, limit in rule.wanted.items() if name in trial.known}
+    return dominance.within(trial.known, limits, rule.objectives)
 
 
 def _epoch(trial: Seen) -> int:

@@ -137,4 +137,5 @@ def rule_of(study: StudyConfig) -> Rule:
         known=known_of(study),
         seed=study.search.seed,
         startup_trials=study.search.startup_trials,
+        wanted=study.wanted_limits,
     )

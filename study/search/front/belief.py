@@ -24,6 +24,8 @@ from trainables.vocabulary.metrics_and_objectives import ACCURACY, OBJECTIVES, M
 
 FLOOR = 0.1
 """The box begins at this quantile of the accuracies, from the worst: what is worse counts as this bad."""
+LIMIT_MARGIN = 0.05
+"""Share of a known objective's range."""
 SOFTNESS = 0.1
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
@@ -56,6 +58,8 @@ class Question(NamedTuple):
     epochs: int
     """Full budget of a trial."""
     metrics: Mapping[str, Metric] = OBJECTIVES
+    wanted: Mapping[str, float] = {}
+    """Objective -> the worst value that is wanted: gains count within these alone."""
 
 
 class Believed(NamedTuple):
@@ -109,13 +113,45 @@ class Belief:
         self.reference_M = np.where(self._known_M, costs_EM.max(0) + 1e-9, 0.0)
         self.reference_M[~self._known_M] = floor_U
         self.reference_M = self._as_costs(self.reference_M[None])[0] + 1e-9
+        self._limit_M = self._limits()
+        loose_M = self.reference_M
+        self.reference_M = np.minimum(loose_M, self._limit_M + np.where(self._known_M, self._margin(), 0.0))
         counted = [(s, c) for s, c in told if s.state == FINISHED]
         finished_NU = mean_NU[[s.state == FINISHED for s, _ in told]]
         self.front_NM = self._as_costs(self._costs([c for _, c in counted], finished_NU))
         bound = [c for s, c in placed if s.state == RUNNING]
         if bound:  # a trial that is being trained will be there
             self.front_NM = np.concatenate([self.front_NM, self._as_costs(self.of(bound).mean_CM)])
+        self.front_NM = self.front_NM[self._is_wanted(self.front_NM)]
         self.front_NM = self.front_NM[dominance.on_front(self.front_NM)]
+        if self.question.wanted and pool and not self.gains(self.of(pool)).any():
+            # no point is expected that accurate: seek the best of those whose known costs are wanted
+            self.reference_M = np.where(self._known_M, self.reference_M, loose_M)
+
+    # --- what is wanted ---
+    def _limits(self) -> np.ndarray:
+        """The worst scaled costs [M] that are wanted; infinite where anything is."""
+        limits_M = np.full(len(self._names), np.inf)
+        for place, name in enumerate(self._names):
+            if name in self.question.wanted:
+                one = {name: self.question.wanted[name]}
+                sense = {name: self.question.objectives[name]}
+                limits_M[place] = dominance.scaled_costs(one, sense, self.question.metrics)[0]
+        return limits_M
+
+    def _margin(self) -> np.ndarray:
+        """How far behind a known limit the reference lies, so that a point at the limit itself has its worth."""
+        low_M, high_M = self._span_2M
+        return np.asarray(LIMIT_MARGIN * np.maximum(high_M - low_M, 1e-6))
+
+    def _is_wanted(self, costs_CM: np.ndarray) -> np.ndarray:
+        """Which candidates [C] keep within the limits of the known costs."""
+        within_CM = costs_CM <= self._limit_M + 1e-9
+        return np.asarray(within_CM[:, self._known_M].all(1))
+
+    def _gains(self, mean_CM: np.ndarray, deviation_CM: np.ndarray) -> np.ndarray:
+        gain_C = expected_gain(mean_CM, deviation_CM, self.front_NM, self.reference_M, self.bounded)
+        return np.where(self._is_wanted(mean_CM), gain_C, 0.0) if self.question.wanted else gain_C
 
     # --- what a trial says ---
     def _tells(self, seen: Seen) -> bool:
@@ -193,8 +229,7 @@ class Belief:
     # --- what it would be worth ---
     def gains(self, believed: Believed) -> np.ndarray:
         """Expected gain of hypervolume [C] of training candidates to the end."""
-        gain_C = expected_gain(believed.mean_CM, believed.deviation_CM, self.front_NM, self.reference_M, self.bounded)
-        return np.asarray(gain_C * believed.chance_C)
+        return np.asarray(self._gains(believed.mean_CM, believed.deviation_CM) * believed.chance_C)
 
     def rates(self, believed: Believed, epoch: int, rungs: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Gain per epoch [C] of candidates that have been trained for `epoch` epochs (0: not begun), and the epoch [C]
@@ -222,7 +257,7 @@ class Belief:
             for k, node in enumerate(NODES):
                 mean_CM = believed.mean_CM.copy()
                 mean_CM[:, place] += node * moved_C
-                gain_KC[k] = expected_gain(mean_CM, deviation_CM, self.front_NM, self.reference_M, self.bounded)
+                gain_KC[k] = self._gains(mean_CM, deviation_CM)
             order_KC = np.argsort(-gain_KC, axis=0, kind="stable")
             weight_KC = WEIGHTS[order_KC]
             hoped_KC = np.cumsum(weight_KC * np.take_along_axis(gain_KC, order_KC, 0), 0) * believed.chance_C

@@ -46,4 +46,5 @@ def known_of(study: StudyConfig) -> Known:
 
 
 def question_of(study: StudyConfig) -> Question:
-    return Question(space.define(study), known_of(study), study.objectives, study.train.epochs)
+    own = {"wanted": limits} if (limits := study.wanted_limits) else {}
+    return Question(space.define(study), known_of(study), study.objectives, study.train.epochs, **own)

@@ -129,3 +129,11 @@ def test_the_first_that_go_on_lie_on_the_fronts_at_the_rung_and_are_not_of_one_s
     assert all(rank_N[i] <= min(rank_N[j] for j in range(SCREENED) if j not in chosen) for i in chosen)
     sizes = costs[chosen, 1]  # one smaller and one larger than most
     assert min(sizes) < np.median(costs[:, 1]) < max(sizes)
+
+
+def test_by_the_plain_rule_too_those_that_are_wanted_go_on_first() -> None:
+    large = [_seen(i, {"kind": "with", "x": 0.8, "k": 900 - i}, [50.0 + i] * 3) for i in range(6)]
+    small = [_seen(6 + i, {"kind": "with", "x": 0.1, "k": 8}, [20.0 + i] * 3) for i in range(2)]
+    rule = PLAIN._replace(wanted={"support_bytes": 2e4, "accuracy": 55.0})
+    assert next_action([*large, *small], PLAIN, can_draw=False) == GoOn(5, EPOCHS)
+    assert next_action([*large, *small], rule, can_draw=False) == GoOn(7, EPOCHS)
