@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from study.record import machine
+from study.record import earlier, learning, machine
 from study.search.expected_epochs import expected_epochs
 from study.search.rules import decision_epochs
 from study.settings import space
@@ -96,6 +96,8 @@ class Plan:
     foreign: bool = False
     """Trials train on a cluster's GPUs and this machine has none, so `cost` is what its CPU would take."""
     gpus_per_trial: float = 0.0
+    learned: tuple[Any, ...] = ()
+    """What there is to learn of earlier studies (`learning.Learned`), of those whose folders are there."""
     ablate_trials: int = 0
     """At most; 0: the stage is not asked for."""
     ablate_epochs: int = 0
@@ -348,8 +350,15 @@ def make_plan(
         sizes=sizes,
         foreign=foreign,
         gpus_per_trial=share.gpu,
+        learned=_learned(study, sizes),
         too_large=() if address else too_large(study, sizes, on_gpu),
     )
+
+
+def _learned(study: StudyConfig, sizes: Any) -> tuple[Any, ...]:
+    """Where the data have not been read, as if they were the same."""
+    there = [folder for folder in study.search.learn_from if earlier.fingerprint_of(folder) is not None]
+    return tuple(learning.gather(study, there, getattr(sizes, "fingerprint", None)))
 
 
 def gpu_count() -> int:

@@ -9,9 +9,10 @@ import contextlib
 from argparse import Namespace
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from study import cost, plan, runner, schema
-from study.record import results_folder
+from study.record import earlier, results_folder
 from study.settings.loading import Loaded, load_study
 from study.tune import environment, ports
 from trainables import exit_codes, files
@@ -61,6 +62,14 @@ def load(asked: Namespace) -> Launch:
     if asked.allow_code:
         own_import.look_in(Path.cwd(), Path(asked.config).resolve().parent)
     how = {"overrides": asked.set, "allow_code": asked.allow_code}
+    chosen = _chosen(asked, how)
+    if not (asked.resume or asked.stage in (schema.CONFIRM, schema.ABLATE, "report")):
+        earlier.check(chosen.loaded.study.search.learn_from, chosen.folder)
+    return chosen
+
+
+def _chosen(asked: Namespace, how: dict[str, Any]) -> Launch:
+    """The study, or its rehearsal."""
     loaded = load_study(asked.config, rehearse=asked.rehearse, device=asked.device, **how)
     chosen = Launch(asked, loaded)
     if asked.rehearse or loaded.study.device != "auto" or not loaded.study.rehearsal or asked.address:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from study.cost import MARGIN, Cost, Need, Plan, make_plan
+from study.record import learning
 from study.search.scheduling import pauses
 from study.settings import space
 from study.settings.baselines import named_baseline
@@ -65,6 +66,8 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
     if study.wanted_limits:
         yield "wanted", _wanted_text(study)
     yield "search", f"{study.search.trials} trials ({study.search.sampler}), {len(study.baselines)} of them baselines"
+    for folder in study.search.learn_from:
+        yield "learned", _learned_text(folder, plan)
     yield "rungs", f"{shown} of {study.train.epochs} epochs ({study.scheduler.name})"
     if pauses(study.scheduler):
         yield "paused", _paused_text(study.scheduler.max_paused, plan.concurrent)
@@ -108,6 +111,16 @@ def _wanted_text(study: StudyConfig) -> str:
         else ("the search does not seek it (sampler: front and scheduler: promote do)")
     )
     return f"{', '.join(told)}; {who}; points within it are confirmed before any other"
+
+
+def _learned_text(folder: str, plan: Plan) -> str:
+    """What there is to learn of an earlier study, and what is left out for which reason."""
+    note = next((one.note for one in plan.learned if one.note["folder"] == folder), None)
+    if note is None:
+        return f"{folder} is not there"
+    unread = "" if hasattr(plan.sizes, "fingerprint") else ", if its data are the same, which have not been read yet"
+    first = f"{learning.trials(note['learned'])} of {folder} count beside the {plan.loaded.study.search.trials}{unread}"
+    return "\n".join([first, *learning.left_out(note)])
 
 
 def _disk_text(plan: Plan) -> str:

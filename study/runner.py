@@ -16,7 +16,7 @@ from study import disk_and_storage, schema
 from study.interrupt import Interrupted, StopSignals, StudyStopped
 from study.listeners import terminal, tracker
 from study.listeners.believer import Believer
-from study.record import checkpoints, manifest, results_folder
+from study.record import checkpoints, earlier, learning, manifest, results_folder
 from study.record.budget import Budget, budget_of
 from study.record.journal import Journal, JournalWriteError
 from study.record.lock import FolderLock
@@ -133,7 +133,7 @@ class StudyRun:
     def _open(self) -> None:
         data = dict(self.options.describe(self.study))
         command = disk_and_storage.command_again(self.options.argv)
-        rungs, changed = list(decision_epochs(self.study)), list[str]()
+        rungs, changed, learned = list(decision_epochs(self.study)), list[str](), list[learning.Learned]()
         if self.going_on:
             source = str(self.loaded.path or self.loaded.name_on_disk)
             self.record, changes = results_folder.reopen(self.folder, self.study, source, data)
@@ -142,12 +142,21 @@ class StudyRun:
                 changed = list(map(manifest.in_words, changes))
                 self.screen.announce(f"Changed since the last session: {'; '.join(changed)}")
         else:
+            earlier.check(self.study.search.learn_from, self.folder)
+            learned = learning.gather(self.study, self.study.search.learn_from, data.get("fingerprint"))
             fresh = manifest.new(self.study, rehearsal=self.loaded.rehearsal, command=command, data=data, rungs=rungs)
             self.record = results_folder.create(self.folder, self.study, fresh)
         self.storage = checkpoints.storage_of(self.record, self.options.storage)
         if self.storage and not self.options.storage:
             self.screen.say(f"Checkpoints are in {self.storage}, as before (--storage names another place).")
         self.journal = Journal(self.folder)
+        try:
+            told = learning.settle(self.study, self.journal, self.record, data, learned)
+        except BaseException:
+            self.journal.close()
+            raise
+        for line in told:
+            self.screen.announce(line)
         hours = results_folder.hours_used(self.record, self.journal.reports)
         again = self._try_again()
         retry = {"which": self.options.retry, "trials": len(again)} if self.options.retry else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ from trainables.vocabulary.stages_and_statuses import SEARCH, STAGES, STATUSES
 LINES_FILE = lines.COUNTS_FILE  # how many lines each file of lines had when its last one was written
 DRAWS_FILE = "draws.jsonl"  # one line per point that the search drew, written before its trial starts, append-only
 TURNS_FILE = "turns.jsonl"  # one line per time that a trial began or went on, where trials pause; append-only
+LEARNED_FILE = "learned.jsonl"  # one line per trial of an earlier study that this one has learned of
 OPTUNA_SUFFIXES = ("-wal", "-shm", "-journal")  # of what SQLite writes beside it
 OPTUNA_FILE = "optuna.db"  # the search as optuna-dashboard opens it: a copy of what the lines above say
 FIGURES_DIR = "figures"
@@ -58,7 +60,7 @@ NEXT_FILE = "next.yaml"  # the run file of the point that is most worth trying n
 ABLATION_FILE = "ablation.json"  # the paths of the ablate stage, the newest last, written whole; see ABLATION
 LOCK_FILE = ".lock"
 
-_OF_LINES = (DRAWS_FILE, TURNS_FILE, TRIALS_FILE, REPORTS_FILE)
+_OF_LINES = (DRAWS_FILE, TURNS_FILE, TRIALS_FILE, REPORTS_FILE, LEARNED_FILE)
 _FILES = (STUDY_FILE, MANIFEST_FILE, LINES_FILE, OPTUNA_FILE, BELIEF_FILE, NEXT_FILE, ABLATION_FILE, LOCK_FILE,
           *_OF_LINES)  # fmt: skip
 _BESIDE = tuple(f"{OPTUNA_FILE}{suffix}" for suffix in OPTUNA_SUFFIXES)
@@ -140,13 +142,45 @@ TRIAL_FIELDS = {
     "checkpoint": shapes.maybe(TEXT),  # path relative to the results folder
 }
 
+# --- one trial of an earlier study that counts as an observation (one line of learned.jsonl) ---
+_SAME = ("status", "method", "label", "seed", "params", "epochs", "max_epochs", "metrics", "started", "ended", "wall_s")
+"""Fields as in trials.jsonl; params are those of this study's space."""
+_REPORT = shapes.shape({"epoch": WHOLE}, _VALUES)
+LEARNED_FIELDS = {
+    "schema": WHOLE,
+    "trial_id": TEXT,  # its name in this study: learned-0000, ...
+    "number": WHOLE,  # 0, 1, 2, ... in the order in which they were learned
+    "folder": TEXT,  # results folder that it comes from, as search.learn_from has it
+    "study": TEXT,  # that study's name
+    "of": TEXT,  # its trial_id there
+    **{name: TRIAL_FIELDS[name] for name in _SAME},
+    "reports": shapes.Each(_REPORT),  # rising epochs, each with the objectives that it reported
+}
+OPTUNA_LEARNED = "learned"  # user attribute of such a trial in OPTUNA_FILE: where it comes from
+
 # --- one picture (one line of projections/<trial_id>.jsonl) ---
 _POINTS = shapes.Each(shapes.Each(NUMBER))
 _PICTURE = shapes.shape(
     {"epoch": WHOLE, "vectors": _POINTS, "sample": _POINTS, "labels": shapes.Each(WHOLE)}, {"variance_shown": NUMBER}
 )
 
+
+def origins(lines: Sequence[dict[str, Any]], own: str) -> dict[str, str]:
+    """Learned trial -> the study that it comes from: the name of its results folder, or as much of the path as tells it
+    from the others, and from this study's folder, whose name is `own`."""
+    folders = {line["trial_id"]: line["folder"] for line in lines}
+    paths = {folder: Path(folder).parts for folder in folders.values()}
+
+    def told(folder: str) -> str:
+        ends = ("/".join(paths[folder][-count:]) for count in range(1, len(paths[folder])))
+        others = [("", own), *(parts for other, parts in paths.items() if other != folder)]
+        return next((end for end in ends if all("/".join(o[-end.count("/") - 1 :]) != end for o in others)), folder)
+
+    return {trial: told(folder) for trial, folder in folders.items()}
+
+
 LINES = {
+    LEARNED_FILE: shapes.shape(LEARNED_FIELDS),
     DRAWS_FILE: shapes.shape(DRAW_FIELDS),
     TURNS_FILE: shapes.shape(TURN_FIELDS),
     REPORTS_FILE: shapes.shape(REPORT_IDENTITY, Live(lambda: {HELD_S: NUMBER, **_VALUES})),
@@ -313,7 +347,19 @@ _METRIC = {
 }
 OWN = "own"  # where the study has parts of its user's own
 _METHOD = {"support": TEXT, "predictor": TRUTH, "loss": TEXT, "momentum": TEXT, "colour": shapes.maybe(COLOUR)}
+LEARNED = "learned"  # where the study has learned of earlier ones
 MANIFEST_MAY = {
+    LEARNED: shapes.Each(  # one per folder
+        shapes.shape(
+            {
+                "folder": TEXT,  # as search.learn_from has it
+                "study": TEXT,
+                "fingerprint": TEXT,  # of its settings, reports and ends when they were read
+                "learned": WHOLE,  # trials
+                "left_out": shapes.Each(shapes.shape({"trials": WHOLE, "why": TEXT})),
+            }
+        )
+    ),
     "per_method": TRUTH,  # each method's front is confirmed; an earlier version's folder does not say: no
     OWN: shapes.shape(
         {

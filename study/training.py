@@ -199,10 +199,8 @@ class Training:
     def _confirm_tasks(self) -> list[Task]:
         from study.search import stages
 
-        ends = [
-            {**end, "baseline": end["baseline"] or stages.is_baseline(self.study, end["params"])}
-            for end in self.journal.final_ends(schema.SEARCH)
-        ]
+        own = self.journal.final_ends(schema.SEARCH)
+        ends = stages.to_choose_from(self.study, own, self.journal.learned_ends)
         numbers = stages.being_confirmed((*self.journal.reports, *self.journal.ends.values()))
         begun = set(map(stages.point_of, numbers))
         expected = self._expected() if self.study.confirm.choose == "model" else None
@@ -217,8 +215,8 @@ class Training:
         )
         if not points:
             raise schema.UserError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")
-        if self.part and len(ends) < self.study.search.trials:
-            self.screen.say(f"The search stage has {len(ends)} of {self.study.search.trials} trials; confirming these.")
+        if self.part and len(own) < self.study.search.trials:
+            self.screen.say(f"The search stage has {len(own)} of {self.study.search.trials} trials; confirming these.")
         return stages.confirm_tasks(self.study, points, numbers)
 
     def _choose_path(self) -> None:

@@ -67,7 +67,7 @@ def test_rehearsal_is_small_and_changes_only_what_its_section_says(path: Path) -
     loaded = load_study(path, rehearse=True)
     study = loaded.study
     assert (study.data.name, study.encoder.name, study.probe.score) == ("digits", "small_conv", "few_shot_acc1")
-    assert study.search.trials <= 12
+    assert study.search.trials <= 18
     assert worst_epochs(study) <= 600, "about 0.5 s an epoch on one core: 600 are under 5 minutes on two"
     said = edge.flatten(study.rehearsal)
     for name, before, after in loaded.changes:
@@ -102,7 +102,7 @@ def test_pareto_searches_both_methods_with_sizes_and_number_formats() -> None:
     study = load_study(ROOT / "configs" / "pareto.yaml").study
     wanted = {"method", "k", "queue_size", "queue_dtype", "temperature", "prototype_update"}
     assert wanted <= set(study.space)
-    assert study.scheduler.name == "pareto_asha"
+    assert (study.scheduler.name, study.search.sampler) == ("promote", "front")
 
 
 @pytest.mark.parametrize("path", RUNS, **names)

@@ -71,6 +71,7 @@ def test_the_page_on_results_folders_has_every_file_field_and_metric() -> None:
     fields = {
         schema.DRAWS_FILE: [*schema.DRAW_FIELDS],
         schema.TURNS_FILE: [*schema.TURN_FIELDS],
+        schema.LEARNED_FILE: [*schema.LEARNED_FIELDS],
         schema.REPORTS_FILE: [*schema.REPORT_IDENTITY, *schema.METRICS],
         schema.TRIALS_FILE: [*schema.TRIAL_FIELDS, *schema.STATUSES],
         schema.MANIFEST_FILE: [*schema.MANIFEST_FIELDS, *schema.MANIFEST_MAY],

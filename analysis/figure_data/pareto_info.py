@@ -42,12 +42,21 @@ def pareto_info(df: pd.DataFrame, x: str, *, sense: str = "min", y_title: str = 
     """What to draw of a table with columns method, label, x (named by `x`) and y.
 
     Optional columns: study, low, high, n, hollow (True: shown, but never on the front, for a run that was stopped
-    early), on_front (who is on the front of all objectives; by default the front of each study in y and x). Rows
-    without a finite cost and accuracy are dropped. sense: whether less (`min`) or more of x is better.
+    early), origin (the earlier study that tried it first), on_front (who is on the front of all objectives; by default
+    the front of each study in y and x). Rows without a finite cost and accuracy are dropped. sense: whether less
+    (`min`) or more of x is better.
     """
     points = pd.DataFrame({"method": df["method"], "label": df["label"], "x": df[x], "y": df["y"]})
-    for name, default in {"study": "", "low": math.nan, "high": math.nan, "n": 1, "hollow": False}.items():
+    for name, default in {
+        "study": "",
+        "low": math.nan,
+        "high": math.nan,
+        "n": 1,
+        "hollow": False,
+        "origin": "",
+    }.items():
         points[name] = df.get(name, default)
+    points["origin"] = points["origin"].fillna("")
     points["hollow"] = points["hollow"].eq(True)  # beside a table that has no such column the others' is NaN
     points["on_front"] = df.get("on_front")
     points = points[np.isfinite(points["x"].astype(float)) & np.isfinite(points["y"].astype(float))]

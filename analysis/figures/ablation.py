@@ -26,7 +26,7 @@ HALF = 0.3
 def ablation(results: Sequence[Results], style: Style) -> Figure | Skipped:
     """`ablation`: from a baseline to a point of the front, one parameter at a time."""
     return panel_figure(
-        "ablation", "From the baseline to the best point, one parameter at a time", results, style,
+        "ablation", "Ablation: from a baseline, one parameter at a time", results, style,
         compute=ablation_info, draw=draw_steps, caption=_caption, rows=rows, wide=True,
     )  # fmt: skip
 

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from analysis.figures import ablation, belief, by_method, fronts, offline, optuna, prototypes, search, space, training
+from analysis.figures import (
+    ablation,
+    attainment,
+    belief,
+    by_method,
+    fronts,
+    offline,
+    optuna,
+    prototypes,
+    search,
+    space,
+    training,
+    tuning,
+)
 from analysis.figures.figure import Maker
 
 MAKERS: tuple[Maker, ...] = (
     fronts.front,
     by_method.front_by_method,
+    attainment.seed_attainment,
+    attainment.study_attainment,
     fronts.search_front,
     belief.believed_accuracy,
     belief.believed_front,
@@ -21,6 +36,7 @@ MAKERS: tuple[Maker, ...] = (
     search.rung_survival,
     search.hypervolume_over_time,
     search.rank_agreement,
+    tuning.tuning_curves,
     space.accuracy_vs_k,
     space.temperature_map,
     training.accuracy_per_epoch,

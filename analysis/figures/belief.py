@@ -10,15 +10,16 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.figure_data import belief_info as data
+from analysis.figure_data.common import completed
 from analysis.figure_data.pareto_info import pareto_info
 from analysis.figures import pareto
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
 from analysis.figures.panels import Panel, collect, finish, frame, grid, score_title, several
 from analysis.figures.style import Style
-from analysis.results import front, notes, points
+from analysis.results import front, notes
 from analysis.text import n_in_words, number, seeds_in_words, short_name
-from study.schema import wording
+from study.schema import ACCURACY, wording
 
 MARKS = {
     "finished": ("", "finished"),
@@ -60,7 +61,9 @@ def _belief_caption(panel: Panel) -> str:
         "budget, other settings chosen for it (median; bands: 68 % and 95 % for its expected value, a single run's "
         f"noise left out). Marks: last validation accuracy of the search's trials, n = {len(info.trials)} ({counts}); "
         f"those that were not trained to the end lie below what is expected of them.{known} The model takes the worst "
-        "tenth of the accuracies for the best of it, and so expects too much of poor points." + _ahead(info)
+        "tenth of the accuracies for the best of it, and so expects too much of poor points."
+        + _ahead(info)
+        + notes.learned_note(panel.results)
     )
 
 
@@ -206,7 +209,7 @@ def _of_kinds(panel: Panel, named: bool) -> pd.DataFrame:
 def _front_caption(panel: Panel) -> str:
     found = panel.info["kind"].value_counts()
     parts = [f"{found[kind]} points {kind}" for kind in (data.OBSERVED, data.MODEL, data.CONFIRMED) if kind in found]
-    finished = len(points.finished(panel.results, "search"))
+    finished = len(completed(panel.results.observed).dropna(subset=[ACCURACY]))
     return (
         f"Fronts in validation accuracy: {', '.join(parts)}; of n = {finished} finished trials. Observed: single runs, "
         "so the lucky ones are on it. Model: what it expects of the same trials at full budget (bars: 95 % for the "

@@ -43,6 +43,7 @@ def front_by_method(results: Sequence[Results], style: Style) -> Figure | Skippe
     if len(lines):
         caption += f" Level lines, the ones to beat: {', '.join(lines['label'])}, which cost nothing"
         caption += " (shaded: 95 % interval)." if lines["low"].notna().any() else "."
+    caption += fronts.learned_note(study, table)
     caption += notes.sampling_note(study, found.score.column, table["y"]) + notes.momentum_note(results)
     return Figure(NAME, title, caption, drawing, points.for_csv(table))
 
@@ -82,5 +83,6 @@ def draw_by_method(info: ParetoInfo, lines: pd.DataFrame, style: Style) -> go.Fi
         mine = info._replace(points=info.points[info.points["method"] == method].assign(study=""))
         pareto.add_points(fig, mine, style, "", method, None, named, where)
         fronts.name_points(fig, mine, style)
+    pareto.add_rings(fig, info, style, named, where)
     pareto.axes(fig, info, style, 1, where)
     return fig

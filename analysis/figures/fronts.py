@@ -40,6 +40,7 @@ def front(results: Sequence[Results], style: Style) -> Figure | Skipped:
     caption = " ".join(_front_caption(r, f, several, (r.name if several else "") in apart) for r, f in found)
     if any(limit is not None for info in panels for limit in info.wanted):
         caption = f"Shaded: {wanted.region_of(found[0][0])}. {caption}"
+    caption += "".join(learned_note(r, f.points) for r, f in found)
     caption += notes.momentum_note([r for r, _ in found])
     data = pd.concat([points.for_csv(f.points).assign(study=r.name) for r, f in found], ignore_index=True)
     return Figure("pareto", title, caption, drawing, data)
@@ -114,6 +115,12 @@ def _front_caption(results: Results, found: Front, named: bool, stores_apart: bo
     )
 
 
+def learned_note(results: Results, table: pd.DataFrame) -> str:
+    """Whose the marked points are, if there are any."""
+    marked = "origin" in table and (table["origin"].fillna("") != "").any()
+    return f" Marked around: tried first by an earlier study.{notes.learned_note(results)}" if marked else ""
+
+
 def _size(label: str) -> re.Match[str] | None:
     """`k=400` of a point's label."""
     sizes = {kind.size.rpartition(".")[2] for kind in schema.SUPPORT_KINDS.values() if kind.size}
@@ -177,7 +184,8 @@ def search_front(results: Sequence[Results], style: Style) -> Figure | Skipped:
     caption = (
         f"Every trial of the search on validation, one seed each: {(~hollow).sum()} ran their full budget, "
         f"{hollow.sum()} were stopped early, are paused at a rung or still running (hollow: their accuracy is of a "
-        f"smaller budget, so they are never on the front).{notes.momentum_note([r for r, _ in drawn])}"
+        f"smaller budget, so they are never on the front).{''.join(learned_note(r, t) for r, t in drawn)}"
+        f"{notes.momentum_note([r for r, _ in drawn])}"
     )
     return Figure("pareto_search", title, caption, drawing, data)
 

@@ -20,6 +20,8 @@ STUDY_MARKS = (("circle", "●"), ("square", "■"), ("diamond", "◆"), ("trian
 """Symbol of each study's points where several are drawn (one study: a symbol per method), and it in a legend."""
 STORED = "front of those that store something"
 """In the legend, where a point of cost 0 dominates all."""
+RINGS = ("circle-open", "square-open", "diamond-open", "hexagon-open", "octagon-open")
+"""Around points of earlier studies, one kind for each study."""
 FADED = 0.66
 """Opacity of what is not on the front: colours of two methods are still told apart."""
 GAP = 0.06
@@ -38,6 +40,7 @@ def draw_pareto(panels: Sequence[ParetoInfo], style: looks.Style) -> go.Figure:
         for number, study in enumerate(studies):
             for method in [*looks.order(info.points["method"]), None]:
                 add_points(fig, info, style, study, method, number if len(studies) > 1 else None, named, where)
+        add_rings(fig, info, style, named, where)
         axes(fig, info, style, len(panels), where)
     return fig
 
@@ -72,6 +75,21 @@ def add_wanted(fig: go.Figure, info: ParetoInfo, style: looks.Style, named: set[
         line={"color": looks.WANTED, "width": max(1.0, 0.7 * style.line), "dash": "dot"}, **where,
     )  # fmt: skip
     named.add(WANTED)
+
+
+def add_rings(fig: go.Figure, info: ParetoInfo, style: looks.Style, named: set[str], where: dict[str, Any]) -> None:
+    """A mark around the points that an earlier study has tried first, another one for each."""
+    for number, origin in enumerate(name for name in dict.fromkeys(info.points["origin"]) if name):
+        rows, name = info.points[info.points["origin"] == origin], f"first tried in {origin}"
+        ring = {
+            "symbol": RINGS[number % len(RINGS)], "size": 2.1 * style.marker, "color": looks.rgba(looks.INK, 0.6),
+            "line": {"width": max(1.0, style.line / 2)},
+        }  # fmt: skip
+        fig.add_scatter(
+            x=rows["x_drawn"], y=rows["y"], mode="markers", name=name, legendgroup=name, marker=ring,
+            showlegend=name not in named, hoverinfo="skip", **where,
+        )  # fmt: skip
+        named.add(name)
 
 
 def add_steps(
@@ -167,6 +185,7 @@ def _hover(row: Any, axis: Metric, kind: str) -> str:
     interval = f" [{row.low:.2f}, {row.high:.2f}], {n_in_words(row.n)}" if math.isfinite(row.low) else ""
     study = f"{row.study}<br>" if row.study else ""
     cost = wording.value_in_words(row.x, axis)
+    kind += f"<br>first tried in {row.origin}" if row.origin else ""
     return f"{study}<b>{row.label}</b><br>{row.y:.2f} %{interval}<br>{cost}<br>{kind}"
 
 

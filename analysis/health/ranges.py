@@ -63,7 +63,7 @@ def ranges(results: Results) -> Finding:
     specs = ranges_of(results.study)
     if not specs:
         return Finding("ranges", title, FINE, ("The space has no range: every parameter is a list of choices.",))
-    done = completed(results.trials, schema.SEARCH).dropna(subset=[schema.ACCURACY])
+    done = completed(results.observed).dropna(subset=[schema.ACCURACY])
     found, looked = list[Edge](), 0
     for name, spec in specs.items():
         for method in ordered_methods(done["method"]):

@@ -72,7 +72,7 @@ def _with_search(results: Results) -> pd.DataFrame | None:
         return None
     table = confirmed(results, score.column)
     validated = confirmed(results, schema.ACCURACY).set_index("point")["y"]
-    search = results.stage(schema.SEARCH).set_index("trial_id")[schema.ACCURACY]
+    search = results.observed.set_index("trial_id")[schema.ACCURACY]
     table = table.assign(validated=table["point"].map(validated), searched=table["point"].map(search))
     table = table.dropna(subset=["y", "searched", *results.costs]).reset_index(drop=True)
     return table if len(table) else None

@@ -71,7 +71,7 @@ def ablation_table(results: Results) -> Table | None:
         {
             "Step": [f"{changes[0]} (baseline)", *changes[1:], TOTAL],
             info.score.title: [*(_cell(step.mean) for step in info.steps), "–"],
-            "n": [*(n_cell(step.mean.n) if step.mean.n else "–" for step in info.steps), n_cell(info.total.n)],
+            "n": [n_cell(n) if n else "–" for n in (*(step.mean.n for step in info.steps), info.total.n)],
             "Difference (percentage points)": ["–", *(signed(one) for one in differences if one), signed(info.total)],
             **{
                 AXES[c].title: [*(wording.value_in_words(step.costs[c], AXES[c]) for step in info.steps), "–"]
@@ -80,14 +80,17 @@ def ablation_table(results: Results) -> Table | None:
         }
     )
     means = [step.mean.mean for step in info.steps if step.mean.n]
+    counts = [step.mean.n for step in info.steps if step.mean.n]
+    brackets = "Single runs: no intervals."
+    if max(counts) > 1:
+        brackets = f"Brackets: {notes.interval_words([step.values for step in info.steps])}. {rule(info)}"
     caption = (
-        f"{info.score.title} after each step, {seeds_in_words([s.mean.n for s in info.steps if s.mean.n])}. Brackets: "
-        f"{notes.interval_words([step.values for step in info.steps])}. Difference: to the step before, paired at "
-        f"equal seeds. {rule(info)} {chosen(info)}"
+        f"{info.score.title} after each step, {seeds_in_words(counts)}. Difference: to the step before, paired at "
+        f"equal seeds. {brackets} {chosen(info)}"
     )
     caption += notes.sampling_note(results, info.score.column, means) + notes.momentum_note([results])
-    caption += few_note([step.mean.n for step in info.steps if step.mean.n])
-    title = "Ablation: from the baseline to the best point"
+    caption += few_note(counts)
+    title = "Ablation: from a baseline, one parameter at a time"
     return Table("ablation", title, caption, shown, data, rehearsal_label([results]))
 
 

@@ -31,7 +31,9 @@ def _next(results: Results) -> str:
     except NotEnough as reason:
         return f"There is {reason}." if results.belief else ""
     told = sum(trial["observed"] is not None for trial in found["trials"])
-    head = f"After {told} trials with a report the model of the search"
+    others = sum(trial["trial_id"] in set(results.learned.get("trial_id", ())) for trial in found["trials"])
+    of_others = f" ({others} of them of earlier studies)" if others else ""
+    head = f"After {told} trials with a report{of_others} the model of the search"
     ahead = found.get("next")
     if ahead is None:
         return f"{head} expects no new point to gain anything."

@@ -7,6 +7,7 @@ stand in the page, so that nothing is fetched. What an untrusted folder holds re
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -54,7 +55,8 @@ class Explored(NamedTuple):
 
 
 def explored(results: Sequence[Results]) -> Explored:
-    """All trials of these studies, the best first: those that ended, in whatever way, and those that have not."""
+    """All trials of these studies, the best first: those that ended, in whatever way, and those that have not; and what
+    the studies have learned of earlier ones, with where it is from."""
     found = [_of_study(one, _asked_of(results)) for one in results]
     if not any(len(table) for table in found):
         return Explored([], [])
@@ -91,6 +93,9 @@ def _differing(results: Sequence[Results]) -> list[str]:
 
 def _of_study(results: Results, names: Iterable[str]) -> pd.DataFrame:
     names = list(names)
+    if len(results.learned):
+        every = pd.concat([results.trials, results.learned], ignore_index=True)
+        results = dataclasses.replace(results, trials=every)
     asked = query.answers(results, names).trials
     values = asked.drop(columns=[c for c in asked if c.startswith(PARAM_PREFIX)])
     return values.rename(columns={f"asked {name}": f"{PARAM_PREFIX}{name}" for name in names}).assign(
@@ -108,6 +113,7 @@ def _columns(results: Sequence[Results]) -> list[Column]:
     return [
         *([Column("study", "Study", "Trial", True)] if len(results) > 1 else []),
         Column("trial_id", "Trial", "Trial", True),
+        Column("origin", "Learned from", "Trial", True),
         Column("stage", "Stage", "Trial", True),
         Column("status", "Status", "Trial", True),
         Column("method", "Method", "Trial", True),

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from analysis.results.load import Results
-from study.schema import EARLY, OWN, STUDY_FILE, wording
+from study.schema import ABLATE, EARLY, OWN, STUDY_FILE, wording
 
 MOST_TOLD = 12
 """Sessions that are told one by one."""
@@ -88,16 +88,17 @@ def _moment(text: Any) -> str:
 def commands(manifest: Mapping[str, Any]) -> list[str]:
     """What was run, as a study in an empty folder is run: the last command of each stage that was asked for.
 
-    Stages run one by one come in their order; one command that ran them all, later, stands for all of them.
+    Stages run one by one come in their order; one command that ran them all, later, stands for all of them but an
+    ablation, which comes last.
     """
     used = [session["command"] for session in _sessions(manifest) if session.get("command")]
     last: dict[str | None, str] = {}
     for command in used or [_begun_somehow(str(manifest["command"]))]:
         stage = option(command, "--stage")
         last.pop(stage, None)
-        last = {} if stage is None else last
+        last = {name: one for name, one in last.items() if name == ABLATE} if stage is None else last
         last[stage] = command
-    return list(last.values())
+    return [last[stage] for stage in sorted(last, key=lambda stage: stage == ABLATE)]
 
 
 def _begun_somehow(command: str) -> str:

@@ -121,6 +121,7 @@ def facts(results: Results) -> list[tuple[str, object]]:
         ("Sessions", len(m["sessions"])),
         ("Data", _data(m["data"])),
         *_own(m.get("own", {}).get("parts", {})),
+        *_learned(m.get("learned", ())),
         ("Score that the search optimises", f"{m['score']}, on validation"),
         ("Objectives", ", ".join(f"{name} ({sense})" for name, sense in m["objectives"].items())),
         ("Rungs (epochs)", ", ".join(map(str, m["rungs"])) or "none"),
@@ -143,6 +144,25 @@ def _data(data: Mapping[str, Any] | None) -> str:
 def _own(parts: Mapping[str, str]) -> list[tuple[str, object]]:
     """Parts of the user's own, which have no code in the results folder."""
     return [("Parts of one's own", ", ".join(f"{setting} {name}" for setting, name in parts.items()))] if parts else []
+
+
+def _learned(notes: Sequence[Mapping[str, Any]]) -> list[tuple[str, object]]:
+    """Earlier studies, how many of their trials counted, and why others did not."""
+    return [
+        (
+            "Learned from",
+            "; ".join([f"{note['folder']}: {_trials(note['learned'])}", *map(_left_out, note["left_out"])]),
+        )
+        for note in notes
+    ]
+
+
+def _left_out(reason: Mapping[str, Any]) -> str:
+    return f"{_trials(reason['trials'])} left out: {reason['why']}"
+
+
+def _trials(count: int) -> str:
+    return f"{count} trial{'s' * (count != 1)}"
 
 
 def _seeds(seeds: Mapping[str, Any] | None) -> str:

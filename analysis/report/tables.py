@@ -61,6 +61,8 @@ def front_table(results: Results) -> Table | None:
             "yes" if on else own if on_own else "–"
             for on, on_own in zip(shown["on_front"], shown["on_own_front"], strict=True)
         ]
+    if origins := set(shown.get("origin", [])) - {""}:
+        rows["First tried in"] = [origin or "this study" for origin in shown["origin"]]
     if shown["p_front"].notna().any():
         rows["Probability"] = [number(p, 2) for p in shown["p_front"]]
     caption = f"{found.score.title} against {names_of(results.costs)}, {seeds_in_words(shown['n'])}."
@@ -74,6 +76,7 @@ def front_table(results: Results) -> Table | None:
         caption += " Single runs: no intervals."
     caption += notes.sampling_note(results, found.score.column, shown["y"]) + notes.momentum_note([results])
     caption += few_note(shown["n"])
+    caption += notes.learned_note(results) * bool(origins)
     data = points.for_csv(found.points)
     title = "Confirmed points and the Pareto front" if confirmed else "Pareto front of the search"
     spare = ("Vectors", "Probability")
@@ -87,7 +90,8 @@ def _on_front(results: Results) -> str:
 
 
 def _vectors(results: Results) -> dict[str, float]:
-    return dict(zip(results.trials["trial_id"], results.trials["support_vectors"], strict=True))
+    trials = results.observed
+    return dict(zip(trials["trial_id"], trials["support_vectors"], strict=True))
 
 
 def offline_table(results: Results) -> Table | None:
@@ -115,6 +119,8 @@ def offline_table(results: Results) -> Table | None:
             "n": [n_cell(n) for n in data["n"]],
         }
     )
+    if "origin" in data and (data["origin"] != "").any():
+        rows["First tried in"] = [origin or "this study" for origin in data["origin"]]
     caption = f"Offline linear evaluation on test: mean over seeds, {seeds_in_words(data['n'])}."
     if data["n"].max() > 1:
         caption += f" Brackets: {notes.interval_words(first['values'])}."

@@ -7,8 +7,9 @@ and line.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,20 @@ class Results:
     """The paths of the ablate stage (`schema.ABLATION`); None where it was not asked for."""
     paused: frozenset[str] = frozenset()
     """Trials that wait at a rung and have not ended."""
+    learned: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Trials of earlier studies that counted as observations: rows as those of `trials` (in the search stage), with
+    `origin`, the study that each comes from. None of them is among `trials`."""
 
     @property
     def costs(self) -> tuple[str, ...]:
         """The objectives beside accuracy."""
         return tuple(name for name in self.objectives if name != ACCURACY)
+
+    @property
+    def observed(self) -> pd.DataFrame:
+        """Trials of the search, and the learned ones; these have an `origin`."""
+        own = self.stage(schema.SEARCH)
+        return pd.concat([own.assign(origin=""), self.learned], ignore_index=True) if len(self.learned) else own
 
     def stage(self, name: str) -> pd.DataFrame:
         """Trials of one stage."""
@@ -91,7 +101,15 @@ def load(folder: Path | str) -> Results:
         belief=wording.printable(schema.read_belief(folder)),
         ablation=wording.printable(schema.read_ablation(folder)),
         paused=_paused(folder / schema.TURNS_FILE, ends, lines),
+        learned=_learned(folder / schema.LEARNED_FILE),
     )
+
+
+def draws(results: Results) -> list[dict[str, Any]]:
+    """Lines of `draws.jsonl`, of which `load` has told what is torn; none in a folder of the version before."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _draw_lines(results.folder / schema.DRAWS_FILE)
 
 
 # --- lines ---
@@ -150,6 +168,18 @@ def _report_lines(path: Path) -> list[dict[str, Any]]:
         seen[key] = number
         lines.append(wording.printable(line))
     return lines
+
+
+def _learned(path: Path) -> pd.DataFrame:
+    rows = line_files.read_json_lines(path)  # none where nothing was learned
+    lines = [schema.checked_fields(line, schema.LEARNED_FILE, f"{path}:{number}") for number, line in rows]
+    lines = wording.printable(lines)
+    if not lines:
+        return pd.DataFrame()
+    given = {"stage": schema.SEARCH, "point": None, "baseline": False, "error": None, "checkpoint": None}
+    table = _trial_table([{**given, **{n: v for n, v in one.items() if n != "reports"}} for one in lines])
+    origin = schema.origins(lines, wording.printable(path.parent.resolve().name))
+    return table.assign(**{GPU_HOURS: float("nan"), "origin": table["trial_id"].map(origin)})
 
 
 # --- tables ---

@@ -49,6 +49,22 @@ def momentum_note(results: Sequence[Results], costs: Collection[str] | None = No
     )
 
 
+# --- earlier studies ---
+
+
+def learned_words(results: Results) -> str:
+    """`8 trials of k_sweep, 1 trial of pilot`; empty where nothing was learned."""
+    origins = [] if results.learned.empty else results.learned["origin"].tolist()
+    counts = {origin: origins.count(origin) for origin in dict.fromkeys(origins)}
+    return ", ".join(f"{count} trial{'s' * (count != 1)} of {origin}" for origin, count in counts.items())
+
+
+def learned_note(results: Results) -> str:
+    """For whatever shows points of earlier studies: how many there are, and what they cost."""
+    said = learned_words(results)
+    return f" Learned from earlier studies, at no epoch of this one: {said}." if said else ""
+
+
 # --- what the intervals are, and what is not in them ---
 
 

@@ -66,7 +66,7 @@ def confirmed(results: Results, column: str) -> pd.DataFrame:
 
     Columns: study, point, method, label, baseline; of each cost its mean over seeds (under its own name), `_low` and
     `_high` (its interval) and `_values` (seed -> value); vectors, y, low, high, n, how, values (seed -> value), trials
-    (their ids), sampling_error (`sampling_error`), and the point's parameters `p_*`.
+    (their ids), sampling_error (`sampling_error`), and the point's parameters `p_*`; `origin` as `searched` has it.
     """
     groups = dict(list(finished(results, CONFIRM).groupby("point", sort=False)))
     means = intervals({point: by_seed(group, column) for point, group in groups.items()}, PERCENT)
@@ -81,6 +81,8 @@ def confirmed(results: Results, column: str) -> pd.DataFrame:
             for point, group in groups.items()
         ]
     )
+    if len(results.learned):
+        table["origin"] = table["point"].map(results.learned.set_index("trial_id")["origin"]).fillna("")
     return table.sort_values([*results.costs, "y"], ignore_index=True)
 
 
@@ -139,10 +141,11 @@ def for_csv(points: pd.DataFrame) -> pd.DataFrame:
 
 def searched(results: Results) -> pd.DataFrame:
     """One row per search trial with an accuracy: study, trial_id, method, label, status, epochs, baseline, each cost,
-    y, n, hollow (stopped early)."""
-    trials = results.stage(SEARCH)
+    y, n, hollow (stopped early). Learned trials are among them; where there are any, `origin` says from which study."""
+    trials = results.observed
     trials = trials[trials[ACCURACY].notna() & trials["status"].isin([schema.COMPLETED, schema.STOPPED])]
     columns = ["trial_id", "method", "label", "status", "epochs", "baseline", *results.costs]
+    columns += ["origin"] * ("origin" in trials)
     table = trials[columns].assign(y=trials[ACCURACY], n=1, hollow=trials["status"] == schema.STOPPED)
     table.insert(0, "study", results.name)
     return table.sort_values([*results.costs, "y"], ignore_index=True)

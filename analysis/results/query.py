@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.results.load import GPU_HOURS, Results
+from analysis.results.load import GPU_HOURS, Results, draws
 from study import schema
-from study.schema import UserError, lines, wording
+from study.schema import UserError, wording
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "!=": operator.ne, "<=": operator.le, ">=": operator.ge, "=": operator.eq, "<": operator.lt, ">": operator.gt,
@@ -152,15 +152,11 @@ def _with_unfinished(results: Results) -> pd.DataFrame:
     """Trials that ended, and those that were drawn or have reported and have not: with their last report, as `running`
     or `paused`, or `unfinished` where the study no longer runs. Only a search's draw says which point that is."""
     ended = set(results.trials["trial_id"])
-    path = results.folder / schema.DRAWS_FILE
-    draws = {
-        d["trial_id"]: schema.checked_fields(d, schema.DRAWS_FILE, f"{path}:{n}")
-        for n, d in lines.read_json_lines(path)
-    }
+    drawn = {draw["trial_id"]: draw for draw in draws(results)}
     rest = results.reports[~results.reports["trial_id"].isin(ended)]
     rows = []
-    for trial in dict.fromkeys([*(t for t in draws if t is not None and t not in ended), *rest["trial_id"]]):
-        draw = wording.printable(draws.get(trial, {"label": trial, "params": {}}))
+    for trial in dict.fromkeys([*(t for t in drawn if t is not None and t not in ended), *rest["trial_id"]]):
+        draw = drawn.get(trial, {"label": trial, "params": {}})
         reports = rest[rest["trial_id"] == trial]
         last = reports.iloc[-1].dropna().to_dict() if len(reports) else {}
         row = {"trial_id": trial, "label": draw["label"], "stage": last.get("stage", schema.SEARCH)}

@@ -248,16 +248,20 @@ class Terminal:
     def front(self, journal: Journal) -> None:
         """The search stage's Pareto front, printed at the end (also when quiet: it is the answer)."""
         objectives = self.study.objectives
-        ends = journal.final_ends(schema.SEARCH)
+        origin = schema.origins(journal.learned, journal.folder.name)
+        ends = [*journal.final_ends(schema.SEARCH), *journal.learned_ends]
         done = len(dominance.completed(ends, objectives))
         if not done:
             self.console.print("No trial has completed, so there is no front.")
             return
+        others = len(dominance.completed(journal.learned_ends, objectives))
         trials = f"{done} completed trial{'s' * (done != 1)}"
+        trials += f", {others} of them of earlier studies" if others else ""
         title = f"Pareto front of {trials} (validation, seed {self.study.seed}: n = 1 each)"
         table = Table("trial", "point", title=title, box=None, pad_edge=False)
         for name in objectives:
             table.add_column(heading(name), justify="right")
         for end in reversed(dominance.front(ends, objectives)):
-            table.add_row(end["trial_id"], Text(end["label"]), *cells(end["metrics"], objectives))
+            label = f"{end['label']} (from {origin[end['trial_id']]})" if end["trial_id"] in origin else end["label"]
+            table.add_row(end["trial_id"], Text(label), *cells(end["metrics"], objectives))
         self.console.print(table)

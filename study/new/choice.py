@@ -142,8 +142,8 @@ def run_sections(choice: Choice) -> dict[str, Any]:
 
 
 def scheduler(epochs: int) -> dict[str, Any]:
-    """Rungs at a quarter and at half of the epochs."""
-    return {"name": "pareto_asha", "grace_period": max(1, epochs // 4), "reduction_factor": 2}
+    """Trials pause at a quarter and at half of the epochs."""
+    return {"name": "promote", "grace_period": max(1, epochs // 4), "reduction_factor": 2}
 
 
 def study_sections(choice: Choice) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def study_sections(choice: Choice) -> dict[str, Any]:
             {"method": "nnclr", "queue_size": longest},
             {"method": "kmclr", "k": middling},
         ],
-        "search": {"trials": choice.trials},
+        "search": {"sampler": "front", "trials": choice.trials},
         "scheduler": scheduler(choice.epochs),
         "confirm": {
             "seeds": list(range(1, choice.seeds + 1)),

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from study import cost
 from study.new.choice import Choice, Network, Seen, scheduler
@@ -174,7 +174,14 @@ def _test_s(choice: Choice, speed: Speed) -> float:
 
 @functools.cache
 def _searched(trials: int) -> float:
-    """How many full trainings so many trials come to, of which some are stopped early."""
+    """How many full trainings so many trials come to, of which most do not go on to the end."""
     whole = 100
-    sections = {"search": {"trials": trials}, "scheduler": scheduler(whole), "train": {"epochs": whole}}
-    return expected_epochs(StudyConfig(name="new", space={"k": [1, 2]}, **sections)) / whole
+    numbers = list(range(BASELINES + 1))
+    sections: dict[str, Any] = {
+        "space": {"k": [10 + number for number in numbers]},
+        "baselines": [{"k": 10 + number} for number in numbers[:BASELINES]],
+        "search": {"trials": trials},
+        "scheduler": scheduler(whole),
+        "train": {"epochs": whole},
+    }
+    return expected_epochs(StudyConfig(name="new", **sections)) / whole

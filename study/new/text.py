@@ -50,7 +50,7 @@ def study_text(choice: Choice, path: Path, more: Mapping[str, Any]) -> str:
         "baselines: # always measured and always confirmed",
         *(f"  - {_value(point)}" for point in parts["baselines"]),
         "",
-        "# Of so many trials the weaker ones are stopped at a quarter and at half of their epochs.",
+        "# Trials pause at a quarter and at half of their epochs; those that promise most for their bytes go on.",
         *_lines(parts, "search", "scheduler"),
         "# Points of each method's front and the baselines, trained again with fresh seeds and tested; an interval",
         "# worth its name takes three seeds or more.",

@@ -1,5 +1,5 @@
 """Our own record of a study: `draws.jsonl`, `reports.jsonl` and `trials.jsonl` (where trials pause `turns.jsonl` too),
-append-only, fsynced line by line.
+append-only, fsynced line by line; what was learned of earlier studies, `learned.jsonl`, is written whole.
 
 Lines carry numbers and checks (`trainables.lines`); only what a damaged file has lost is ever put between others.
 
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from study import schema
+from study.record.learned import as_end, as_reports
 from trainables.lines import LineFiles, Lines, read_counts
 from trainables.reported import epochs_in_words, lost_epochs, name_lost
 
@@ -87,6 +88,8 @@ class Journal:
         self.draws = [line for _, line in draws.rows]
         turns = self._open(schema.TURNS_FILE) if self._has(schema.TURNS_FILE) else None
         self.turns = [line for _, line in turns.rows] if turns else []
+        learned = self._open(schema.LEARNED_FILE) if self._has(schema.LEARNED_FILE) else None
+        self._learn([line for _, line in learned.rows] if learned else [])
         self.reports: list[dict[str, Any]] = []
         self.last_epoch: dict[str, int] = {}
         self._seen: set[tuple[str, int]] = set()
@@ -100,8 +103,15 @@ class Journal:
         self.lost = lost_epochs(self.reports, {t: int(end["epochs"] or 0) for t, end in self.ends.items()})
         """Epochs that trials have reported and that are not there, until they are reported again."""
         self._name_damage(draws, reports, ends)
-        self.damage += map(str, turns.damage if turns else ())
+        self.damage += map(str, (*(turns.damage if turns else ()), *(learned.damage if learned else ())))
         schema.check_of_one_study(self.folder, self.draws, self.reports, self.ends.values())
+
+    def _learn(self, lines: list[dict[str, Any]]) -> None:
+        self.learned = lines
+        """Trials of earlier studies: lines of `learned.jsonl`."""
+        self.learned_ends = list(map(as_end, lines))
+        """Their ends, as if they were of this study's search; none of them is among `ends`."""
+        self.learned_reports = [report for line in lines for report in as_reports(line)]
 
     def _has(self, name: str) -> bool:
         """Whether lines of this file were ever written; most studies have no turns."""
@@ -168,6 +178,12 @@ class Journal:
         record = _stamped(line)
         self._write(schema.TURNS_FILE, record)
         self.turns.append(record)
+
+    def replace_learned(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Write the trials of earlier studies, all of them."""
+        found = list(map(_stamped, lines))
+        self._replace(schema.LEARNED_FILE, found)
+        self._learn(found)
 
     def restore_draws(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Put lost draws back where they were."""

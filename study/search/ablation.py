@@ -61,7 +61,8 @@ def target_of(study: StudyConfig, journal: Journal) -> tuple[dict[str, Any], str
         point = max(confirmed, key=lambda name: confirmed[name][0])
         mean, n, end = confirmed[point]
         return dict(end["params"]), f"the most accurate confirmed point on validation, {mean:.2f} % (n = {n})"
-    if not (done := dominance.completed(journal.final_ends(schema.SEARCH), study.objectives)):
+    tried = [*journal.final_ends(schema.SEARCH), *journal.learned_ends]
+    if not (done := dominance.completed(tried, study.objectives)):
         raise schema.UserError(f"{journal.folder}: no search trial has completed, so there is no point to lead to")
     best = max(done, key=lambda end: float(end["metrics"][schema.ACCURACY]))
     why = f"the most accurate trial of the search on validation, {best['metrics'][schema.ACCURACY]:.2f} % (n = 1)"
@@ -82,7 +83,8 @@ def _confirmed_means(journal: Journal) -> dict[str, tuple[float, int, Mapping[st
 def _asked_for(study: StudyConfig, journal: Journal) -> tuple[dict[str, Any], str]:
     """A trial of the search by its id, that of a trial which confirms it, or its label."""
     asked = " ".join(study.ablate.to.split())
-    draws = {draw["trial_id"]: draw for draw in journal.draws if draw["duplicate_of"] is None}
+    drawn = (draw for draw in journal.draws if draw["duplicate_of"] is None)
+    draws = {line["trial_id"]: line for line in (*journal.learned, *drawn)}
     confirming = {end["trial_id"]: end["point"] for end in journal.ends.values() if end["stage"] == schema.CONFIRM}
     trial_id = confirming.get(asked, asked)
     labels = {draw["label"]: name for name, draw in reversed(draws.items())}
@@ -96,7 +98,7 @@ def _asked_for(study: StudyConfig, journal: Journal) -> tuple[dict[str, Any], st
 
 
 def _front_in_words(study: StudyConfig, journal: Journal) -> str:
-    ends = dominance.front(journal.final_ends(schema.SEARCH), study.objectives)
+    ends = dominance.front([*journal.final_ends(schema.SEARCH), *journal.learned_ends], study.objectives)
     shown = [f"{end['trial_id']} ({end['label']})" for end in reversed(ends)]
     more = "; ..." if len(shown) > MOST_NAMED else ""
     return f"On the front: {'; '.join(shown[:MOST_NAMED])}{more}" if shown else "No trial has completed yet"
@@ -176,7 +178,8 @@ class _Eyes:
 
 def _points_of(journal: Journal, params: Point) -> list[str]:
     """Ids under which trials of a point may be on record."""
-    same = [d["trial_id"] for d in journal.draws if d["duplicate_of"] is None and d["params"] == dict(params)]
+    drawn = (draw for draw in journal.draws if draw["duplicate_of"] is None)
+    same = [line["trial_id"] for line in (*journal.learned, *drawn) if line["params"] == dict(params)]
     return [*same, own_point(params)]
 
 

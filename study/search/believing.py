@@ -59,10 +59,12 @@ class Believed(NamedTuple):
 
 def look(study: StudyConfig, journal: Journal) -> Believed:
     """Fit the model to what the journal holds."""
-    ends = journal.final_ends(schema.SEARCH)
+    ends = stages.to_choose_from(study, journal.final_ends(schema.SEARCH), journal.learned_ends)
     others = [(draw, _state(journal, draw)) for draw in journal.draws if _waits(journal, draw)]
     states = {"paused": UNFINISHED, "running": RUNNING}
-    seen = confirming.seen_of(ends, journal.reports, [(draw, states[state]) for draw, state in others])
+    seen = confirming.seen_of(
+        ends, (*journal.reports, *journal.learned_reports), [(draw, states[state]) for draw, state in others]
+    )
     rows = [*map(_row_of_end, ends), *(_row(draw, state, journal) for draw, state in others)]
     bytes_of = FORMULAS[schema.SUPPORT_BYTES](study)
     known = [{n: v for n, v in one.params.items() if n in space.PARAMETERS} for one in seen]  # a damaged line's are not
@@ -256,7 +258,7 @@ def _next(study: StudyConfig, found: Believed) -> dict[str, Any] | None:
         return None
     believed = belief.of([candidate])
     gain = float(belief.gains(believed)[0])
-    volume = dominance.hypervolume(belief.front_NM, belief.reference_M)
+    volume = sum(dominance.hypervolume(*box) for box in belief.boxes.values())
     return {
         "label": space.label(candidate.point),
         "method": candidate.point["method"],

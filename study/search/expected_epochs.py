@@ -23,15 +23,18 @@ REPLAYED = 5000
 def expected_epochs(study: StudyConfig) -> int:
     """Epochs of the search stage, on average over orders of arrival, if a trial's rank is the same at every rung.
 
-    Where trials pause: the first rung of each and as many epochs again, and all of the baselines.
+    Where trials pause: all of the baselines, the first rung of each other trial, and as many epochs again in whole
+    trainings.
     A scheduler of one's own is not played through: as if it stopped nobody.
     The first trials to reach a rung are ranked among few, so more of them go on than the nominal 1/eta. Wandering ranks
     change who goes on, hardly how many; so does a second objective.
     """
     trials, full = study.search.trials, study.train.epochs
     if study.scheduler.name == PAUSING:
-        first = study.scheduler.grace_period  # about as much again goes to those that go on
-        return min(trials * full, 2 * trials * first + len(space.baseline_points(study)) * (full - first))
+        first, ends = min(study.scheduler.grace_period, full), min(trials, len(space.baseline_points(study)))
+        others, rest = trials - ends, full - min(study.scheduler.grace_period, full)
+        go_on = min(others, math.ceil(others * first / rest)) if rest else 0
+        return ends * full + others * first + go_on * rest
     own = study.scheduler.name in SCHEDULERS.loaded
     rungs = None if own else make_rungs(study.scheduler, study.objectives, full)
     if rungs is None:

@@ -4,6 +4,7 @@ What it is told (tried on Optuna 5.0): an early-stopped trial is PRUNED with its
 value of a smaller budget would mislead the sampler; failed and diverged ones FAIL; one that ran out of memory is PRUNED
 with a violated constraint; a duplicate gets its original's values, or PRUNED if there are none yet. What has no end
 when the study stops is WAITING until it goes on; after a kill it stays RUNNING until then: nobody was left to say so.
+Trials of earlier studies (`study.record.learning`) come before all draws and are told in the same way.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ STATES = {
 
 
 class Mirror:
-    """The Optuna study of a results folder, holding exactly the given draws and ends (lines, in the order written).
+    """The Optuna study of a results folder, holding exactly the given draws and ends (lines, in the order written),
+    behind the trials that were `learned` of other studies (lines of learned.jsonl).
 
     If its file holds anything else, or is damaged, it is made anew: every draw is asked for again, with its values
     given, at the point of the history where it was made, so that a sampler's own notes (nsga2's generations, qmc's
@@ -45,11 +47,18 @@ class Mirror:
     """
 
     def __init__(
-        self, config: StudyConfig, space: Space, folder: Path, draws: Sequence[Line] = (), ends: Sequence[Line] = ()
+        self,
+        config: StudyConfig,
+        space: Space,
+        folder: Path,
+        draws: Sequence[Line] = (),
+        ends: Sequence[Line] = (),
+        learned: Sequence[Line] = (),
     ) -> None:
         self._config = config
         self._space = space
         self._folder = folder
+        self._learned = learned
         self._numbers: dict[str, int] = {}
         self._told: dict[str, list[float] | None] = {}
         """Trials whose end Optuna knows, with their values if they count as complete."""
@@ -166,10 +175,13 @@ class Mirror:
         self._revive()
 
     def _matching(self, draws: Sequence[Line], ends: Sequence[Line]) -> int | None:
-        """How many of the draws Optuna holds, in their order, in the space as it is now, and with no end unknown to the
-        journal; else None."""
+        """How many of the draws Optuna holds behind the learned trials, in their order, in the space as it is now, and
+        with no end unknown to the journal; else None."""
         trials = self.study.get_trials(deepcopy=False)
         final = {end["trial_id"]: end for end in ends}
+        learned, trials = trials[: len(self._learned)], trials[len(self._learned) :]
+        if len(learned) < len(self._learned) or not all(map(self._is_learned, learned, self._learned)):
+            return None
         if len(trials) > len(draws):
             return None
         for trial, draw in zip(trials, draws, strict=False):
@@ -185,7 +197,14 @@ class Mirror:
 
     def _fill(self, known: int, draws: Sequence[Line], ends: Sequence[Line]) -> None:
         """Add what Optuna lacks, in the order of the history; `known`: how many draws it holds."""
-        for trial, draw in zip(self.study.get_trials(deepcopy=False), draws, strict=False):
+        for line in self._learned[len(self.study.get_trials(deepcopy=False)) :]:
+            self._add_learned(line)
+        trials = self.study.get_trials(deepcopy=False)
+        for trial, line in zip(trials, self._learned, strict=False):
+            if trial.state != TrialState.PRUNED or trial.params:
+                self._numbers[line["trial_id"]] = trial.number
+                self._told[line["trial_id"]] = trial.values if trial.state == TrialState.COMPLETE else None
+        for trial, draw in zip(trials[len(self._learned) :], draws, strict=False):
             if draw["duplicate_of"] is None and self._distributions(draw["params"]) is not None:
                 self._numbers[draw["trial_id"]] = trial.number
                 if trial.state.is_finished():
@@ -196,13 +215,44 @@ class Mirror:
                 self.tell(end)
             told = draw["ended"]
             if self._distributions(draw["params"]) is None:
-                self._add_outside(draw)
+                self._add_outside({schema.OPTUNA_DRAW: _identity(draw)})
                 continue
             own = draw["point_index"] is None
             again, _ = self.ask(draw["number"], draw["attempt"], draw["params"], again=own)
             self.add(again, draw)
         for end in ends:
             self.tell(end)
+
+    # --- what was learned of other studies ---
+    def _is_learned(self, trial: optuna.trial.FrozenTrial, line: Line) -> bool:
+        """Whether this is the trial, in the space as it is now."""
+        now = self._distributions(line["params"]) or {}
+        state, values = _outcome(line, self._config.objectives)
+        same = trial.user_attrs.get(schema.OPTUNA_LEARNED) == _origin(line) and trial.distributions == now
+        if not now:
+            return same and trial.state == TrialState.PRUNED
+        params = all(line["params"].get(name) == value for name, value in trial.params.items())
+        return same and params and trial.state == state and (state != TrialState.COMPLETE or trial.values == values)
+
+    def _add_learned(self, line: Line) -> None:
+        """nsga2 alone is asked for its notes, so that such trials are of its generations."""
+        if self._distributions(line["params"]) is None:
+            self._add_outside({schema.OPTUNA_LEARNED: _origin(line)})
+            return
+        self.study.sampler = optuna.samplers.RandomSampler()
+        if self._config.search.sampler == "nsga2":
+            self.study.sampler = make_sampler(self._config, line["number"])
+        self.study.enqueue_trial(dict(line["params"]))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*out of range for distribution.*")
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            trial = self.study.ask()
+            if self._config.search.sampler == "nsga2":
+                _ = trial.relative_params
+            self._space(trial)
+        trial.set_user_attr(schema.OPTUNA_LEARNED, _origin(line))
+        self._numbers[line["trial_id"]] = trial.number
+        self.tell(line)
 
     def _distributions(self, params: Line) -> dict[str, BaseDistribution] | None:
         """What the space says of each parameter of a point; None if it has a choice that the space has no more."""
@@ -215,11 +265,9 @@ class Mirror:
                 return None
         return dict(fixed.distributions)
 
-    def _add_outside(self, draw: Line) -> None:
-        """A draw that the space, changed since, does not hold any more: shown, and nothing that a sampler learns of."""
-        outside = optuna.trial.create_trial(
-            state=TrialState.PRUNED, user_attrs={schema.OPTUNA_DRAW: _identity(draw)}, params={}, distributions={}
-        )
+    def _add_outside(self, noted: dict[str, Any]) -> None:
+        """A point that the space, changed since, does not hold any more: shown, and no sampler learns of it."""
+        outside = optuna.trial.create_trial(state=TrialState.PRUNED, user_attrs=noted, params={}, distributions={})
         self.study.add_trial(outside)
 
     def close(self) -> None:
@@ -230,6 +278,10 @@ class Mirror:
 
 def _identity(draw: Line) -> dict[str, Any]:
     return {name: value for name, value in draw.items() if name != "schema" and value is not None}
+
+
+def _origin(line: Line) -> dict[str, Any]:
+    return {name: line[name] for name in ("trial_id", "folder", "of", "label")}
 
 
 def _outcome(end: Line, objectives: Mapping[str, str]) -> tuple[TrialState, list[Any]]:

@@ -12,7 +12,7 @@ has ends to learn from, and not all of them of one kind, the first OPENING trial
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -63,6 +63,8 @@ class Rule(NamedTuple):
     """The study's define-by-run space (`study.settings.space.define`); None: the plain rule."""
     known: belief.Known | None = None
     """Point that the space gives -> objectives that follow from it (`front.question.known_of`)."""
+    arm_of: Callable[[Any], str] | None = None
+    """Point -> its arm, where each arm's own front is searched for (`front.belief.Question`)."""
     seed: int = 0
     startup_trials: int = SCREENED
     """`search.startup_trials`; see `front.propose.startup`."""
@@ -83,8 +85,11 @@ class GoOn(NamedTuple):
     until: int
 
 
-def next_action(trials: Sequence[Seen], rule: Rule, *, can_draw: bool = True) -> Draw | GoOn | None:
-    """What a free place does. `can_draw`: whether there may be new trials (the limit, an exhausted space).
+def next_action(
+    trials: Sequence[Seen], rule: Rule, *, can_draw: bool = True, learned: Sequence[Seen] = ()
+) -> Draw | GoOn | None:
+    """What a free place does. `can_draw`: whether there may be new trials (the limit, an exhausted space). `learned`:
+    trials of earlier studies, all ended: the model knows them, and no epoch of theirs is counted.
 
     None: nothing to do now: no new trial may be drawn and none is paused.
     """
@@ -93,17 +98,21 @@ def next_action(trials: Sequence[Seen], rule: Rule, *, can_draw: bool = True) ->
         return None
     if rule.space is None or ACCURACY not in rule.objectives:
         return _plain(trials, rule, can_draw)
-    if (opening := _opening(trials, rule)) is not None:
+    everybody = [*learned, *trials]
+    if (opening := _opening(everybody, rule)) is not None:
         return opening
     known = rule.known or (lambda point: {})
-    question = belief.Question(rule.space, known, rule.objectives, rule.epochs, rule.metrics, rule.wanted)
-    told = [_told(trial, rule) for trial in trials]
+    question = belief.Question(
+        rule.space, known, rule.objectives, rule.epochs, rule.metrics, arm_of=rule.arm_of, wanted=rule.wanted
+    )
+    told = [_told(trial, rule) for trial in everybody]
+    waiting = [len(learned) + i for i in paused]
     seed = draw_seed(rule.seed, max((trial.number for trial in trials), default=-1) + 1, 0)  # the next draw's
     try:
-        action = decide(question, told, paused, seed, rungs(rule), room=can_draw, startup_trials=rule.startup_trials)
+        action = decide(question, told, waiting, seed, rungs(rule), room=can_draw, startup_trials=rule.startup_trials)
     except (ValueError, np.linalg.LinAlgError):
         return _plain(trials, rule, can_draw)
-    return Draw(action.until) if action.paused is None else GoOn(trials[action.paused].number, action.until)
+    return Draw(action.until) if action.paused is None else GoOn(everybody[action.paused].number, action.until)
 
 
 def rungs(rule: Rule) -> list[int]:
@@ -145,14 +154,22 @@ def _opening(trials: Sequence[Seen], rule: Rule) -> GoOn | None:
 
 
 def _best_goes_on(epoch: int, trials: Sequence[Seen], rule: Rule) -> GoOn:
-    """To the end: the first of those that are paused, front by front of what all reported at this epoch; those whose
-    known objectives are not wanted come last."""
+    """To the end: the first of those that are paused, front by front of what all reported at this epoch; of several
+    arms the one of which fewest have gone on, and the first of its own fronts. Those whose known objectives are not
+    wanted come last."""
     paused = [trial.number for trial in trials if trial.state == "paused"]
-    rows = [(t, t.reports[epoch]) for t in trials if dominance.finite(t.reports.get(epoch, {}), rule.objectives)]
-    costs_NM = np.array([dominance.to_costs(values, rule.objectives) for _, values in rows])
-    order = pareto.preference_order(costs_NM.reshape(len(rows), len(rule.objectives)))
-    order = sorted(order, key=lambda i: not _is_wanted(rows[i][0], rule))  # stable
-    return GoOn(next((rows[i][0].number for i in order if rows[i][0].state == "paused"), paused[0]), rule.epochs)
+    arms: dict[str, list[tuple[Seen, Mapping[str, float]]]] = {}
+    for trial in trials:
+        if dominance.finite(trial.reports.get(epoch, {}), rule.objectives):
+            arms.setdefault(rule.arm_of(trial.params) if rule.arm_of else "", []).append((trial, trial.reports[epoch]))
+    first = []
+    for rows in arms.values():
+        costs_NM = np.array([dominance.to_costs(values, rule.objectives) for _, values in rows])
+        order = sorted(pareto.preference_order(costs_NM), key=lambda i: not _is_wanted(rows[i][0], rule))  # stable
+        here = [rows[i][0] for i in order if rows[i][0].state == "paused"]
+        gone_on = sum(t.state != "paused" for t, _ in rows)
+        first += [(not _is_wanted(here[0], rule), gone_on, here[0].number)] if here else []
+    return GoOn(min(first)[2] if first else paused[0], rule.epochs)
 
 
 def _is_wanted(trial: Seen, rule: Rule) -> bool:

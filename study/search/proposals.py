@@ -1,8 +1,8 @@
 """The points that a search tries, in order, each written to the journal before its trial starts.
 
 Declared baselines (or the points of a grid) come first, then what the sampler draws. Each draw has a seed of its own,
-so a search resumed with one trial at a time goes on exactly as if undisturbed. A point that was drawn before is not
-trained again.
+so a search resumed with one trial at a time goes on exactly as if undisturbed. A point that was drawn before, or that
+an earlier study has trained (`study.record.learning`), is not trained again.
 """
 
 from __future__ import annotations
@@ -43,12 +43,17 @@ class Proposals:
         self._next_number = 0
         self._next_attempt = 0
         self._next_point = 0
+        for line in journal.learned:
+            if line["status"] == schema.COMPLETED or point_key(line["params"]) not in self._baselines:
+                self._known.setdefault(point_key(line["params"]), line["trial_id"])
         for line in journal.draws:
             self._remember(line)
 
     def draw(self) -> Task | None:
         """A new point as a task, or None at the limit or when only duplicates come."""
-        while self._next_attempt < MAX_DUPLICATES:  # earlier sessions' count too
+        while self._next_attempt < MAX_DUPLICATES or self._next_point < len(
+            self._points
+        ):  # earlier sessions' count too
             if (self._next_number >= self._limit and not self._owed()) or (
                 self._grid and self._next_point >= len(self._points)
             ):
@@ -88,9 +93,9 @@ class Proposals:
         return line
 
     def _reports(self) -> dict[str, list[Mapping[str, Any]]]:
-        """The search's reports by trial, in the order of their epochs."""
+        """The search's reports by trial, in the order of their epochs; those of learned trials too."""
         found: dict[str, list[Mapping[str, Any]]] = {}
-        for line in filter(_of_search, self._journal.reports):
+        for line in (*self._journal.learned_reports, *filter(_of_search, self._journal.reports)):
             found.setdefault(line["trial_id"], []).append(line)
         return {name: sorted(lines, key=lambda line: line["epoch"]) for name, lines in found.items()}
 

@@ -16,6 +16,7 @@ from typing import Any
 from study import schema
 from study.record.budget import Budget
 from study.record.journal import Journal
+from study.record.learned import is_learned
 from study.search import stages
 from study.settings.config import StudyConfig
 from trainables import dominance
@@ -92,17 +93,19 @@ class Reserve:
         ends = self._journal.final_ends(schema.SEARCH)
         if not dominance.completed(ends, self._study.objectives):
             return None
-        points = self._points(ends)
+        points = self._points(stages.to_choose_from(self._study, ends, self._journal.learned_ends))
         usual = statistics.fmean(_epoch_s(end) for end in ends if end["epochs"])
         full = self._study.confirm.epochs or self._study.train.epochs
         epochs, seconds = 0, []
         for seed in self._study.confirm.seeds:
             for end in points:
-                trial_id = stages.confirm_id(end["number"], seed) if end else ""
+                trial_id = stages.confirm_id(end, seed) if end else ""
                 if not self._journal.ended(trial_id):
                     left = full - self._journal.last_epoch.get(trial_id, 0)
                     epochs += left
-                    seconds.append((left + TEST_EPOCHS) * (_epoch_s(end) if end else usual))
+                    seconds.append(
+                        (left + TEST_EPOCHS) * (_epoch_s(end) if end and not is_learned(end["trial_id"]) else usual)
+                    )
         wall_s = makespan(seconds, self._concurrent()) + BEGIN_S if seconds else 0.0
         return Needed(epochs, MARGIN * sum(seconds) / 3600, MARGIN * wall_s / 3600)
 

@@ -21,16 +21,18 @@ def make_search(study: StudyConfig, folder: Path, journal: Journal, recorder: Re
     """The search of a results folder, new or to go on with, and its unfinished trials."""
     restore_draws(study, folder, journal)
     ends = journal.ends_in_order(schema.SEARCH)
-    mirror = Mirror(study, space.define(study), folder, journal.draws, ends)
+    mirror = Mirror(study, space.define(study), folder, journal.draws, ends, journal.learned)
     proposals = Proposals(study, journal, mirror)
     recorder.tell, recorder.rest = proposals.learn, mirror.rest
     return proposals, proposals.unfinished()
 
 
 def replay(rungs: Stopping | None, journal: Journal) -> set[str]:
-    """Rebuild the rungs from the journal; returns the trials that a rung had told to stop."""
+    """Rebuild the rungs from the journal, learned trials first; returns the trials that a rung had told to stop."""
     stopped: set[str] = set()
     if rungs is not None:
+        for line in journal.learned_reports:
+            rungs.learn(line["trial_id"], line["number"], line["epoch"], line)
         for line in journal.reports:
             if line["stage"] != schema.SEARCH:
                 continue

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from study import schema
 from study.record.journal import metrics_of
 from study.search import promotion, scheduling
-from study.search.front.question import known_of
+from study.search.front.question import arm_of, known_of
 from study.search.promotion import Draw, GoOn, Rule, Seen
 from study.settings import space
 from study.settings.config import StudyConfig
@@ -40,6 +40,8 @@ class Stopping(Protocol):
     """What stops trials, as `scheduling.Rungs` does."""
 
     def decide(self, trial_id: str, number: int, epoch: int, metrics: Mapping[str, Any]) -> bool: ...
+
+    def learn(self, trial_id: str, number: int, epoch: int, metrics: Mapping[str, Any]) -> None: ...
 
     def summary(self) -> str: ...
 
@@ -118,12 +120,13 @@ def stopping(study: StudyConfig) -> Stopping | None:
     return scheduling.make_rungs(study.scheduler, study.objectives, study.train.epochs)
 
 
-def pausing(study: StudyConfig) -> Next:
-    """Which trial goes on, where they pause."""
+def pausing(study: StudyConfig, learned: Sequence[Seen] = ()) -> Next:
+    """Which trial goes on, where they pause. learned: trials of earlier studies, of which a rule of one's own is not
+    told."""
     if study.scheduler.name in SCHEDULERS.loaded:
         return OwnPausing(study.scheduler.name, own_rule(study), study.train.epochs)
     rule = rule_of(study)
-    return lambda trials, *, can_draw=True: promotion.next_action(trials, rule, can_draw=can_draw)
+    return lambda trials, *, can_draw=True: promotion.next_action(trials, rule, can_draw=can_draw, learned=learned)
 
 
 def rule_of(study: StudyConfig) -> Rule:
@@ -135,6 +138,7 @@ def rule_of(study: StudyConfig) -> Rule:
         study.scheduler.reduction_factor,
         space=space.define(study),
         known=known_of(study),
+        arm_of=arm_of(study),
         seed=study.search.seed,
         startup_trials=study.search.startup_trials,
         wanted=study.wanted_limits,

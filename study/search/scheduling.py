@@ -95,6 +95,13 @@ class Rungs:
         known[trial_id] = list(members).index(trial_id) in self._kept(np.array(list(members.values())))
         return known[trial_id]
 
+    def learn(self, trial_id: str, number: int, epoch: int, metrics: Mapping[str, Any]) -> None:
+        """A report of a trial of an earlier study: others are ranked beside it, and it is not decided about."""
+        rung = self._rung(number, epoch)
+        if rung is not None and dominance.finite(metrics, self.objectives):
+            costs = tuple(float(c) for c in dominance.to_costs(metrics, self.objectives))
+            self.members.setdefault(rung, {}).setdefault(trial_id, costs)
+
     def _kept(self, costs_NM: np.ndarray) -> set[int]:
         """Indices of the best ceil(n / eta), and with `keep_front` and several objectives of the whole first front.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from study import schema
+from study.record.learned import is_learned
 from study.record.task import Task, point_key
 from study.search import pareto
 from study.settings import space
@@ -21,9 +22,10 @@ def search_id(number: int) -> str:
     return f"{schema.SEARCH}-{number:04d}"
 
 
-def confirm_id(number: int, seed: int) -> str:
-    """Name of the confirm trial that repeats trial `number` of the search, whatever else is confirmed."""
-    return f"{schema.CONFIRM}-{number:04d}-{seed}"
+def confirm_id(end: Mapping[str, Any], seed: int) -> str:
+    """Name of the confirm trial that repeats a trial of the search, or a learned one, whatever else is confirmed."""
+    repeated = end["trial_id"] if is_learned(end["trial_id"]) else f"{end['number']:04d}"
+    return f"{schema.CONFIRM}-{repeated}-{seed}"
 
 
 def search_task(study: StudyConfig, number: int, params: Mapping[str, Any], baseline: bool) -> Task:
@@ -56,6 +58,18 @@ def drawn_task(study: StudyConfig, draw: Mapping[str, Any]) -> Task:
 def drawn_tasks(study: StudyConfig, draws: Sequence[Mapping[str, Any]]) -> list[Task]:
     """The trials of the search, by number."""
     return [drawn_task(study, draw) for draw in draws if draw["duplicate_of"] is None]
+
+
+def to_choose_from(
+    study: StudyConfig, ends: Sequence[Mapping[str, Any]], learned: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Ends of which the confirm stage chooses, each with whether it is a baseline now: those of the search, then those
+    of learned trials whose points the search has not trained itself."""
+    declared = {point_key(point) for point in space.baseline_points(study)}
+    own = {point_key(end["params"]) for end in ends}
+    standing = [e for e in learned if e["status"] == schema.COMPLETED or point_key(e["params"]) not in declared]
+    others = [end for end in standing if point_key(end["params"]) not in own]
+    return [{**e, "baseline": e["baseline"] or point_key(e["params"]) in declared} for e in (*ends, *others)]
 
 
 def confirm_points(
@@ -139,8 +153,9 @@ def being_confirmed(lines: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def point_of(trial_id: str) -> str:
-    """The search trial that a confirm trial repeats."""
-    return search_id(int(trial_id.split("-")[1]))
+    """The search trial, or the learned one, that a confirm trial repeats."""
+    repeated = trial_id.removeprefix(f"{schema.CONFIRM}-").rpartition("-")[0]
+    return repeated if is_learned(repeated) else search_id(int(repeated))
 
 
 def confirm_tasks(
@@ -155,7 +170,7 @@ def confirm_tasks(
     for seed in study.confirm.seeds:
         for end in points:
             run = space.to_run(study, dict(end["params"]), seed=seed, epochs=study.confirm.epochs)
-            trial_id = confirm_id(end["number"], seed)
+            trial_id = confirm_id(end, seed)
             tasks.append(
                 Task(
                     stage=schema.CONFIRM,

@@ -40,7 +40,7 @@ class Turns:
         self._journal = journal
         self._checkpoints = checkpoints
         self._draw = draw
-        self._next_action = rules.pausing(study)
+        self._next_action = rules.pausing(study, [self._learned(line) for line in journal.learned])
         self._own = study.scheduler.name in SCHEDULERS.loaded
         self._last: dict[str, Mapping[str, Any]] = {line["trial_id"]: line for line in journal.turns}
         """The last turn of each trial."""
@@ -130,6 +130,14 @@ class Turns:
             paused = trial_id in self._last and self._paused(trial_id) and not awaits_its_end
             state = "paused" if paused else "running"
         return Seen(draw["number"], draw["params"], known, dict(sorted(reports.items())), state, until, failed)
+
+    def _learned(self, line: Mapping[str, Any]) -> Seen:
+        """A trial of an earlier study; its number is none of this one."""
+        last = line["reports"][-1] if line["reports"] else {}
+        known = {name: value for name, value in last.items() if name in OBJECTIVES and OBJECTIVES[name].known}
+        reports = {report["epoch"]: report for report in line["reports"]}
+        failed = line["status"] not in (schema.COMPLETED, schema.STOPPED)
+        return Seen(-1 - line["number"], line["params"], known, reports, "ended", failed=failed)
 
     def _paused(self, trial_id: str) -> bool:
         """Whether it has done its last turn."""

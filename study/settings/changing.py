@@ -18,7 +18,7 @@ from trainables.vocabulary.parts import SCHEDULERS
 MAY_CHANGE = {
     "space": "ranges wider or narrower, choices more or fewer; parameters, where no old trial could have had them",
     "baselines": "more of them, which are measured next, or fewer; what was measured as one stays one",
-    "search": "more trials or fewer, another sampler: for the trials to come",
+    "search": "more trials or fewer, another sampler, more to learn from: for the trials to come",
     "wanted": "another region: for the trials to come, and for what is not confirmed yet",
     "scheduler": "another one: for the trials to come; not to or from promote, nor its rungs",
     "confirm": "more seeds or points; anything, as long as nothing has been confirmed",
@@ -65,6 +65,10 @@ def _why_not(change: Change, before: Mapping[str, Any], study: StudyConfig, *, c
         return _scheduler(change, before, study)
     if section == "confirm":
         return _confirm(change, confirming=confirming)
+    if change[0] == "search.learn_from" and (gone := [one for one in change[1] or () if one not in change[2]]):
+        return (
+            f"what was learned from {gone[0]} is on record, and points that it holds were not trained here; leave it in"
+        )
     return None if section in MAY_CHANGE else _never(change)
 
 

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, create_model, model_validator
 
 from trainables.settings.config import RunSections
-from trainables.settings.fields import MOST, Amount, Epochs, Named, Ratio, Section, Seed, Trials, Unit, checked_by
+from trainables.settings.fields import (
+    MOST,
+    Amount,
+    Epochs,
+    Folder,
+    Named,
+    Ratio,
+    Section,
+    Seed,
+    Trials,
+    Unit,
+    checked_by,
+)
 from trainables.vocabulary.parts import FIGURES, SAMPLERS, SCHEDULERS, TRACKERS
 
 
@@ -87,6 +99,9 @@ class SearchConfig(Section):
     """tpe, front: random trials before the model is used (front: at most 6)."""
     seed: Seed = 0
     """Seed of the sampler."""
+    learn_from: Annotated[tuple[Folder, ...], Field(max_length=100)] = ()
+    """Results folders of earlier studies: their trials that compare with this study's (data, settings, budget, score,
+    objectives) count as observations and are not trained again, at no cost of `trials` or of a budget."""
 
 
 class SchedulerConfig(Section):

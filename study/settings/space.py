@@ -190,12 +190,13 @@ def random_point(study: StudyConfig, generator: np.random.Generator) -> dict[str
             return spec[int(generator.integers(len(spec)))]
         low, high = (np.log(spec.low), np.log(spec.high)) if spec.log else (spec.low, spec.high)
         value = float(generator.uniform(low, high))
-        return _typed(name, spec, float(np.exp(value)) if spec.log else value)
+        return typed(name, spec, float(np.exp(value)) if spec.log else value)
 
     return fill(study, draw)
 
 
-def _typed(name: str, spec: RangeSpec, value: float) -> Any:
+def typed(name: str, spec: RangeSpec, value: float) -> Any:
+    """The value of the range that is nearest to this one."""
     if spec.step is not None:
         value = spec.low + round((value - spec.low) / spec.step) * spec.step
     value = min(max(value, spec.low), spec.high)
@@ -210,7 +211,7 @@ def largest_points(study: StudyConfig) -> list[dict[str, Any]]:
         if name == "method":
             return method
         if isinstance(spec, RangeSpec):
-            return _typed(name, spec, spec.high)
+            return typed(name, spec, spec.high)
         own = base_value(study, name)
         return max(spec) if PARAMETERS[name].kind != "choice" else own if own in spec else spec[0]
 
@@ -222,7 +223,7 @@ def levels(name: str, spec: RangeSpec | tuple[Any, ...]) -> list[Any]:
     if isinstance(spec, tuple):
         return list(spec)
     spaced = np.geomspace if spec.log else np.linspace
-    return list(dict.fromkeys(_typed(name, spec, float(v)) for v in spaced(spec.low, spec.high, spec.grid)))
+    return list(dict.fromkeys(typed(name, spec, float(v)) for v in spaced(spec.low, spec.high, spec.grid)))
 
 
 def too_large_grid(study: StudyConfig) -> str | None:

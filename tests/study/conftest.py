@@ -27,8 +27,9 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(cost, "measure", lambda *_: COST)
     monkeypatch.setattr(cost, "has_gpu", lambda: False)
 
-    def make(name: str, address: str | None = None, **options) -> Plan:
-        return cost.make_plan(load_study(ROOT / "configs" / f"{name}.yaml", **options), out="out", address=address)
+    def make(name: str, address: str | None = None, ablates: bool = False, **options) -> Plan:
+        loaded = load_study(ROOT / "configs" / f"{name}.yaml", **options)
+        return cost.make_plan(loaded, out="out", address=address, ablates=ablates)
 
     return make
 

@@ -136,10 +136,15 @@ def test_a_validation_split_that_takes_every_image_is_refused() -> None:
 
 
 def test_expected_epochs_where_trials_pause() -> None:
-    """Between the first rung of each trial and the whole budget; what is spent comes to about as much."""
-    config = study(20, 27, "promote", grace=3)
-    expected = cost.expected_epochs(config)
-    assert 20 * 3 < expected < 20 * 27
+    """Baselines whole, the first rung of each other, and as many epochs again in whole trainings."""
+    rehearsal = load_study(ROOT / "configs" / "k_sweep.yaml", rehearse=True).study
+    epochs, first, trials, baselines = 15, 3, 18, 3
+    assert (rehearsal.train.epochs, rehearsal.scheduler.grace_period) == (epochs, first)
+    assert (rehearsal.search.trials, len(rehearsal.baselines)) == (trials, baselines)
+    finished = 4  # 15 trials to epoch 3 are 45 epochs; 4 x 12 are as many and a little more
+    expected = baselines * epochs + (trials - baselines) * first + finished * (epochs - first)
+    assert cost.expected_epochs(rehearsal) == expected == 138
+    assert cost.expected_epochs(study(20, 27, "promote", grace=27)) == 20 * 27
 
 
 # --- budgets beside the estimate ---

@@ -48,3 +48,13 @@ def test_an_address_needs_a_host_and_a_port(address: str, capsys) -> None:
 @pytest.mark.parametrize("address", ["auto", "head:6379", "10.0.0.1:6379", "[::1]:6379", "ray://head:10001"])
 def test_an_address_as_ray_takes_it_passes(address: str) -> None:
     ports.check_address(address)
+
+
+@pytest.mark.parametrize("option", ["--plan", "--quiet"])
+def test_a_wrong_folder_to_learn_from_is_said_in_a_line_before_anything(option: str, tmp_path: Path, capsys) -> None:
+    asked = [CONFIG, "--rehearse", option, f"--out={tmp_path}", f"--set=search.learn_from=[{tmp_path}/nowhere]"]
+    assert run_study.main(asked) == 2
+    said = f"run_study.py: search.learn_from: {tmp_path}/nowhere: not there; give results folders of earlier studies\n"
+    assert capsys.readouterr().err == said
+    assert not list(tmp_path.iterdir())
+    assert launch.load(run_study.parse([*asked, "--resume"])), "a study that goes on has its own copies"

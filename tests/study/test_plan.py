@@ -14,7 +14,10 @@ from rich.console import Console
 
 from study import cost, plan
 from study.cost import Plan
+from study.record import earlier
+from study.settings.config import StudyConfig
 from study.settings.loading import load_study
+from tests.helpers.learning_inputs import earlier_study, end_of
 from trainables.data import cifar
 from trainables.data.dataset import DataError
 from trainables.wording import seconds_in_words
@@ -35,10 +38,10 @@ def test_plan_says_everything_it_should(planned) -> None:
         "How few prototypes",
         "kmclr, nnclr, none",
         "accuracy max, support_bytes min",
-        "12 trials (tpe), 3 of them baselines",
-        "pareto_asha",
+        "18 trials (front), 3 of them baselines",
+        "promote",
         "search 0, trials 0, confirm 1, 2",
-        "at worst 180",
+        "at worst 270",
         "cpu",
         "2.15 GB",
         "36 s an epoch, timed now on this machine",
@@ -65,6 +68,23 @@ def test_plan_says_whose_points_are_confirmed_and_that_their_number_is_for_all_m
     assert "too few" not in confirm("max_points=3")
     assert "points of the front that the search measured; beside them every baseline" in confirm("per_method=false")
     assert "each method's own front that a model expects" in confirm("choose=model")
+
+
+def test_an_ablation_is_counted_only_where_it_is_asked_for(planned) -> None:
+    usual = planned("k_sweep", rehearse=True, overrides=["budget.epochs=300"])
+    assert "ablate" not in dict(plan._facts(usual))
+    made = planned("k_sweep", rehearse=True, overrides=["budget.epochs=300"], ablates=True)
+    facts = dict(plan._facts(made))
+    assert made.ablate_trials == 2 * 3, "method, k, forget_every and temperature: three points between the ends"
+    assert facts["ablate"].startswith("up to 6 trainings: from kmclr k=50 f=3 t=0.2 to the most accurate point, one")
+    assert facts["epochs"].endswith("confirm up to 180, ablate up to 90")
+    assert made.hours[0] > usual.hours[0]
+    assert (made.needs[0].confirmed, made.needs[0].total) == (usual.needs[0].total, usual.needs[0].total + 90)
+    assert facts["ends early"].startswith("in the ablate stage, if it takes all its trainings: budget.epochs=")
+    other = ["ablate.seeds=[1,7,8]", "ablate.from=none", "ablate.to=search-0007"]
+    facts = dict(plan._facts(planned("k_sweep", rehearse=True, overrides=other, ablates=True)))
+    assert facts["ablate"].startswith("up to 14 trainings: from none t=0.2 to search-0007, ")  # 3 x 3, 2 and 3 ends
+    assert facts["seeds"].endswith("ablate 1, 7, 8")
 
 
 def test_plan_shows_what_a_preset_and_an_override_change(planned) -> None:
@@ -271,3 +291,27 @@ def test_the_plan_says_how_many_trials_may_wait(planned) -> None:
     assert [line.split(None, 1)[1].strip() for line in one] == [bound]
     assert [line.split(None, 1)[1].strip() for line in many] == [f"{bound}, and up to 3 more with 4 at a time"]
     assert "paused" not in text_of(planned("k_sweep", overrides=["scheduler.name=asha"]), 200)
+
+
+def test_the_plan_shows_how_many_trials_are_learned_and_why_others_are_not(planned, monkeypatch) -> None:
+    """Data that were not read are taken for the same."""
+    space = {"method": ("kmclr",), "k": {"low": 25, "high": 2000, "log": True}}
+    there = load_study(ROOT / "configs" / "k_sweep.yaml", rehearse=True).study
+    there = there.model_copy(update={"space": StudyConfig(name="x", space=space).space})
+    ends = [end_of(n, {"method": "kmclr", "k": k}, max_epochs=15) for n, k in enumerate((20, 200, 900, 1900))]
+    monkeypatch.setattr(earlier, "fingerprint_of", lambda name: "abc" if name == "results/a" else None)
+    monkeypatch.setattr(earlier, "read", lambda name: earlier_study(ends, name, there))
+    made = planned("k_sweep", rehearse=True, overrides=["search.learn_from=[results/a, results/b]"])
+    data = {"fingerprint": made.sizes.fingerprint}
+    monkeypatch.setattr(earlier, "read", lambda name: earlier_study(ends, name, there, data=data))
+    shown = text_of(planned("k_sweep", rehearse=True, overrides=["search.learn_from=[results/a, results/b]"]), 200)
+    trials = made.loaded.study.search.trials
+    assert f"2 trials of results/a count beside the {trials}" in shown
+    assert "2 trials left out: k 900, 1900, outside 5 to 300, the space here" in shown
+    assert "results/b is not there" in shown
+    assert f"0 trials of results/a count beside the {trials}" in text_of(made, 200)
+    assert "4 trials left out: other data (fingerprint 1, here " in text_of(made, 200)
+    real = load_study(ROOT / "configs" / "k_sweep.yaml").study
+    monkeypatch.setattr(earlier, "read", lambda name: earlier_study(ends[:1], name, real))
+    shown = text_of(planned("k_sweep", overrides=["search.learn_from=[results/a]"]), 200)
+    assert f"count beside the {real.search.trials}, if its data are the same, which have not been read yet" in shown

@@ -17,6 +17,7 @@ from trainables.failures import Diverged, TimedOut, is_out_of_memory
 from trainables.settings.config import DataConfig
 from trainables.trial import Trial
 from trainables.tune_adapter import TrialActor
+from trainables.vocabulary.metrics_and_objectives import TEST_METRICS
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +144,14 @@ def test_threads_are_set_per_trial():
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("stage", "tested"), [({"stage": "ablate", "linear_epochs": 1}, True), ({"stage": "ablate"}, False)]
+)
+def test_a_step_of_an_ablation_is_tested_where_the_study_confirms(stage: dict, tested: bool):
+    result = TrialActor(config(max_epochs=1, **stage)).train()
+    assert {name for name in TEST_METRICS if name in result} == (set(TEST_METRICS) if tested else set())
 
 
 def test_one_data_set_per_process_and_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

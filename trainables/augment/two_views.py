@@ -106,7 +106,7 @@ class TwoViews:
         """`mean`, `std`: per channel, in units of 0..1. Raises UserError for other than 1 or 3 channels."""
         if channels not in (1, 3):
             raise UserError(f"images must have 1 or 3 channels for the augmentation, got {channels}: convert the data")
-        views = (cfg.view1, cfg.view2)
+        views = cfg.views
         self.size, self.channels, self.device = image_size, channels, torch.device(device)
         self.chunk = max(1, CHUNK_BYTES // (8 * channels * image_size**2)) if self.device.type == "cpu" else None
         """Images handled at a time, None for all: on a CPU the views of a chunk stay in its cache (1.5x faster)."""

@@ -210,8 +210,27 @@ class AugmentConfig(Section):
     `module:Class` (docs/extending.md)."""
     options: options_of(AUGMENTATIONS) = {}
     """Of an augmentation of your own, by its class."""
+    crop_min: Share = 0.0
+    """No crop of either view is smaller than this area, whatever its own `crop_min`: the nearer to 1, the weaker."""
+    colour: Share = 1.0
+    """Factor on the probabilities of jitter, grey and solarisation in both views; 0: colours stay as they are."""
     view1: ViewConfig = ViewConfig()
     view2: SecondViewConfig = SecondViewConfig()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AugmentConfig:
+        if (largest := min(self.view1.crop_max, self.view2.crop_max)) < self.crop_min:
+            raise ValueError(f"crop_min ({self.crop_min}) must not exceed the views' crop_max ({largest})")
+        return self
+
+    @property
+    def views(self) -> tuple[ViewConfig, ViewConfig]:
+        """Both views as they act: with the smallest crop and the strength of colour of both."""
+        return self._acting(self.view1), self._acting(self.view2)
+
+    def _acting(self, view: ViewConfig) -> ViewConfig:
+        weakened = {name: self.colour * getattr(view, name) for name in ("jitter", "grey", "solarise")}
+        return view.model_copy(update={"crop_min": max(view.crop_min, self.crop_min), **weakened})
 
 
 class TrainConfig(Section):

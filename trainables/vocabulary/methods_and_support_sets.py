@@ -128,6 +128,8 @@ SHORT_NAMES = {
     "momentum_encoder": "positives.momentum_encoder",
     "momentum": "positives.momentum",
     "temperature": "loss.temperature",
+    "crop_min": "augment.crop_min",
+    "colour": "augment.colour",
     "learning_rate": "optimizer.learning_rate",
     "weight_decay": "optimizer.weight_decay",
     "batch_size": "train.batch_size",

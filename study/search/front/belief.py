@@ -27,6 +27,8 @@ FLOOR = 0.1
 LIMIT_MARGIN = 0.05
 """Share of a known objective's range."""
 SOFTNESS = 0.1
+MARGIN = 0.3
+"""Of the box of an arm, beyond its largest known cost, on the scale of costs: a factor of two in bytes."""
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 """Of a standard normal variable."""
@@ -58,20 +60,30 @@ class Question(NamedTuple):
     epochs: int
     """Full budget of a trial."""
     metrics: Mapping[str, Metric] = OBJECTIVES
+    arm_of: Callable[[Any], str] | None = None
+    """Point -> its arm, where each arm's own front is asked for (`confirm.per_method`); None: one front of all."""
     wanted: Mapping[str, float] = {}
     """Objective -> the worst value that is wanted: gains count within these alone."""
 
 
+class Box(NamedTuple):
+    """What is left to gain: the costs on a front so far [N, M], and the worst that count [M]."""
+
+    front_NM: np.ndarray
+    reference_M: np.ndarray
+
+
 class Believed(NamedTuple):
     """Of candidates: scaled costs and their standard deviations [C, M] (of the accuracy: see `gain.Bounded`), and the
-    chance to come through [C]."""
+    chance to come through [C]; and whose front they would join."""
 
     mean_CM: np.ndarray
     deviation_CM: np.ndarray
     chance_C: np.ndarray
+    arm_C: np.ndarray
 
     def __getitem__(self, index: Any) -> Believed:  # type: ignore[override]
-        return Believed(*(tuple.__getitem__(self, i)[index] for i in range(3)))
+        return Believed(*(tuple.__getitem__(self, i)[index] for i in range(4)))
 
 
 class Belief:
@@ -110,23 +122,50 @@ class Belief:
             for model in self._models:
                 model.add(x_FD, model.predict(x_FD)[0])
         self._failing = self._fit_failing(x_ND, [c for s, c in placed if s.state == FAILED], owner_D)
-        self.reference_M = np.where(self._known_M, costs_EM.max(0) + 1e-9, 0.0)
-        self.reference_M[~self._known_M] = floor_U
-        self.reference_M = self._as_costs(self.reference_M[None])[0] + 1e-9
-        self._limit_M = self._limits()
-        loose_M = self.reference_M
-        self.reference_M = np.minimum(loose_M, self._limit_M + np.where(self._known_M, self._margin(), 0.0))
         counted = [(s, c) for s, c in told if s.state == FINISHED]
         finished_NU = mean_NU[[s.state == FINISHED for s, _ in told]]
-        self.front_NM = self._as_costs(self._costs([c for _, c in counted], finished_NU))
-        bound = [c for s, c in placed if s.state == RUNNING]
-        if bound:  # a trial that is being trained will be there
-            self.front_NM = np.concatenate([self.front_NM, self._as_costs(self.of(bound).mean_CM)])
-        self.front_NM = self.front_NM[self._is_wanted(self.front_NM)]
-        self.front_NM = self.front_NM[dominance.on_front(self.front_NM)]
+        there_NM = self._as_costs(self._costs([c for _, c in counted], finished_NU))
+        bound = [c for s, c in placed if s.state == RUNNING]  # one that is being trained will be there
+        there_NM = np.concatenate([there_NM, self._as_costs(self.of(bound).mean_CM)])
+        worst_M = np.zeros(len(self._names))
+        worst_M[~self._known_M] = floor_U
+        worst_M = self._as_costs(worst_M[None])[0] + 1e-9
+        self._limit_M = self._limits()
+        there = [*(c for _, c in counted), *bound]
+        self.boxes = self._boxes(worst_M, everybody, costs_EM, there, there_NM, self._limit_M)
         if self.question.wanted and pool and not self.gains(self.of(pool)).any():
             # no point is expected that accurate: seek the best of those whose known costs are wanted
-            self.reference_M = np.where(self._known_M, self.reference_M, loose_M)
+            known_M = np.where(self._known_M, self._limit_M, np.inf)
+            self.boxes = self._boxes(worst_M, everybody, costs_EM, there, there_NM, known_M)
+
+    def _boxes(
+        self,
+        worst_M: np.ndarray,
+        everybody: Sequence[Candidate],
+        costs_EM: np.ndarray,
+        there: Sequence[Candidate],
+        there_NM: np.ndarray,
+        limit_M: np.ndarray,
+    ) -> dict[str, Box]:
+        """By arm. A box ends at the largest known costs that there are; that of one arm among several a little beyond
+        its own, so that an arm whose points all cost the same has something to gain. None reaches beyond what is wanted
+        (limit_M, scaled), of a known cost a little, so that a point at the limit itself has its worth."""
+        arm_E, arm_N = self._arms(everybody), self._arms(there)
+        arms = sorted(set(arm_E))
+        beyond = MARGIN if len(arms) > 1 else 1e-9
+        low_M, high_M = self._span_2M
+        end_M = limit_M + np.where(self._known_M, LIMIT_MARGIN * np.maximum(high_M - low_M, 1e-6), 0.0)
+        wanted_N = self._is_wanted(there_NM)
+        boxes = {}
+        for arm in arms:
+            reference_M = np.where(self._known_M, costs_EM[arm_E == arm].max(0) + beyond, worst_M)
+            front_NM = there_NM[(arm_N == arm) & wanted_N]
+            boxes[arm] = Box(front_NM[dominance.on_front(front_NM)], np.minimum(reference_M, end_M))
+        return boxes
+
+    def _arms(self, candidates: Sequence[Candidate]) -> np.ndarray:
+        arm_of = self.question.arm_of
+        return np.array(["" if arm_of is None else arm_of(c.point) for c in candidates], dtype=object)
 
     # --- what is wanted ---
     def _limits(self) -> np.ndarray:
@@ -139,19 +178,10 @@ class Belief:
                 limits_M[place] = dominance.scaled_costs(one, sense, self.question.metrics)[0]
         return limits_M
 
-    def _margin(self) -> np.ndarray:
-        """How far behind a known limit the reference lies, so that a point at the limit itself has its worth."""
-        low_M, high_M = self._span_2M
-        return np.asarray(LIMIT_MARGIN * np.maximum(high_M - low_M, 1e-6))
-
     def _is_wanted(self, costs_CM: np.ndarray) -> np.ndarray:
         """Which candidates [C] keep within the limits of the known costs."""
         within_CM = costs_CM <= self._limit_M + 1e-9
         return np.asarray(within_CM[:, self._known_M].all(1))
-
-    def _gains(self, mean_CM: np.ndarray, deviation_CM: np.ndarray) -> np.ndarray:
-        gain_C = expected_gain(mean_CM, deviation_CM, self.front_NM, self.reference_M, self.bounded)
-        return np.where(self._is_wanted(mean_CM), gain_C, 0.0) if self.question.wanted else gain_C
 
     # --- what a trial says ---
     def _tells(self, seen: Seen) -> bool:
@@ -216,7 +246,7 @@ class Belief:
         chance_C = np.ones(len(candidates))
         if self._failing is not None:
             chance_C = np.clip(1.0 - self._failing.predict(x_CD)[0], 0.0, 1.0)
-        return Believed(self._costs(candidates, np.stack(means, 1)), deviation_CM, chance_C)
+        return Believed(self._costs(candidates, np.stack(means, 1)), deviation_CM, chance_C, self._arms(candidates))
 
     def _fit_failing(self, x_ND: np.ndarray, failed: list[Candidate], owner_D: np.ndarray) -> Model | None:
         """1 for trials that failed and 0 for those that came through."""
@@ -229,7 +259,14 @@ class Belief:
     # --- what it would be worth ---
     def gains(self, believed: Believed) -> np.ndarray:
         """Expected gain of hypervolume [C] of training candidates to the end."""
-        return np.asarray(self._gains(believed.mean_CM, believed.deviation_CM) * believed.chance_C)
+        return np.asarray(self._gain(believed.mean_CM, believed.deviation_CM, believed.arm_C) * believed.chance_C)
+
+    def _gain(self, mean_CM: np.ndarray, deviation_CM: np.ndarray, arm_C: np.ndarray) -> np.ndarray:
+        gain_C = np.zeros(len(mean_CM))
+        for arm, box in self.boxes.items():
+            own_C = arm_C == arm
+            gain_C[own_C] = expected_gain(mean_CM[own_C], deviation_CM[own_C], *box, self.bounded)
+        return np.where(self._is_wanted(mean_CM), gain_C, 0.0) if self.question.wanted else gain_C
 
     def rates(self, believed: Believed, epoch: int, rungs: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Gain per epoch [C] of candidates that have been trained for `epoch` epochs (0: not begun), and the epoch [C]
@@ -257,7 +294,7 @@ class Belief:
             for k, node in enumerate(NODES):
                 mean_CM = believed.mean_CM.copy()
                 mean_CM[:, place] += node * moved_C
-                gain_KC[k] = self._gains(mean_CM, deviation_CM)
+                gain_KC[k] = self._gain(mean_CM, deviation_CM, believed.arm_C)
             order_KC = np.argsort(-gain_KC, axis=0, kind="stable")
             weight_KC = WEIGHTS[order_KC]
             hoped_KC = np.cumsum(weight_KC * np.take_along_axis(gain_KC, order_KC, 0), 0) * believed.chance_C

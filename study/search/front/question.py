@@ -45,6 +45,17 @@ def known_of(study: StudyConfig) -> Known:
     return lambda point: {name: formula(point) for name, formula in formulas.items()}
 
 
+def arm_of(study: StudyConfig) -> Callable[[Mapping[str, Any]], str] | None:
+    """Point -> its method, where each method's own front is confirmed and so searched for; None: one front of all."""
+    return (lambda point: str(point.get("method", study.method))) if space.confirms_per_method(study) else None
+
+
 def question_of(study: StudyConfig) -> Question:
-    own = {"wanted": limits} if (limits := study.wanted_limits) else {}
-    return Question(space.define(study), known_of(study), study.objectives, study.train.epochs, **own)
+    return Question(
+        space.define(study),
+        known_of(study),
+        study.objectives,
+        study.train.epochs,
+        arm_of=arm_of(study),
+        wanted=study.wanted_limits,
+    )

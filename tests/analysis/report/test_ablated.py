@@ -45,6 +45,16 @@ def test_the_table_has_a_row_for_each_step_and_the_whole(full: Results) -> None:
     assert r"$\to$" in table_tex(table)
 
 
+def test_single_runs_have_no_brackets_and_what_is_missing_no_n(tmp_path: Path) -> None:
+    folder = write_results(tmp_path / "one", trials=12, epochs=4, confirm_seeds=(1,))
+    write_ablation(folder, seeds=(1,), missing=1)
+    table = ablation_table(load(folder))
+    assert list(table.rows["n"])[-2:] == ["–", "–"]
+    assert "Single runs: no intervals." in table.caption
+    assert "Brackets" not in table.caption
+    assert sentences(load(folder))[1] == "No step can be told from no change with these seeds."
+
+
 def test_the_page_has_a_section_where_it_was_asked_for(tmp_path: Path) -> None:
     folder = write_results(tmp_path / "r-rehearsal", trials=12, epochs=4, confirm_seeds=(1, 2), rehearsal=True)
     write_ablation(folder, seeds=(1, 2))

@@ -135,3 +135,14 @@ def test_a_program_elsewhere_is_where_the_commit_and_the_analysis_are() -> None:
 )
 def test_the_file_of_a_study_is_told_from_the_values_of_options(command) -> None:
     assert config_of(command) == "a.yaml"
+
+
+def test_an_ablation_is_repeated_after_what_it_follows() -> None:
+    run, confirm, ablate = (f"uv run run_study.py a.yaml{more}" for more in ("", " --stage confirm", " --stage ablate"))
+    for used, told in (
+        ((run, ablate), [run, ablate]),
+        ((run, ablate, run), [run, ablate]),  # a resume of all
+        ((run, ablate, confirm, ablate), [run, confirm, ablate]),
+        ((run, ablate, confirm), [run, confirm, ablate]),
+    ):
+        assert commands(results(*({"reason": "done", "command": one} for one in used)).manifest) == told

@@ -107,7 +107,7 @@ def test_a_new_run_trains_and_is_evaluated(birds, timed, capsys):
 
 
 def test_the_epoch_that_is_timed_is_of_these_images_on_this_machine(birds, capsys):
-    assert run_study.main(["--new", "my.yaml", "--data", str(birds), "--minutes", "600"]) == 0
+    assert run_study.main(["--new", "my.yaml", "--data", str(birds), "--minutes", "6000"]) == 0
     printed = capsys.readouterr().out
     assert re.search(
         r"Found 26 colour images of 2 classes \(the smallest has 13\), 9 pixels, and 6 test images", printed

@@ -137,3 +137,27 @@ def test_by_the_plain_rule_too_those_that_are_wanted_go_on_first() -> None:
     rule = PLAIN._replace(wanted={"support_bytes": 2e4, "accuracy": 55.0})
     assert next_action([*large, *small], PLAIN, can_draw=False) == GoOn(5, EPOCHS)
     assert next_action([*large, *small], rule, can_draw=False) == GoOn(7, EPOCHS)
+
+
+def test_learned_trials_open_the_model_and_no_epoch_of_theirs_is_counted() -> None:
+    """With them the first trial of a search is the model's choice already, and the plain rule does not see them."""
+    learned = [_seen(-1 - i, POOL[i].params, curve(POOL[i].params), "ended") for i in range(SCREENED)]
+    one = [_seen(0, POOL[40].params, curve(POOL[40].params)[:3])]
+    assert next_action(one, MODEL) == Draw(3), "as long as too few have reported"
+    told = next_action(one, MODEL, can_draw=False, learned=learned)
+    assert isinstance(told, GoOn)
+    assert told.number == 0
+    assert next_action([], MODEL, can_draw=False, learned=learned) is None
+    assert next_action(one, PLAIN, learned=learned) == next_action(one, PLAIN)
+
+
+def test_of_several_arms_the_one_goes_on_of_which_fewest_have() -> None:
+    rule = MODEL._replace(arm_of=lambda point: point["kind"])
+    trials = [_seen(i, POOL[i].params, curve(POOL[i].params)[: rungs(rule)[0]]) for i in range(SCREENED)]
+    kinds = []
+    for _ in range(OPENING):
+        action = next_action(trials, rule)
+        assert isinstance(action, GoOn)
+        kinds.append(trials[action.number].params["kind"])
+        trials[action.number] = trials[action.number]._replace(state="running", until=action.until)
+    assert sorted(kinds) == ["with", "without"]

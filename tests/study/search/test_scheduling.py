@@ -132,3 +132,18 @@ def test_without_keep_front_exactly_a_third_goes_on() -> None:
 @pytest.mark.parametrize("keep", [True, False])
 def test_keep_front_comes_from_the_study(keep: bool) -> None:
     assert make_rungs(SchedulerConfig(name="pareto_asha", keep_front=keep), BOTH, 50).keep_front is keep
+
+
+def test_learned_trials_are_ranked_beside_and_not_decided_about() -> None:
+    first, second = rungs(), rungs()
+    for name, accuracy in (("learned-0000", 80), ("learned-0001", 70), ("learned-0002", float("nan"))):
+        for epoch in (1, 2):
+            second.learn(name, 0, epoch, point(accuracy))
+            second.learn(name, 0, epoch, point(accuracy))
+    assert first.decide("t0", 0, 1, point(60))
+    assert not second.decide("t0", 0, 1, point(60))
+    assert second.decide("t1", 1, 1, point(90))
+    assert {name: list(there) for name, there in second.members.items()} == {
+        "0:1": ["learned-0000", "learned-0001", "t0", "t1"]
+    }
+    assert "0:1: 1/2" in second.summary()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from study.record.learned import as_end
 from study.search import stages
 from tests.helpers.engine_helpers import BASELINES, KINDS_OF_OBJECTIVES, make_study
+from tests.helpers.learning_inputs import POINTS, end_of, learned_lines
 from trainables import dominance
 
 OBJECTIVES = KINDS_OF_OBJECTIVES["support"]
@@ -111,3 +113,23 @@ def test_methods_take_no_more_places_than_there_are_each_with_its_best_on_its_ow
 def test_where_the_search_has_found_what_is_wanted_that_alone_is_confirmed(wanted, chosen) -> None:
     found = stages.confirm_points(method_ends(), OBJECTIVES, 8, per_method=True, wanted=wanted)
     assert [e["trial_id"] for e in found] == [*chosen, "s1", "s3"]
+
+
+def test_learned_trials_are_chosen_from_unless_the_search_has_trained_their_point(monkeypatch) -> None:
+    study = make_study(baselines=(POINTS[0], POINTS[4]))
+    learned = [as_end(line) for line in learned_lines(monkeypatch, study)]
+    own = [end_of(0, POINTS[1]), end_of(1, POINTS[4], baseline=True)]
+    found = stages.to_choose_from(study, own, learned)
+    assert [(end["trial_id"], end["baseline"]) for end in found] == [
+        ("search-0000", False),
+        ("search-0001", True),
+        ("learned-0000", True),
+        ("learned-0002", False),
+        ("learned-0003", False),
+    ]
+    stopped = stages.to_choose_from(study, own[:1], learned)
+    assert "learned-0004" not in [end["trial_id"] for end in stopped], "a baseline runs to its end"
+    (task,) = stages.confirm_tasks(make_study(confirm={"seeds": [7]}), found[2:3])
+    assert (task.trial_id, task.point) == ("confirm-learned-0000-7", "learned-0000")
+    assert stages.point_of(task.trial_id) == "learned-0000"
+    assert stages.point_of("confirm-0012-7") == "search-0012"

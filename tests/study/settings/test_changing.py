@@ -27,7 +27,7 @@ def refused(before: dict, after: dict, *, confirming: bool = True) -> dict[str, 
         {"space": {**SPACE, "method": ("nnclr", "kmclr")}},
         {"space": {**SPACE, "k": (50, 400)}},
         {"space": {**SPACE, "temperature": {"low": 0.1, "high": 0.2, "step": 0.01}}},
-        {"search": {"trials": 3, "sampler": "random", "seed": 9}},
+        {"search": {"trials": 3, "sampler": "random", "seed": 9, "learn_from": ["results/a"]}},
         {"scheduler": {"name": "none"}},
         {"baselines": ()},
         {"wanted": {"accuracy": {"min": 50}}},
@@ -36,6 +36,13 @@ def refused(before: dict, after: dict, *, confirming: bool = True) -> dict[str, 
 )
 def test_what_leaves_old_trials_valid(after) -> None:
     assert refused({}, after) == {}
+
+
+def test_what_was_learned_stays() -> None:
+    before = {"search": {"learn_from": ["results/a", "results/b"]}}
+    said = "what was learned from results/a is on record, and points that it holds were not trained here; leave it in"
+    assert refused(before, {"search": {"learn_from": ["results/b", "results/c"]}}) == {"search.learn_from": said}
+    assert refused(before, {"search": {"learn_from": ["results/c", "results/b", "results/a"]}}) == {}
 
 
 def test_a_parameter_comes_and_goes_with_its_methods() -> None:

@@ -23,6 +23,27 @@ def two_views(cfg: AugmentConfig = DEFAULT, size: int = 32, channels: int = 3, *
     return TwoViews(cfg, image_size=size, channels=channels, mean=mean, std=std, device="cpu")
 
 
+def test_strength_of_both_views_is_one_number_for_crops_and_one_for_colour() -> None:
+    weak = AugmentConfig(crop_min=0.7, colour=0.5)
+    for own, acting in zip((weak.view1, weak.view2), weak.views, strict=True):
+        assert acting.crop_min == 0.7
+        names = ("jitter", "grey", "solarise")
+        assert [getattr(acting, name) for name in names] == [0.5 * getattr(own, name) for name in names]
+        changed = {"crop_min", *names}
+        assert acting.model_dump(exclude=changed) == own.model_dump(exclude=changed)
+    assert AugmentConfig().views == (AugmentConfig().view1, AugmentConfig().view2)
+    with pytest.raises(ValueError, match=r"crop_min \(0.7\) must not exceed the views' crop_max \(0.5\)"):
+        AugmentConfig(crop_min=0.7, view2={"crop_max": 0.5})
+
+
+def test_views_without_colour_keep_the_colours_of_the_image() -> None:
+    x = torch.full((64, 3, 16, 16), 0, dtype=torch.uint8)
+    x[:, 0] = 200  # all red
+    plain, coloured = (two_views(AugmentConfig(colour=c), 16, plain=True).both(x, seeded()) for c in (0.0, 1.0))
+    torch.testing.assert_close(plain, (x / 255).repeat(2, 1, 1, 1))
+    assert (coloured - (x / 255).repeat(2, 1, 1, 1)).abs().mean() > 0.05
+
+
 def batch(count: int, size: int = 32, channels: int = 3, seed: int = 0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (count, channels, size, size), generator=generator, dtype=torch.uint8)

@@ -32,7 +32,7 @@ def notes(tmp_path: Path, text: str, *overrides: str) -> list[str]:
         ("positives: {top_k: 9}", (), ["positives.top_k has no effect in this run: it needs method=kmclr or nnclr and "
                                        "positives.kind=topk or soft"]),
         ("positives: {momentum: 0.9}", (), ["positives.momentum has no effect in this run: it needs method=byol or "
-                                            "positives.momentum_encoder=true"]),
+                                            "resa or positives.momentum_encoder=true"]),
         ("positives: {momentum: 0.9}", ("positives.momentum_encoder=true",), []),
         ("method: byol\npositives: {momentum: 0.9}", (), []),
         ("optimizer: {lars_eta: 0.1}", ("optimizer.name=sgd",), ["optimizer.lars_eta has no effect in this run: it "

@@ -91,7 +91,7 @@ def test_only_what_lies_in_the_wanted_region_is_worth_anything() -> None:
     gain_C = belief.gains(belief.of(POOL))
     assert (gain_C[WANTED["support_bytes"] < BYTES] == 0).all()
     assert gain_C.max() > 0
-    assert (belief.front_NM[:, 1] <= np.log10(1 + WANTED["support_bytes"]) + 1e-9).all()
+    assert (belief.boxes[""].front_NM[:, 1] <= np.log10(1 + WANTED["support_bytes"]) + 1e-9).all()
     rate_C, _ = belief.rates(belief.of(POOL), 0, [3, 9])
     assert (rate_C[WANTED["support_bytes"] < BYTES] == 0).all()
     free = _belief(*_finished(20))
@@ -101,7 +101,7 @@ def test_only_what_lies_in_the_wanted_region_is_worth_anything() -> None:
 def test_accuracy_counts_from_the_least_that_is_wanted_on() -> None:
     """What a point would add below it is left out: less gain than without, and none of a point surely below."""
     free, wanted = (_belief(*_finished(20), question=QUESTION._replace(wanted=w)) for w in ({}, {"accuracy": 62.0}))
-    assert wanted.reference_M[0] == -62.0
+    assert wanted.boxes[""].reference_M[0] == -62.0
     gain_C = wanted.gains(wanted.of(POOL))
     assert (gain_C <= free.gains(free.of(POOL)) + 1e-9).all()
     truths = np.array([curve(c.params)[-1] for c in POOL])
@@ -122,3 +122,17 @@ def test_an_accuracy_out_of_reach_leaves_the_best_within_the_other_limits() -> N
     gain_C = belief.gains(belief.of(POOL))
     assert gain_C.max() > 0
     assert (gain_C[BYTES > 1e5] == 0).all()
+
+
+def test_an_arm_that_another_beats_everywhere_has_a_front_of_its_own_to_gain_on() -> None:
+    """Points without k cost nothing here and are better, so that on one front nothing with k gains."""
+    bonus = {"with": 0.0, "without": 30.0}
+    seen = [one._replace(curve=[v + bonus[one.params["kind"]] for v in one.curve]) for one in _finished(16)]
+    held = np.array([c.params["kind"] == "with" for c in POOL])
+    together, apart = _belief(*seen), _belief(*seen, question=QUESTION._replace(arm_of=lambda point: point["kind"]))
+    gain_C, own_C = together.gains(together.of(POOL)), apart.gains(apart.of(POOL))
+    assert gain_C[held].max() < 0.01 * gain_C[~held].max()
+    assert own_C[held].max() > own_C[~held].max()
+    assert (own_C[~held] > 0).any()
+    assert set(apart.boxes) == {"with", "without"}
+    assert all((box.front_NM[:, 1] > 0).all() == (arm == "with") for arm, box in apart.boxes.items())
