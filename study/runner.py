@@ -157,6 +157,8 @@ class StudyRun:
             raise
         for line in told:
             self.screen.announce(line)
+        if self.options.stage == schema.ABLATE:
+            self._check_ablation()
         hours = results_folder.hours_used(self.record, self.journal.reports)
         again = self._try_again()
         retry = {"which": self.options.retry, "trials": len(again)} if self.options.retry else None
@@ -330,6 +332,16 @@ class StudyRun:
         manifest.save(self.folder, self.record)
         self.screen.stop()
         self.screen.announce(reason)
+
+    def _check_ablation(self) -> None:
+        """Before the session is on record: what cannot be meant leaves the folder as it was."""
+        from study.search import ablation
+
+        try:
+            ablation.check(self.study, self.journal)
+        except schema.UserError:
+            self.journal.close()
+            raise
 
     def _try_again(self) -> list[str]:
         """Settles the stages, and which of their trials are trained again: without --stage also those of an ablation

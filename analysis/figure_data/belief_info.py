@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.figure_data.common import NotEnough, completed
+from analysis.figure_data.common import NotEnough
 from analysis.figure_data.pareto_info import ParetoInfo, pareto_info
 from analysis.results import front, points
 from analysis.results.load import Results
@@ -126,7 +126,7 @@ def moved_info(results: Results) -> pd.DataFrame:
     again = points.confirmed(results, ACCURACY).set_index("point")
     choices = (results.belief or {"choices": {}})["choices"]
     wanted = dict.fromkeys([*again.index, *(t for taken in choices.values() for t in taken)])
-    trials = completed(results.observed).dropna(subset=[ACCURACY]).set_index("trial_id")
+    trials = points.finished_search(results).set_index("trial_id")
     band = trials_of(results).set_index("trial_id")
     rows = []
     for name in (name for name in wanted if name in trials.index):

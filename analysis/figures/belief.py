@@ -10,16 +10,15 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.figure_data import belief_info as data
-from analysis.figure_data.common import completed
 from analysis.figure_data.pareto_info import pareto_info
 from analysis.figures import pareto
 from analysis.figures import style as looks
 from analysis.figures.figure import Figure, Skipped
 from analysis.figures.panels import Panel, collect, finish, frame, grid, score_title, several
 from analysis.figures.style import Style
-from analysis.results import front, notes
+from analysis.results import front, notes, points
 from analysis.text import n_in_words, number, seeds_in_words, short_name
-from study.schema import ACCURACY, wording
+from study.schema import wording
 
 MARKS = {
     "finished": ("", "finished"),
@@ -209,7 +208,7 @@ def _of_kinds(panel: Panel, named: bool) -> pd.DataFrame:
 def _front_caption(panel: Panel) -> str:
     found = panel.info["kind"].value_counts()
     parts = [f"{found[kind]} points {kind}" for kind in (data.OBSERVED, data.MODEL, data.CONFIRMED) if kind in found]
-    finished = len(completed(panel.results.observed).dropna(subset=[ACCURACY]))
+    finished = len(points.finished_search(panel.results))
     return (
         f"Fronts in validation accuracy: {', '.join(parts)}; of n = {finished} finished trials. Observed: single runs, "
         "so the lucky ones are on it. Model: what it expects of the same trials at full budget (bars: 95 % for the "

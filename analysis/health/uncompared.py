@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.health.finding import ACT, FINE, UNKNOWN, WATCH, Finding, many, more_trials
 from analysis.results.arms import declared
 from analysis.results.load import Results
-from analysis.results.points import finished
+from analysis.results.points import finished, finished_search
 from analysis.text import joined
 from study import schema
 from study.schema import wording
@@ -25,7 +25,7 @@ def uncompared(results: Results) -> Finding:
         return Finding("uncompared", title, UNKNOWN, ("The study is not at its end.",))
     confirmed, sets, said = finished(results, schema.CONFIRM), dict[str, str](), list[str]()
     stage = schema.CONFIRM if len(confirmed) else schema.SEARCH
-    there = set(finished(results, stage)["method"])
+    there = set((confirmed if len(confirmed) else finished_search(results))["method"])
     for method in declared(results):
         if method not in there:
             sentence, more = _why(results, method, stage)
@@ -46,7 +46,7 @@ def uncompared(results: Results) -> Finding:
 
 def _why(results: Results, method: str, stage: str) -> tuple[str, dict[str, str]]:
     """A sentence on a method without a point, and the settings that would help."""
-    search = results.stage(schema.SEARCH)
+    search = results.observed
     mine = search[search["method"] == method]
     if mine.empty:
         more = more_trials(results)
@@ -69,7 +69,7 @@ def _why(results: Results, method: str, stage: str) -> tuple[str, dict[str, str]
 
 def _only_baselines(results: Results) -> tuple[str, dict[str, str]]:
     """Why nothing but baselines was confirmed."""
-    search = results.stage(schema.SEARCH)
+    search = results.observed
     tuned = search[~search["baseline"].astype(bool)]
     head = "Only baselines were confirmed, so nothing that the search has tuned is compared: "
     if tuned.empty:

@@ -101,7 +101,7 @@ def load(folder: Path | str) -> Results:
         belief=wording.printable(schema.read_belief(folder)),
         ablation=wording.printable(schema.read_ablation(folder)),
         paused=_paused(folder / schema.TURNS_FILE, ends, lines),
-        learned=_learned(folder / schema.LEARNED_FILE),
+        learned=_learned(folder / schema.LEARNED_FILE, ends),
     )
 
 
@@ -170,14 +170,17 @@ def _report_lines(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def _learned(path: Path) -> pd.DataFrame:
+def _learned(path: Path, ends: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Those that stand for baselines are known by what was confirmed of them."""
+    baselines = {end["point"] for end in ends if end["baseline"]}
     rows = line_files.read_json_lines(path)  # none where nothing was learned
     lines = [schema.checked_fields(line, schema.LEARNED_FILE, f"{path}:{number}") for number, line in rows]
     lines = wording.printable(lines)
     if not lines:
         return pd.DataFrame()
-    given = {"stage": schema.SEARCH, "point": None, "baseline": False, "error": None, "checkpoint": None}
-    table = _trial_table([{**given, **{n: v for n, v in one.items() if n != "reports"}} for one in lines])
+    given = {"stage": schema.SEARCH, "point": None, "error": None, "checkpoint": None}
+    rows = [{**given, "baseline": one["trial_id"] in baselines, **one} for one in lines]
+    table = _trial_table([{name: value for name, value in row.items() if name != "reports"} for row in rows])
     origin = schema.origins(lines, wording.printable(path.parent.resolve().name))
     return table.assign(**{GPU_HOURS: float("nan"), "origin": table["trial_id"].map(origin)})
 

@@ -34,6 +34,12 @@ def finished(results: Results, stage: str) -> pd.DataFrame:
     return trials[(trials["status"] == schema.COMPLETED) & trials[ACCURACY].notna()]
 
 
+def finished_search(results: Results) -> pd.DataFrame:
+    """The same of the search, with what was learned of earlier studies."""
+    trials = results.observed
+    return trials[(trials["status"] == schema.COMPLETED) & trials[ACCURACY].notna()]
+
+
 def score_metric(results: Results) -> Metric:
     """The metric that the study optimises, which `accuracy` copies."""
     found: Metric = schema.METRICS.get(str(results.manifest["score"]), schema.METRICS[ACCURACY])

@@ -104,16 +104,23 @@ def _front_in_words(study: StudyConfig, journal: Journal) -> str:
     return f"On the front: {'; '.join(shown[:MOST_NAMED])}{more}" if shown else "No trial has completed yet"
 
 
-# --- the path ---
-def choose(study: StudyConfig, journal: Journal, found: Believed | None) -> dict[str, Any]:
-    """The path as it goes on record. found: what is believed of the search. Raises UserError."""
-    seeds, start = seeds_of(study), named_baseline(study, study.ablate.start)
+def _both_ends(study: StudyConfig, journal: Journal) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Start, target, and why that is the target."""
+    start = named_baseline(study, study.ablate.start)
     target, why = target_of(study, journal)
     if start == target:
         raise schema.UserError(
             f"ablate: the path begins and ends at {space.label(start)} ({why}): name another point under ablate.to, or "
             f"another baseline under ablate.from. {_front_in_words(study, journal)}"
         )
+    return start, target, why
+
+
+# --- the path ---
+def choose(study: StudyConfig, journal: Journal, found: Believed | None) -> dict[str, Any]:
+    """The path as it goes on record. found: what is believed of the search. Raises UserError."""
+    seeds = seeds_of(study)
+    start, target, why = _both_ends(study, journal)
     belief = None if found is None else found.belief
     without = None if belief else "it could not be fitted" if found is None else found.without
     eyes = _Eyes(study, belief, target)
@@ -196,8 +203,7 @@ def current(study: StudyConfig, journal: Journal, believe: Any) -> Recorded:
     believe: gives what is believed of the search now. Raises UserError; OSError from the disk.
     """
     paths = on_record(journal.folder)
-    asked = study.ablate.start, study.ablate.to
-    before = next((path for path in reversed(paths) if (path["from"], path["to"]) == asked), None)
+    before = _asked_before(study, paths)
     if before is not None and _stands(study, journal, before):
         path: Recorded = {**before, "seeds": list(seeds_of(study))}
     else:
@@ -206,6 +212,19 @@ def current(study: StudyConfig, journal: Journal, believe: Any) -> Recorded:
         before = before if replaced or (before and before["steps"] == path["steps"]) else None
     _write(journal.folder, [*(one for one in paths if one is not before), path])
     return path
+
+
+def check(study: StudyConfig, journal: Journal) -> None:
+    """Refuse what `current` would, before the session is on record. Raises UserError."""
+    seeds_of(study)
+    before = _asked_before(study, on_record(journal.folder))
+    if not journal.damage and (before is None or not _stands(study, journal, before)):
+        _both_ends(study, journal)
+
+
+def _asked_before(study: StudyConfig, paths: Sequence[Recorded]) -> Recorded | None:
+    asked = study.ablate.start, study.ablate.to
+    return next((path for path in reversed(paths) if (path["from"], path["to"]) == asked), None)
 
 
 def _stands(study: StudyConfig, journal: Journal, path: Recorded) -> bool:

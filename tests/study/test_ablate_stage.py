@@ -196,6 +196,10 @@ def test_settings_of_the_stage_may_change_and_its_budget_may_not(whole: Path, fo
 def test_it_needs_a_search_and_a_baseline(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--stage ablate needs a finished search stage here"):
         run_fake(study_with(), tmp_path / "elsewhere", stage=ABLATE, quiet=True)
+    before = {name: (folder / name).read_bytes() for name in (schema.MANIFEST_FILE, schema.STUDY_FILE)}
     with pytest.raises(UserError, match="no baselines to begin at"):
         run(folder, study_with(baselines=(), ablate={}), stage=ABLATE)
+    with pytest.raises(UserError, match=r"ablate\.to is 'search-99', no trial of the search"):
+        run(folder, study_with(ablate={"to": "search-99"}), stage=ABLATE)
+    assert {name: (folder / name).read_bytes() for name in before} == before, "the study stays finished"
     assert not (folder / schema.ABLATION_FILE).exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from analysis.figures import fronts
 from analysis.figures.style import get_style
+from analysis.health.uncompared import uncompared
 from analysis.report import page, tables
 from analysis.report.explorer import explored
 from analysis.results.load import load
@@ -176,6 +178,8 @@ def test_the_report_counts_them_apart_and_names_their_study(both) -> None:
     origin = [one.name for one in table.columns].index("origin")
     assert [row[origin] for row in table.rows].count("earlier/fake") == 8
     assert len(table.rows) == 8 + len(results.trials)
+    assert set(results.learned.loc[results.learned["baseline"], "trial_id"]) == {"learned-0000", "learned-0001"}
+    assert not uncompared(dataclasses.replace(results, trials=results.stage(schema.SEARCH))).sets, "each arm is known"
     alone = load(both / "earlier/fake")
     assert alone.learned.empty
     assert "origin" not in searched(alone)

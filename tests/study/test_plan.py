@@ -71,9 +71,11 @@ def test_plan_says_whose_points_are_confirmed_and_that_their_number_is_for_all_m
 
 
 def test_an_ablation_is_counted_only_where_it_is_asked_for(planned) -> None:
-    usual = planned("k_sweep", rehearse=True, overrides=["budget.epochs=300"])
+    budget = ["budget.epochs=600", "search.trials=9", "confirm.max_points=3"]
+    usual = planned("k_sweep", rehearse=True, overrides=budget)
     assert "ablate" not in dict(plan._facts(usual))
-    made = planned("k_sweep", rehearse=True, overrides=["budget.epochs=300"], ablates=True)
+    budget[0] = f"budget.epochs={usual.needs[0].total + 10:.0f}"
+    made = planned("k_sweep", rehearse=True, overrides=budget, ablates=True)
     facts = dict(plan._facts(made))
     assert made.ablate_trials == 2 * 3, "method, k, forget_every and temperature: three points between the ends"
     assert facts["ablate"].startswith("up to 6 trainings: from kmclr k=50 f=3 t=0.2 to the most accurate point, one")
