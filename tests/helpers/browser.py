@@ -36,6 +36,11 @@ class Page:
             raise RuntimeError(json.dumps(answer["exceptionDetails"])[:2000])
         return answer["result"].get("value")
 
+    async def until(self, script: str, expected: Any = True) -> None:
+        """Waits until an expression has this value; one that never has fails by the test's own limit."""
+        while await self.run(script) != expected:
+            await self.run("new Promise(done => setTimeout(done, 50))")
+
     async def press(self, *keys: str) -> None:
         """Keys, one after the other, where the focus is: a name of KEYS or a letter."""
         for key in keys:

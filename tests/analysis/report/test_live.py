@@ -28,16 +28,11 @@ def test_a_figure_is_drawn_once_it_is_near_or_printed(tmp_path):
     (tmp_path / "page.html").write_text(page.page("t", [body], "", live.scripts()))
 
     async def used(shown: Page) -> None:
-        async def then(*expected: bool) -> None:
-            """Waits for it; a drawing that does not come fails by the test's own limit."""
-            while await shown.run(DRAWN) != [*expected]:
-                await shown.run("new Promise(done => setTimeout(done, 50))")
-
-        await then(True, False, False)
+        await shown.until(DRAWN, [True, False, False])
         await shown.run("document.getElementById('f1').scrollIntoView()")
-        await then(True, True, False)
+        await shown.until(DRAWN, [True, True, False])
         await shown.run("dispatchEvent(new Event('beforeprint'))")
-        await then(True, True, True)
+        await shown.until(DRAWN, [True, True, True])
         assert await shown.run("document.getElementById('figure-0')._transitionData._frames.map(f => f.name)") == [
             "end"
         ]
