@@ -36,8 +36,9 @@ def results(request, tmp_path_factory) -> Results:
 @pytest.fixture(scope="module")
 def drawn(results: Results) -> dict[str, Figure]:
     found = [maker([results], STYLES["web"]) for maker in MAKERS]
-    assert all(isinstance(figure, Figure) for figure in found), [f for f in found if not isinstance(f, Figure)]
-    return {figure.name: figure for figure in found}
+    skipped = {figure.name for figure in found if not isinstance(figure, Figure)}
+    assert skipped == {"attainment_studies", "tuning_curves"}  # of several studies; of random trials
+    return {figure.name: figure for figure in found if isinstance(figure, Figure)}
 
 
 def words_of(figure: Figure) -> Iterator[str]:
@@ -108,7 +109,8 @@ def test_the_page_is_whole(results, drawn) -> None:
     path = make_report(results.folder, images="none", progress=lines.append)
     assert lines == []
     page = path.read_text()
-    assert "Figures that these results do not allow" not in page
+    section = page[page.index("Figures that these results do not allow") : page.index('<h2 id="trials">')]
+    assert section.count("<li>") == 2  # those of `drawn`
     assert f"Accuracy against {front.names_of(results.costs)}" in page
     read = pd.read_csv(path.parent / "tables" / "front.csv")
     assert {f"{name}{end}" for name in results.costs for end in ("", "_low", "_high")} <= set(read.columns)
