@@ -57,7 +57,7 @@ def test_unknown_parameter_in_the_style_of_the_house() -> None:
         ({"temperature": {"low": 0.1, "high": 20}}, "loss.temperature must be less than or equal to 10, got 20"),
         (
             {"method": ["kmclr", "kmlcr"]},
-            "space.method is 'kmlcr'; allowed: 'kmclr', 'nnclr', 'none', 'simclr' or 'byol'; did you mean 'kmclr'?",
+            "space.method is 'kmlcr'; allowed: 'kmclr', 'nnclr', 'none', 'simclr', 'byol' or 'resa'; did you mean 'kmclr'?",
         ),
         (
             {"balance": ["sinkhorm"]},
@@ -84,7 +84,7 @@ def test_bad_space(spec: dict[str, Any], message: str) -> None:
         ({"method": "kmclr", "method_": 1}, "baselines[0].method_ is not a known parameter; did you mean 'method'?"),
         (
             {"method": "nnlcr"},
-            "s.yaml: baselines[0].method is 'nnlcr'; allowed: 'kmclr', 'nnclr', 'none', 'simclr' or 'byol'; did",
+            "s.yaml: baselines[0].method is 'nnlcr'; allowed: 'kmclr', 'nnclr', 'none', 'simclr', 'byol' or 'resa'; did",
         ),
         ({"method": "kmclr", "learning_rate": 0.1}, "baselines[0].learning_rate is not in space"),
         ({"method": "kmclr", "forget_every": 4}, "baselines[0].forget_every is 4; space allows 1, 3, 10"),
