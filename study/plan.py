@@ -63,6 +63,8 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
         yield "your own", ", ".join(f"{setting} {name}" for setting, name in own.items())
     yield "arms", ", ".join(map(str, space.methods_of(study)))
     yield "objectives", ", ".join(f"{name} {mode}" for name, mode in study.objectives.items())
+    if study.wanted_limits:
+        yield "wanted", _wanted_text(study)
     yield "search", f"{study.search.trials} trials ({study.search.sampler}), {len(study.baselines)} of them baselines"
     for folder in study.search.learn_from:
         yield "learned", _learned_text(folder, plan)
@@ -92,6 +94,23 @@ def _facts(plan: Plan) -> Iterable[tuple[str, str]]:
         yield "does not fit", f"{line}; such a trial ends out_of_memory"
     yield "disk", _disk_text(plan)
     yield "results", str(plan.folder)
+
+
+def _wanted_text(study: StudyConfig) -> str:
+    """The region, and who seeks it."""
+    sides = {"max": "at least", "min": "at most"}
+    told = [
+        f"{name} {sides[study.objectives[name]]} {value_in_words(limit, OBJECTIVES[name])}"
+        for name, limit in study.wanted_limits.items()
+    ]
+    seeking = [f"sampler {study.search.sampler}"] * (study.search.sampler == "front")
+    seeking += [f"scheduler {study.scheduler.name}"] * (study.scheduler.name == "promote")
+    who = (
+        f"sought by {' and '.join(seeking)}"
+        if seeking
+        else ("the search does not seek it (sampler: front and scheduler: promote do)")
+    )
+    return f"{', '.join(told)}; {who}; points within it are confirmed before any other"
 
 
 def _learned_text(folder: str, plan: Plan) -> str:

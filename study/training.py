@@ -205,7 +205,13 @@ class Training:
         begun = set(map(stages.point_of, numbers))
         expected = self._expected() if self.study.confirm.choose == "model" else None
         points = stages.confirm_points(
-            ends, self.study.objectives, self.study.confirm.max_points, begun, expected, self.per_method
+            ends,
+            self.study.objectives,
+            self.study.confirm.max_points,
+            begun,
+            expected,
+            self.per_method,
+            self.study.wanted_limits,
         )
         if not points:
             raise schema.UserError(f"{self.folder}: no search trial has completed, so there is nothing to confirm")

@@ -34,6 +34,14 @@ def finite(values: Mapping[str, Any], objectives: Iterable[str]) -> bool:
     return all(isinstance(v, (int, float, np.number)) and bool(np.isfinite(v)) for v in found)
 
 
+def within(values: Mapping[str, Any], limits: Mapping[str, float], objectives: Objectives) -> bool:
+    """Whether no value is worse than its limit (objective -> worst value); one that is missing or NaN is."""
+    return all(
+        bool(values.get(name, np.nan) >= limit if objectives[name] == "max" else values.get(name, np.nan) <= limit)
+        for name, limit in limits.items()
+    )
+
+
 def ranks(costs_NM: np.ndarray) -> np.ndarray:
     """Index [N] of the front each point is on: 0 = dominated by nobody, 1 = only by points of front 0, ...
 

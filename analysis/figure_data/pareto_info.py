@@ -34,6 +34,8 @@ class ParetoInfo(NamedTuple):
     stored: pd.DataFrame
     """As steps: the front among points whose cost is above 0, of studies whose front is at cost 0 alone. Their points
     have on_stored."""
+    wanted: tuple[float | None, float | None] = (None, None)
+    """Of the region that the study wants, the worst cost and the least accuracy (%); None: as it may be."""
 
 
 def pareto_info(df: pd.DataFrame, x: str, *, sense: str = "min", y_title: str = "Accuracy (%)") -> ParetoInfo:

@@ -14,7 +14,7 @@ from analysis.figures import pareto
 from analysis.figures.figure import Figure, Skipped
 from analysis.figures.style import INK, Style, finish
 from analysis.results import front as fronts
-from analysis.results import notes, points
+from analysis.results import notes, points, wanted
 from analysis.results.front import Front
 from analysis.results.load import Results
 from analysis.text import FEW, seeds_in_words
@@ -38,6 +38,8 @@ def front(results: Sequence[Results], style: Style) -> Figure | Skipped:
     apart = {study for info in panels for study in info.stored["study"]}
     several = len(found) > 1
     caption = " ".join(_front_caption(r, f, several, (r.name if several else "") in apart) for r, f in found)
+    if any(limit is not None for info in panels for limit in info.wanted):
+        caption = f"Shaded: {wanted.region_of(found[0][0])}. {caption}"
     caption += "".join(learned_note(r, f.points) for r, f in found)
     caption += notes.momentum_note([r for r, _ in found])
     data = pd.concat([points.for_csv(f.points).assign(study=r.name) for r, f in found], ignore_index=True)
@@ -71,8 +73,17 @@ def _panels(tables: Sequence[tuple[Results, pd.DataFrame]], y_title: str) -> lis
     for cost in _costs(tables):
         part = [(r, t.assign(study=r.name if several else "")) for r, t in tables if cost in r.costs]
         table = pd.concat([t for _, t in part], ignore_index=True)
-        panels.append(pareto_info(table, cost, sense=part[0][0].objectives[cost], y_title=y_title))
+        info = pareto_info(table, cost, sense=part[0][0].objectives[cost], y_title=y_title)
+        panels.append(info._replace(wanted=_wanted([r for r, _ in part], cost)))
     return panels
+
+
+def _wanted(results: Sequence[Results], cost: str) -> tuple[float | None, float | None]:
+    """The region that these studies want of this cost and the accuracy, where all want the same."""
+    limits = [wanted.limits_of(one) for one in results]
+    if any(one != limits[0] for one in limits):
+        return None, None
+    return limits[0].get(cost), limits[0].get(schema.ACCURACY)
 
 
 STORED_WORDS = "Nothing that stores something is on it, so the front among those that do is drawn too, dashed."

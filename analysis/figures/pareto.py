@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -34,6 +35,7 @@ def draw_pareto(panels: Sequence[ParetoInfo], style: looks.Style) -> go.Figure:
     named: set[str] = set()
     for column, info in enumerate(panels, 1):
         where = {"row": 1, "col": column}
+        add_wanted(fig, info, style, named, where)
         add_steps(fig, info, style, studies, named, where)
         for number, study in enumerate(studies):
             for method in [*looks.order(info.points["method"]), None]:
@@ -41,6 +43,38 @@ def draw_pareto(panels: Sequence[ParetoInfo], style: looks.Style) -> go.Figure:
         add_rings(fig, info, style, named, where)
         axes(fig, info, style, len(panels), where)
     return fig
+
+
+WANTED = "wanted region"
+
+
+def add_wanted(fig: go.Figure, info: ParetoInfo, style: looks.Style, named: set[str], where: dict[str, Any]) -> None:
+    """The region that the study wants: shaded, with its edge as a line; reaching as far as the points do."""
+    cost, least = info.wanted
+    if cost is None and least is None:
+        return
+    low, high = info.x_range
+    least_x = low if info.zero_at is None else slot_edge(info)
+    ends = (low, max(least_x, min(high, cost)) if cost is not None else high)
+    if info.sense == "max":
+        ends = (high, max(low, cost) if cost is not None else low)
+    accuracies = info.points[["y", "high", "low"]].to_numpy(dtype=float)
+    known = accuracies[np.isfinite(accuracies)]
+    top = max([*known.max(initial=-math.inf, keepdims=True), least if least is not None else -math.inf])
+    bottom = least if least is not None else float(known.min(initial=top))
+    top = top + 0.08 * (top - bottom) if top > bottom else bottom + 1.0
+    x, y = [ends[0], ends[1], ends[1]], [bottom, bottom, top]
+    if least is None:
+        x, y = [ends[1], ends[1]], [bottom, top]
+    fig.add_shape(
+        type="rect", x0=ends[0], x1=ends[1], y0=bottom, y1=top, line_width=0,
+        fillcolor=looks.WANTED, opacity=0.13, layer="below", name=WANTED, **where,
+    )  # fmt: skip
+    fig.add_scatter(
+        x=x, y=y, mode="lines", name=WANTED, legendgroup=WANTED, showlegend=WANTED not in named, hoverinfo="skip",
+        line={"color": looks.WANTED, "width": max(1.0, 0.7 * style.line), "dash": "dot"}, **where,
+    )  # fmt: skip
+    named.add(WANTED)
 
 
 def add_rings(fig: go.Figure, info: ParetoInfo, style: looks.Style, named: set[str], where: dict[str, Any]) -> None:

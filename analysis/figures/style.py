@@ -59,6 +59,8 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 UNKNOWN = "#9AA5AB"
 """Colour of a running trial whose method is not on record yet."""
 WARN = "#B34700"
+WANTED = "#1B7F3B"
+"""Of the region that a study wants."""
 INK, GRID = "#1F2A30", "#E3E8EA"
 SEQUENTIAL = "Viridis"
 FONTS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"

@@ -11,7 +11,7 @@ from analysis.health.finding import FINE, UNKNOWN
 from analysis.health.uncompared import uncompared
 from analysis.report.history import paused
 from analysis.report.within_arms import within_arms
-from analysis.results import notes, points
+from analysis.results import notes, points, wanted
 from analysis.results.arms import asked, stores, words_of
 from analysis.results.front import AXES, Front, costs_in_words, front_of
 from analysis.results.intervals import CONFIDENCE, PERCENT, Interval, compared, intervals
@@ -26,7 +26,8 @@ def answer(results: Results) -> list[str]:
     """Sentences, the most important first: a verdict. Says so where nothing can be said."""
     front = front_of(results)
     first, *more = verdicts(front, limits(results))
-    sentences = [first, *_standing(results), *more, *left_out(results)]
+    region = wanted.sentences(results, front, limits(results))
+    sentences = [*region, first, *_standing(results), *more, *left_out(results)]
     if front is None:
         return sentences
     if front.score.stage != schema.CONFIRM:

@@ -11,6 +11,7 @@ from rich.text import Text
 from analysis.health.question import question
 from analysis.report.answer import left_out
 from analysis.report.tables import front_table
+from analysis.results import wanted
 from analysis.results.front import front_of
 from analysis.results.load import Results
 from analysis.results.verdict import limits, verdicts
@@ -27,11 +28,12 @@ def show(results: Results, console: Console | None = None) -> None:
     if not console.is_terminal:
         console.width = PIPED
     front = front_of(results)
-    for sentence in (*verdicts(front, limits(results)), *left_out(results), *_way_on(results)):
-        console.print(Text(sentence))
+    region = wanted.sentences(results, front, limits(results))
+    for sentence in (*region, *verdicts(front, limits(results)), *left_out(results), *_way_on(results)):
+        console.print(Text(sentence), soft_wrap=True)
     if front is not None and front.score.stage == schema.CONFIRM:
         what = f"{front.score.title}, {seeds_in_words(front.points['n'])}; brackets: 95 % intervals"
-        console.print(Text(f"Confirmed points and their front ({what}):"))
+        console.print(Text(f"Confirmed points and their front ({what}):"), soft_wrap=True)
         console.print(_front(results))
 
 

@@ -180,7 +180,10 @@ def _choices(study: StudyConfig, found: Believed, per_method: bool) -> dict[str,
     """What each setting of confirm.choose takes of the front; baselines are confirmed besides."""
     costs = {"observed": None} | ({} if (expected := found.expected) is None else {"model": expected})
     most = study.confirm.max_points
-    taken = {name: stages.chosen(found.ends, study.objectives, most, each, per_method) for name, each in costs.items()}
+    taken = {
+        name: stages.chosen(found.ends, study.objectives, most, each, per_method, study.wanted_limits)
+        for name, each in costs.items()
+    }
     return {name: [end["trial_id"] for end in ends] for name, ends in taken.items()}
 
 

@@ -68,6 +68,8 @@ class Rule(NamedTuple):
     seed: int = 0
     startup_trials: int = SCREENED
     """`search.startup_trials`; see `front.propose.startup`."""
+    wanted: Mapping[str, float] = {}
+    """Objective -> the worst value that is wanted."""
 
 
 class Draw(NamedTuple):
@@ -100,7 +102,9 @@ def next_action(
     if (opening := _opening(everybody, rule)) is not None:
         return opening
     known = rule.known or (lambda point: {})
-    question = belief.Question(rule.space, known, rule.objectives, rule.epochs, rule.metrics, rule.arm_of)
+    question = belief.Question(
+        rule.space, known, rule.objectives, rule.epochs, rule.metrics, arm_of=rule.arm_of, wanted=rule.wanted
+    )
     told = [_told(trial, rule) for trial in everybody]
     waiting = [len(learned) + i for i in paused]
     seed = draw_seed(rule.seed, max((trial.number for trial in trials), default=-1) + 1, 0)  # the next draw's
@@ -151,7 +155,8 @@ def _opening(trials: Sequence[Seen], rule: Rule) -> GoOn | None:
 
 def _best_goes_on(epoch: int, trials: Sequence[Seen], rule: Rule) -> GoOn:
     """To the end: the first of those that are paused, front by front of what all reported at this epoch; of several
-    arms the one of which fewest have gone on, and the first of its own fronts."""
+    arms the one of which fewest have gone on, and the first of its own fronts. Those whose known objectives are not
+    wanted come last."""
     paused = [trial.number for trial in trials if trial.state == "paused"]
     arms: dict[str, list[tuple[Seen, Mapping[str, float]]]] = {}
     for trial in trials:
@@ -160,10 +165,16 @@ def _best_goes_on(epoch: int, trials: Sequence[Seen], rule: Rule) -> GoOn:
     first = []
     for rows in arms.values():
         costs_NM = np.array([dominance.to_costs(values, rule.objectives) for _, values in rows])
-        order = pareto.preference_order(costs_NM)
-        here = [rows[i][0].number for i in order if rows[i][0].state == "paused"]
-        first += [(sum(t.state != "paused" for t, _ in rows), here[0])] if here else []
-    return GoOn(min(first)[1] if first else paused[0], rule.epochs)
+        order = sorted(pareto.preference_order(costs_NM), key=lambda i: not _is_wanted(rows[i][0], rule))  # stable
+        here = [rows[i][0] for i in order if rows[i][0].state == "paused"]
+        gone_on = sum(t.state != "paused" for t, _ in rows)
+        first += [(not _is_wanted(here[0], rule), gone_on, here[0].number)] if here else []
+    return GoOn(min(first)[2] if first else paused[0], rule.epochs)
+
+
+def _is_wanted(trial: Seen, rule: Rule) -> bool:
+    limits = {name: limit for name, limit in rule.wanted.items() if name in trial.known}
+    return dominance.within(trial.known, limits, rule.objectives)
 
 
 def _epoch(trial: Seen) -> int:

@@ -114,7 +114,7 @@ class Reserve:
         confirm = self._study.confirm
         begun = set(map(stages.point_of, stages.being_confirmed(self._journal.ends.values())))
         points = stages.confirm_points(
-            ends, self._study.objectives, confirm.max_points, begun, per_method=self._per_method
+            ends, self._study.objectives, confirm.max_points, begun, None, self._per_method, self._study.wanted_limits
         )
         chosen = sum(not end["baseline"] for end in points)
         unknown = max(0, confirm.max_points - chosen)

@@ -141,4 +141,5 @@ def rule_of(study: StudyConfig) -> Rule:
         arm_of=arm_of(study),
         seed=study.search.seed,
         startup_trials=study.search.startup_trials,
+        wanted=study.wanted_limits,
     )

@@ -79,6 +79,7 @@ def confirm_points(
     begun: Collection[str] = (),
     expected: Mapping[str, tuple[float, ...]] | None = None,
     per_method: bool = False,
+    wanted: Mapping[str, float] = {},
 ) -> list[Mapping[str, Any]]:
     """Lines of search trials to confirm: the front of the completed ones, then the baselines that are not on it.
 
@@ -86,9 +87,10 @@ def confirm_points(
     spread best (epsilon-net), ends included. Early-stopped trials are not on the front: their values are of another
     budget. begun: search trials that are being confirmed already; they stay, also where a trial that was tried again
     has since moved the front. expected: trial -> costs (`search.confirming`), of which the front then is. per_method:
-    the front of each method's trials in place of the one front; see `_in_turns`.
+    the front of each method's trials in place of the one front; see `_in_turns`. wanted: objective -> worst value; see
+    `chosen`.
     """
-    points = chosen(ends, objectives, max_points, expected, per_method)
+    points = chosen(ends, objectives, max_points, expected, per_method, wanted)
     taken = {e["trial_id"] for e in points}
     points += [e for e in ends if e["baseline"] and e["trial_id"] not in taken]
     taken = {e["trial_id"] for e in points}
@@ -101,9 +103,12 @@ def chosen(
     max_points: int,
     expected: Mapping[str, tuple[float, ...]] | None = None,
     per_method: bool = False,
+    wanted: Mapping[str, float] = {},
 ) -> list[Mapping[str, Any]]:
-    """Those of `confirm_points` that are chosen for being on the front."""
+    """Those of `confirm_points` that are chosen for being on the front; where the search has measured any that are
+    wanted, these alone count."""
     done = dominance.completed(ends, objectives)
+    done = [end for end in done if dominance.within(end["metrics"], wanted, objectives)] or done
     values_of: Mapping[str, tuple[float, ...]]
     if expected is None:
         values_of = {end["trial_id"]: tuple(dominance.to_costs(end["metrics"], objectives)) for end in done}

@@ -19,6 +19,7 @@ MAY_CHANGE = {
     "space": "ranges wider or narrower, choices more or fewer; parameters, where no old trial could have had them",
     "baselines": "more of them, which are measured next, or fewer; what was measured as one stays one",
     "search": "more trials or fewer, another sampler, more to learn from: for the trials to come",
+    "wanted": "another region: for the trials to come, and for what is not confirmed yet",
     "scheduler": "another one: for the trials to come; not to or from promote, nor its rungs",
     "confirm": "more seeds or points; anything, as long as nothing has been confirmed",
     "ablate": "anything: what was trained for one path serves another",

@@ -40,7 +40,16 @@ MAX_CHOICES = 1000
 def check(study: StudyConfig, source: str) -> None:
     """Refuse a study that cannot be meant. Raises ConfigError, one line per problem."""
     values = (_unknown, _ill_typed, _unknown_values)
-    stages = (_bad_device, _too_many_gpus, _bad_objectives, _never_stopped, _too_few_trials, _bad_seeds, _bad_ablation)
+    stages = (
+        _bad_device,
+        _too_many_gpus,
+        _bad_objectives,
+        _bad_wanted,
+        _never_stopped,
+        _too_few_trials,
+        _bad_seeds,
+        _bad_ablation,
+    )
     for finders in (values, (_without_effect, _bad_baselines), (_impossible,), stages):
         problems = [f"{source}: {problem}" for find in finders for problem in find(study)]
         if problems:
@@ -225,6 +234,21 @@ def _bad_objectives(study: StudyConfig) -> Iterator[str]:
         elif name != schema.ACCURACY and sense != (meant := schema.OBJECTIVES[name].sense):
             better = "more" if meant == "max" else "less"
             yield f"objectives.{name} is {sense}, but {better} of it is better; write {name}: {meant}"
+
+
+def _bad_wanted(study: StudyConfig) -> Iterator[str]:
+    for name, spec in study.wanted.items():
+        if name not in study.objectives:
+            yield f"wanted.{shorten(name)} is no objective of this study{did_you_mean(name, study.objectives)}"
+            continue
+        right, other = ("min", "max") if study.objectives[name] == "max" else ("max", "min")
+        if getattr(spec, other) is not None:
+            better = "more" if right == "min" else "less"
+            yield f"wanted.{name}.{other} would leave out better points: {better} of it is better; write {right}"
+        elif (bound := getattr(spec, right)) is None:
+            yield f"wanted.{name} has no bound: give it {right}"
+        elif schema.OBJECTIVES[name].unit == "%" and bound > 100:
+            yield f"wanted.{name}.{right} is {bound:g}, more than 100 %"
 
 
 def measured_by(name: str) -> Any:

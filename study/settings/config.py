@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, create_model, model_validator
 
 from trainables.settings.config import RunSections
-from trainables.settings.fields import MOST, Epochs, Folder, Named, Ratio, Section, Seed, Trials, Unit, checked_by
+from trainables.settings.fields import (
+    MOST,
+    Amount,
+    Epochs,
+    Folder,
+    Named,
+    Ratio,
+    Section,
+    Seed,
+    Trials,
+    Unit,
+    checked_by,
+)
 from trainables.vocabulary.parts import FIGURES, SAMPLERS, SCHEDULERS, TRACKERS
 
 
@@ -43,6 +55,8 @@ class RangeSpec(Section):
         return self
 
 
+Bound = Annotated[Amount | None, Unit("the objective's unit; bytes, times and % may carry theirs, as 1MB, 2min, 55%")]
+
 PAUSING = "promote"
 """The scheduler of the house whose trials pause at rungs (`study.search.turns`)."""
 
@@ -59,6 +73,15 @@ def _kind_of_spec(value: Any) -> str:
 SpaceSpec = Annotated[
     Annotated[RangeSpec, Tag("range")] | Annotated[tuple[Any, ...], Tag("choices")], Discriminator(_kind_of_spec)
 ]
+
+
+class WantedSpec(Section):
+    """How far an objective may be from its best to be wanted; a bound stands on its worse side."""
+
+    max: Bound = None
+    """Of an objective of which less is better: the most that is wanted."""
+    min: Bound = None
+    """Of an objective of which more is better, such as accuracy: the least that is wanted."""
 
 
 class SearchConfig(Section):
@@ -220,6 +243,11 @@ class StudyConfig(RunSections):
     """Points always measured, before any other; what one leaves out is taken from the study's own sections."""
     objectives: dict[str, Literal["max", "min"]] = {"accuracy": "max", "support_bytes": "min"}
     """What the front is made of, each with its sense: `accuracy: max` first, then any of the others."""
+    wanted: dict[str, WantedSpec] = {}
+    """The region of the objectives that is cared for, `{support_bytes: {max: 1MB}, accuracy: {min: 55}}`: sampler front
+    and scheduler promote count gains within it alone, points within it are confirmed before any other, and the report
+    speaks of it first. Accuracy is that of validation in the search and that of test in the report. Other samplers and
+    schedulers search as without it."""
     search: SearchConfig = SearchConfig()
     scheduler: SchedulerConfig = SchedulerConfig()
     confirm: ConfirmConfig = ConfirmConfig()
@@ -230,3 +258,9 @@ class StudyConfig(RunSections):
     report: ReportConfig = ReportConfig()
     rehearsal: dict[str, Any] = {}
     """What --rehearse changes: a partial study, merged over this one."""
+
+    @property
+    def wanted_limits(self) -> dict[str, float]:
+        """Objective -> the worst value that is wanted."""
+        bounds = {name: spec.min if spec.max is None else spec.max for name, spec in self.wanted.items()}
+        return {name: float(bound) for name, bound in bounds.items() if bound is not None}

@@ -74,6 +74,8 @@ def _know_the_space(made: dict[str, Any]) -> None:
     properties["baselines"]["items"] = closed | {"properties": {n: {"description": d} for n, d in names.items()}}
     senses = {name: {"const": m.sense, "description": m.meaning} for name, m in schema.OBJECTIVES.items()}
     properties["objectives"] |= closed | {"properties": senses}
+    bound = properties["wanted"].pop("additionalProperties")
+    properties["wanted"] |= closed | {"properties": dict.fromkeys(schema.OBJECTIVES, bound)}
     rehearsed = {name: facts for name, facts in properties.items() if name not in ("name", "rehearsal")}
     rehearsed["space"] = closed | {"properties": {n: {"description": d} | partial for n, d in names.items()}}
     properties["rehearsal"] |= closed | {"properties": rehearsed}

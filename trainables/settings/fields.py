@@ -7,10 +7,11 @@ docs/configuration.md and the JSON Schemas that editors read.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -101,6 +102,28 @@ def _possible_path(text: str) -> str:
 
 Folder = Annotated[str, AfterValidator(_possible_path)]
 """A path, kept as it was written: `~` means the home of who uses it, on the machine where it is used."""
+UNITS = {"": 1, "%": 1, "B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+UNITS |= {"s": 1, "min": 60, "h": 3600}
+AMOUNT = r"(\d+(?:\.\d*)?(?:e[+-]?\d+)?) ?([a-zA-Z%]*)"
+
+
+def _amount(value: Any) -> Any:
+    """A number, or a text of one with a unit, in bytes, seconds or %."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(AMOUNT, value.strip())
+    units = {name.casefold(): factor for name, factor in UNITS.items()}
+    if found is None or found[2].casefold() not in units:
+        raise ValueError(f"must be a number with or without a unit ({', '.join(filter(None, UNITS))}), as 1MB or 55")
+    return float(found[1]) * units[found[2].casefold()]
+
+
+Amount = Annotated[
+    float,
+    BeforeValidator(_amount, json_schema_input_type=float | str),
+    Field(ge=0, allow_inf_nan=False),
+]
+"""A number that may carry a unit."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """Generators seed themselves with 32 bits, so a seed beyond would repeat another's run."""
 Epochs = Annotated[int, Unit("epochs")]

@@ -24,6 +24,8 @@ from trainables.vocabulary.metrics_and_objectives import ACCURACY, OBJECTIVES, M
 
 FLOOR = 0.1
 """The box begins at this quantile of the accuracies, from the worst: what is worse counts as this bad."""
+LIMIT_MARGIN = 0.05
+"""Share of a known objective's range."""
 SOFTNESS = 0.1
 MARGIN = 0.3
 """Of the box of an arm, beyond its largest known cost, on the scale of costs: a factor of two in bytes."""
@@ -60,6 +62,8 @@ class Question(NamedTuple):
     metrics: Mapping[str, Metric] = OBJECTIVES
     arm_of: Callable[[Any], str] | None = None
     """Point -> its arm, where each arm's own front is asked for (`confirm.per_method`); None: one front of all."""
+    wanted: Mapping[str, float] = {}
+    """Objective -> the worst value that is wanted: gains count within these alone."""
 
 
 class Box(NamedTuple):
@@ -126,7 +130,13 @@ class Belief:
         worst_M = np.zeros(len(self._names))
         worst_M[~self._known_M] = floor_U
         worst_M = self._as_costs(worst_M[None])[0] + 1e-9
-        self.boxes = self._boxes(worst_M, everybody, costs_EM, [*(c for _, c in counted), *bound], there_NM)
+        self._limit_M = self._limits()
+        there = [*(c for _, c in counted), *bound]
+        self.boxes = self._boxes(worst_M, everybody, costs_EM, there, there_NM, self._limit_M)
+        if self.question.wanted and pool and not self.gains(self.of(pool)).any():
+            # no point is expected that accurate: seek the best of those whose known costs are wanted
+            known_M = np.where(self._known_M, self._limit_M, np.inf)
+            self.boxes = self._boxes(worst_M, everybody, costs_EM, there, there_NM, known_M)
 
     def _boxes(
         self,
@@ -135,22 +145,43 @@ class Belief:
         costs_EM: np.ndarray,
         there: Sequence[Candidate],
         there_NM: np.ndarray,
+        limit_M: np.ndarray,
     ) -> dict[str, Box]:
         """By arm. A box ends at the largest known costs that there are; that of one arm among several a little beyond
-        its own, so that an arm whose points all cost the same has something to gain."""
+        its own, so that an arm whose points all cost the same has something to gain. None reaches beyond what is wanted
+        (limit_M, scaled), of a known cost a little, so that a point at the limit itself has its worth."""
         arm_E, arm_N = self._arms(everybody), self._arms(there)
         arms = sorted(set(arm_E))
         beyond = MARGIN if len(arms) > 1 else 1e-9
+        low_M, high_M = self._span_2M
+        end_M = limit_M + np.where(self._known_M, LIMIT_MARGIN * np.maximum(high_M - low_M, 1e-6), 0.0)
+        wanted_N = self._is_wanted(there_NM)
         boxes = {}
         for arm in arms:
             reference_M = np.where(self._known_M, costs_EM[arm_E == arm].max(0) + beyond, worst_M)
-            front_NM = there_NM[arm_N == arm]
-            boxes[arm] = Box(front_NM[dominance.on_front(front_NM)], reference_M)
+            front_NM = there_NM[(arm_N == arm) & wanted_N]
+            boxes[arm] = Box(front_NM[dominance.on_front(front_NM)], np.minimum(reference_M, end_M))
         return boxes
 
     def _arms(self, candidates: Sequence[Candidate]) -> np.ndarray:
         arm_of = self.question.arm_of
         return np.array(["" if arm_of is None else arm_of(c.point) for c in candidates], dtype=object)
+
+    # --- what is wanted ---
+    def _limits(self) -> np.ndarray:
+        """The worst scaled costs [M] that are wanted; infinite where anything is."""
+        limits_M = np.full(len(self._names), np.inf)
+        for place, name in enumerate(self._names):
+            if name in self.question.wanted:
+                one = {name: self.question.wanted[name]}
+                sense = {name: self.question.objectives[name]}
+                limits_M[place] = dominance.scaled_costs(one, sense, self.question.metrics)[0]
+        return limits_M
+
+    def _is_wanted(self, costs_CM: np.ndarray) -> np.ndarray:
+        """Which candidates [C] keep within the limits of the known costs."""
+        within_CM = costs_CM <= self._limit_M + 1e-9
+        return np.asarray(within_CM[:, self._known_M].all(1))
 
     # --- what a trial says ---
     def _tells(self, seen: Seen) -> bool:
@@ -235,7 +266,7 @@ class Belief:
         for arm, box in self.boxes.items():
             own_C = arm_C == arm
             gain_C[own_C] = expected_gain(mean_CM[own_C], deviation_CM[own_C], *box, self.bounded)
-        return gain_C
+        return np.where(self._is_wanted(mean_CM), gain_C, 0.0) if self.question.wanted else gain_C
 
     def rates(self, believed: Believed, epoch: int, rungs: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Gain per epoch [C] of candidates that have been trained for `epoch` epochs (0: not begun), and the epoch [C]

@@ -51,4 +51,11 @@ def arm_of(study: StudyConfig) -> Callable[[Mapping[str, Any]], str] | None:
 
 
 def question_of(study: StudyConfig) -> Question:
-    return Question(space.define(study), known_of(study), study.objectives, study.train.epochs, arm_of=arm_of(study))
+    return Question(
+        space.define(study),
+        known_of(study),
+        study.objectives,
+        study.train.epochs,
+        arm_of=arm_of(study),
+        wanted=study.wanted_limits,
+    )

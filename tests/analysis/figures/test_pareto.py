@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
 from analysis.figure_data.pareto_info import ParetoInfo, pareto_info
-from analysis.figures.pareto import FADED, STORED, draw_pareto
+from analysis.figures.pareto import FADED, STORED, WANTED, draw_pareto
 from analysis.figures.style import LOOKS, STYLES
 
 
@@ -73,3 +74,27 @@ def test_where_a_point_of_no_bytes_beats_all_the_front_of_those_that_store_somet
     usual = info_of(table())
     assert not usual.points["on_stored"].any()
     assert [t.name for t in draw_pareto([usual], STYLES["web"]).data if t.mode == "lines"] == ["front"]
+
+
+@pytest.mark.parametrize("style", STYLES.values(), ids=list(STYLES))
+@pytest.mark.parametrize(("cost", "least"), [(1e6, 55.0), (1e6, None), (None, 55.0), (None, 95.0)])
+def test_a_wanted_region_is_shaded_with_its_edge_in_view_and_named_once(style, cost, least):
+    info = info_of(table())._replace(wanted=(cost, least))
+    fig = draw_pareto([info, info], style)
+    shapes = [shape for shape in fig.layout.shapes if shape.name == WANTED]
+    lines = [trace for trace in fig.data if trace.name == WANTED]
+    assert len(shapes) == len(lines) == 2
+    assert [line.showlegend for line in lines] == [True, False]
+    assert max(lines[0].x) == (cost or info.x_range[1]) == shapes[0].x1
+    assert shapes[0].y0 == (52.0 if least is None else least)
+    assert 57.5 < shapes[0].y1 < 70 or least == 95.0
+    assert min(lines[0].y) <= max(lines[0].y)
+    if least is not None:
+        assert min(lines[0].y) == least
+    assert not [t for t in draw_pareto([info_of(table())], style).data if t.name == WANTED]
+
+
+def test_a_region_of_no_bytes_ends_where_the_strip_of_the_zeros_does():
+    info = info_of(table())._replace(wanted=(0.0, 50.0))
+    (shape,) = [one for one in draw_pareto([info], STYLES["web"]).layout.shapes if one.name == WANTED]
+    assert 0 < shape.x0 < info.zero_at < shape.x1 < 1e5

@@ -131,6 +131,14 @@ def test_the_first_that_go_on_lie_on_the_fronts_at_the_rung_and_are_not_of_one_s
     assert min(sizes) < np.median(costs[:, 1]) < max(sizes)
 
 
+def test_by_the_plain_rule_too_those_that_are_wanted_go_on_first() -> None:
+    large = [_seen(i, {"kind": "with", "x": 0.8, "k": 900 - i}, [50.0 + i] * 3) for i in range(6)]
+    small = [_seen(6 + i, {"kind": "with", "x": 0.1, "k": 8}, [20.0 + i] * 3) for i in range(2)]
+    rule = PLAIN._replace(wanted={"support_bytes": 2e4, "accuracy": 55.0})
+    assert next_action([*large, *small], PLAIN, can_draw=False) == GoOn(5, EPOCHS)
+    assert next_action([*large, *small], rule, can_draw=False) == GoOn(7, EPOCHS)
+
+
 def test_learned_trials_open_the_model_and_no_epoch_of_theirs_is_counted() -> None:
     """With them the first trial of a search is the model's choice already, and the plain rule does not see them."""
     learned = [_seen(-1 - i, POOL[i].params, curve(POOL[i].params), "ended") for i in range(SCREENED)]

@@ -100,6 +100,21 @@ def test_methods_take_no_more_places_than_there_are_each_with_its_best_on_its_ow
             assert all(e in dominance.front(own, OBJECTIVES) for e in mine)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        ({"support_bytes": 30.0}, ["s0", "s4", "s2"]),
+        ({"support_bytes": 30.0, "accuracy": 75.0}, ["s0", "s4"]),
+        ({"support_bytes": 50.0, "accuracy": 78.0}, ["s0", "s6", "s4"]),
+        ({"accuracy": 99.0}, ["s0", "s6", "s4", "s7", "s2"]),  # none is that good, so all count
+        ({}, ["s0", "s6", "s4", "s7", "s2"]),
+    ],
+)
+def test_where_the_search_has_found_what_is_wanted_that_alone_is_confirmed(wanted, chosen) -> None:
+    found = stages.confirm_points(method_ends(), OBJECTIVES, 8, per_method=True, wanted=wanted)
+    assert [e["trial_id"] for e in found] == [*chosen, "s1", "s3"]
+
+
 def test_learned_trials_are_chosen_from_unless_the_search_has_trained_their_point(monkeypatch) -> None:
     study = make_study(baselines=(POINTS[0], POINTS[4]))
     learned = [as_end(line) for line in learned_lines(monkeypatch, study)]

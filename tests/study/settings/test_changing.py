@@ -30,6 +30,7 @@ def refused(before: dict, after: dict, *, confirming: bool = True) -> dict[str, 
         {"search": {"trials": 3, "sampler": "random", "seed": 9, "learn_from": ["results/a"]}},
         {"scheduler": {"name": "none"}},
         {"baselines": ()},
+        {"wanted": {"accuracy": {"min": 50}}},
         {"confirm": {"enabled": True, "max_points": 3, "choose": "model", "per_method": False, "seeds": [1, 2, 3, 9]}},
     ],
 )

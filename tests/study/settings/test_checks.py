@@ -57,7 +57,7 @@ def test_unknown_parameter_in_the_style_of_the_house() -> None:
         ({"temperature": {"low": 0.1, "high": 20}}, "loss.temperature must be less than or equal to 10, got 20"),
         (
             {"method": ["kmclr", "kmlcr"]},
-            "space.method is 'kmlcr'; allowed: 'kmclr', 'nnclr', 'none', 'simclr', 'byol' or 'resa'; did you mean 'kmclr'?",
+            "space.method is 'kmlcr'; allowed: 'kmclr', 'nnclr', 'none', 'simclr', 'byol' or 'resa'; did you mean",
         ),
         (
             {"balance": ["sinkhorm"]},
@@ -84,7 +84,7 @@ def test_bad_space(spec: dict[str, Any], message: str) -> None:
         ({"method": "kmclr", "method_": 1}, "baselines[0].method_ is not a known parameter; did you mean 'method'?"),
         (
             {"method": "nnlcr"},
-            "s.yaml: baselines[0].method is 'nnlcr'; allowed: 'kmclr', 'nnclr', 'none', 'simclr', 'byol' or 'resa'; did",
+            "s.yaml: baselines[0].method is 'nnlcr'; allowed: 'kmclr', 'nnclr', 'none', 'simclr', 'byol' or 'resa'",
         ),
         ({"method": "kmclr", "learning_rate": 0.1}, "baselines[0].learning_rate is not in space"),
         ({"method": "kmclr", "forget_every": 4}, "baselines[0].forget_every is 4; space allows 1, 3, 10"),
@@ -143,3 +143,34 @@ def test_a_huge_space_is_checked_in_reasonable_time() -> None:
     corners = list(checks._corners(study(spec)))
     assert 100 < len(corners) <= 2 * checks.MAX_CORNERS
     checks.check(study(spec), "s.yaml")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"suport_bytes": {"max": 1}}, "wanted.suport_bytes is no objective of this study; did you mean 'support_byt"),
+        ({"epoch_s": {"max": 1}}, "wanted.epoch_s is no objective of this study. Known: accuracy, support_bytes"),
+        (
+            {"support_bytes": {"min": "1MB"}},
+            "wanted.support_bytes.min would leave out better points: less of it is bet",
+        ),
+        (
+            {"accuracy": {"max": 60}},
+            "wanted.accuracy.max would leave out better points: more of it is better; write min",
+        ),
+        ({"accuracy": {}}, "wanted.accuracy has no bound: give it min"),
+        ({"accuracy": {"min": 101}}, "wanted.accuracy.min is 101, more than 100 %"),
+    ],
+)
+def test_a_wanted_region_is_made_of_the_studys_objectives(wanted, message) -> None:
+    assert message in refused(SWEEP, wanted=wanted)
+
+
+@pytest.mark.parametrize(
+    ("given", "limit"), [("1MB", 1e6), ("512 KiB", 512 * 1024), ("1.5kb", 1500.0), (2048, 2048.0), ("3e5", 3e5)]
+)
+def test_bounds_may_carry_their_unit(given, limit) -> None:
+    made = study(SWEEP, wanted={"support_bytes": {"max": given}, "accuracy": {"min": "55 %"}})
+    checks.check(made, "s.yaml")
+    assert made.wanted_limits == {"support_bytes": limit, "accuracy": 55.0}
+    assert study(SWEEP, wanted=made.model_dump()["wanted"]) == made

@@ -81,6 +81,49 @@ def test_too_few_reports_are_refused_and_nan_is_no_report() -> None:
         _belief(*_finished(1), Seen(POOL[5].params, UNFINISHED, [np.nan]))
 
 
+WANTED = {"support_bytes": 1e5, "accuracy": 55.0}
+BYTES = np.array([bytes_of(c.point)["support_bytes"] for c in POOL])
+
+
+def test_only_what_lies_in_the_wanted_region_is_worth_anything() -> None:
+    """Gains behind the limit of a known cost are none, and the front there does not count."""
+    belief = _belief(*_finished(20), question=QUESTION._replace(wanted=WANTED))
+    gain_C = belief.gains(belief.of(POOL))
+    assert (gain_C[WANTED["support_bytes"] < BYTES] == 0).all()
+    assert gain_C.max() > 0
+    assert (belief.boxes[""].front_NM[:, 1] <= np.log10(1 + WANTED["support_bytes"]) + 1e-9).all()
+    rate_C, _ = belief.rates(belief.of(POOL), 0, [3, 9])
+    assert (rate_C[WANTED["support_bytes"] < BYTES] == 0).all()
+    free = _belief(*_finished(20))
+    assert free.gains(free.of(POOL))[WANTED["support_bytes"] < BYTES].max() > 0
+
+
+def test_accuracy_counts_from_the_least_that_is_wanted_on() -> None:
+    """What a point would add below it is left out: less gain than without, and none of a point surely below."""
+    free, wanted = (_belief(*_finished(20), question=QUESTION._replace(wanted=w)) for w in ({}, {"accuracy": 62.0}))
+    assert wanted.boxes[""].reference_M[0] == -62.0
+    gain_C = wanted.gains(wanted.of(POOL))
+    assert (gain_C <= free.gains(free.of(POOL)) + 1e-9).all()
+    truths = np.array([curve(c.params)[-1] for c in POOL])
+    assert gain_C[truths < 50].max() < 0.02 * gain_C.max()
+
+
+def test_a_point_at_the_very_limit_is_worth_something() -> None:
+    k = 10
+    at = next(c for c in POOL if c.params["kind"] == "with")
+    point = at._replace(params={**at.params, "k": k}, point={**at.point, "k": k})
+    belief = _belief(*_finished(12), question=QUESTION._replace(wanted={"support_bytes": 1000.0 * k}))
+    assert belief.gains(belief.of([point]))[0] > 0
+
+
+def test_an_accuracy_out_of_reach_leaves_the_best_within_the_other_limits() -> None:
+    question = QUESTION._replace(wanted={"support_bytes": 1e5, "accuracy": 99.9999})
+    belief = _belief(*_finished(20), question=question)
+    gain_C = belief.gains(belief.of(POOL))
+    assert gain_C.max() > 0
+    assert (gain_C[BYTES > 1e5] == 0).all()
+
+
 def test_an_arm_that_another_beats_everywhere_has_a_front_of_its_own_to_gain_on() -> None:
     """Points without k cost nothing here and are better, so that on one front nothing with k gains."""
     bonus = {"with": 0.0, "without": 30.0}

@@ -48,3 +48,17 @@ def test_without_pauses_and_rungs_a_new_trial_runs_to_the_end() -> None:
 def test_too_few_reports_are_refused() -> None:
     with pytest.raises(ValueError, match="too few"):
         decide(QUESTION, SEEN[:3], [], 0, [3])
+
+
+def test_proposals_lie_in_the_wanted_region_and_are_not_those_of_another_one() -> None:
+    wanted = QUESTION._replace(wanted={"support_bytes": 2e4, "accuracy": 50.0})
+    drawn = [propose(wanted, SEEN, seed)[0].candidate for seed in range(3)]
+    assert all(bytes_of(c.point)["support_bytes"] <= 2e4 for c in drawn)
+    other = QUESTION._replace(wanted={"support_bytes": 5e5, "accuracy": 60.0})
+    assert propose(other, SEEN, 0)[0].candidate != drawn[0]
+
+
+def test_a_paused_trial_outside_of_the_wanted_region_waits() -> None:
+    paused = [seen_at({"kind": "with", "x": 0.75, "k": k}, UNFINISHED, 3) for k in (900, 8)]
+    wanted = QUESTION._replace(wanted={"support_bytes": 2e4})
+    assert decide(wanted, [*SEEN, *paused], [12, 13], 0, [3, 9], room=False).paused == 13
