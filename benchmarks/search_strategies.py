@@ -1,7 +1,7 @@
 """Which search finds the best front for its epochs? Replays searches against known learning curves.
 
     uv run python -m benchmarks.search_strategies [--curves benchmarks/data/digits_curves.csv] [--seeds 20]
-    uv run python -m benchmarks.search_strategies --synthetic [--early 2] [--epochs 81] [--grace 3]
+    uv run python -m benchmarks.search_strategies --synthetic [--early 2] [--epochs 81]
     uv run python -m benchmarks.search_strategies --lcbench FOLDER [--tasks reported | development | all | 3945 ...]
 
 --curves: a table of real runs (made by `benchmarks.record_curves`). --synthetic: made-up curves over the space of
@@ -241,24 +241,21 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--tasks", nargs="+", default=["reported"], help="lcbench: reported (default), development, all, or task ids"
     )
     parser.add_argument("--strategies", nargs="+", default=(), metavar="NAME", help="default: all but slow ones")
-    parser.add_argument(
-        "--ours", default="pareto_asha + tpe", metavar="NAME", help="the one that others are taken from"
-    )
+    parser.add_argument("--ours", default="promote + front", metavar="NAME", help="the one that others are taken from")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0, help="others than those that settings were chosen on")
     parser.add_argument("--budgets", type=int, nargs="+", help="in full trainings")
     parser.add_argument("--workers", type=int, default=WORKERS, help="trials at a time")
-    parser.add_argument("--grace", type=int, help="first rung, epochs (default: 2 for a table, 3 made up, 6 LCBench)")
-    parser.add_argument("--eta", type=int, default=3, help="reduction factor")
+    parser.add_argument("--grace", type=int, help="first rung, epochs (default: a quarter of all; 6 on LCBench)")
+    parser.add_argument("--eta", type=int, help="factor between rungs (default: 2; 3 on LCBench)")
     parser.add_argument("--cells", type=Path, metavar="FILE", help="keeps each search; what is there is not run again")
     parser.add_argument("--with", type=Path, nargs="+", default=(), dest="others", metavar="FILE", help="more cells")
     parser.add_argument("--json", type=Path, metavar="FILE", help="{strategy: {world or task: {budget: [shares]}}}")
     args = parser.parse_args(arguments)
     if unknown := [n for n in (*args.strategies, args.ours) if n not in STRATEGIES]:
         parser.error(f"--strategies: no {', '.join(map(repr, unknown))}; there are: {'; '.join(STRATEGIES)}")
-    kinds = "lcbench" if args.lcbench else "synthetic" if args.synthetic else "curves"
-    args.grace = args.grace or {"curves": 2, "synthetic": 3, "lcbench": 6}[kinds]
-    args.budgets = args.budgets or {"curves": [3, 6, 9, 12], "synthetic": [4, 8, 16, 24], "lcbench": [8, 16, 32]}[kinds]
+    args.eta = args.eta or (3 if args.lcbench else 2)
+    args.budgets = args.budgets or [8, 16, 32]
     return args
 
 
@@ -291,8 +288,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, make_world in worlds.items():
         print(f"{name}:", file=sys.stderr)
         trainings, names, workers = max(args.budgets), args.strategies, args.workers
-        found[name] = run(make_world, seeds, trainings, args.grace, args.eta, names, workers, cells, name)
         epochs = make_world(args.first_seed).epochs
+        args.grace = args.grace or (6 if args.lcbench else max(1, epochs // 4))  # as the studies have it
+        found[name] = run(make_world, seeds, trainings, args.grace, args.eta, names, workers, cells, name)
         if args.json:
             search_tables.write_json(args.json, found, epochs, args.budgets)
     names = args.strategies or [name for name, strategy in STRATEGIES.items() if not strategy.slow]
