@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, create_model, model_validator
+from pydantic import Discriminator, Field, Tag, create_model, field_validator, model_validator
 
 from trainables.settings.config import RunSections
 from trainables.settings.fields import (
@@ -18,8 +18,10 @@ from trainables.settings.fields import (
     Seed,
     Trials,
     Unit,
+    check_unit,
     checked_by,
 )
+from trainables.vocabulary.metrics_and_objectives import OBJECTIVES
 from trainables.vocabulary.parts import FIGURES, SAMPLERS, SCHEDULERS, TRACKERS
 
 
@@ -258,6 +260,14 @@ class StudyConfig(RunSections):
     report: ReportConfig = ReportConfig()
     rehearsal: dict[str, Any] = {}
     """What --rehearse changes: a partial study, merged over this one."""
+
+    @field_validator("wanted", mode="before")
+    @classmethod
+    def _units_fit(cls, value: Any) -> Any:
+        for name, bounds in value.items() if isinstance(value, dict) else ():
+            for bound in bounds.values() if isinstance(bounds, dict) and name in OBJECTIVES else ():
+                check_unit(bound, OBJECTIVES[name].unit)
+        return value
 
     @property
     def wanted_limits(self) -> dict[str, float]:

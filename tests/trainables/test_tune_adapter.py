@@ -126,7 +126,7 @@ def test_a_trial_that_fails_raises_what_went_wrong(monkeypatch: pytest.MonkeyPat
     actor = TrialActor(config("nnclr", changes))
     with pytest.raises(Diverged, match="the training loss is"):
         actor.train()
-    assert actor.last_report == {"support_bytes": 50 * 8 * 4}
+    assert actor.last_report == dict.fromkeys(("support_bytes", "method_bytes"), 50 * 8 * 4)
     with pytest.raises(TimedOut, match=r"train\.time_limit_s"):
         TrialActor(config("kmclr", {"train": {"time_limit_s": 1e-6}})).train()
     monkeypatch.setattr(Trial, "train_step", lambda *_: torch.empty(2**60))

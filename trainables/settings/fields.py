@@ -107,6 +107,19 @@ UNITS |= {"s": 1, "min": 60, "h": 3600}
 AMOUNT = r"(\d+(?:\.\d*)?(?:e[+-]?\d+)?) ?([a-zA-Z%]*)"
 
 
+FITTING = {"B": ("B", "kB", "MB", "GB", "KiB", "MiB", "GiB"), "s": ("s", "min", "h"), "%": ("%",)}
+"""Unit of a measure -> those that an amount of it may carry."""
+
+
+def check_unit(amount: Any, unit: str) -> None:
+    """Raises ValueError for a text whose unit is none of this measure's."""
+    found = re.fullmatch(AMOUNT, amount.strip()) if isinstance(amount, str) else None
+    fitting = FITTING.get(unit, ())
+    if found is not None and found[2] and found[2].casefold() not in [one.casefold() for one in fitting]:
+        units = ", ".join(fitting)
+        raise ValueError(f"{amount.strip()[:40]!r} has another unit; use {units if fitting else 'a plain number'}")
+
+
 def _amount(value: Any) -> Any:
     """A number, or a text of one with a unit, in bytes, seconds or %."""
     if not isinstance(value, str):

@@ -174,3 +174,15 @@ def test_bounds_may_carry_their_unit(given, limit) -> None:
     checks.check(made, "s.yaml")
     assert made.wanted_limits == {"support_bytes": limit, "accuracy": 55.0}
     assert study(SWEEP, wanted=made.model_dump()["wanted"]) == made
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"support_bytes": {"max": "5s"}}, "'5s' has another unit; use B, kB, MB, GB, KiB, MiB, GiB"),
+        ({"accuracy": {"min": "55MB"}}, "'55MB' has another unit; use %"),
+    ],
+)
+def test_a_bound_in_another_objectives_unit_is_refused(wanted, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        study(SWEEP, wanted=wanted)
