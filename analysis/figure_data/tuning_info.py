@@ -114,7 +114,7 @@ def random_trials(results: Results, trials: pd.DataFrame) -> np.ndarray:
     changed = [line for one in results.manifest["sessions"] for line in one.get("changed") or ()]
     if any(name in line for line in changed for name in ("search.sampler", "search.startup_trials")):
         raise NotEnough("the sampler was changed on the way, so that it is not on record which draws were random")
-    own_N = ~trials["baseline"].to_numpy(bool)
+    own_N: np.ndarray = ~trials["baseline"].to_numpy(bool)
     drawn = {draw["trial_id"]: draw for draw in draws(results)}
     own_N &= np.array([drawn.get(name, NO_DRAW)["point_index"] is None for name in trials["trial_id"]], dtype=bool)
     if sampler == "random":
@@ -125,8 +125,8 @@ def random_trials(results: Results, trials: pd.DataFrame) -> np.ndarray:
     if sampler == "tpe":
         pairs = zip(trials["trial_id"], trials["number"], strict=True)
         ended = [drawn[name]["ended"] if name in drawn else number for name, number in pairs]
-        return own_N & (np.array(ended, dtype=int) < least)
-    return own_N & (_reported_before(results, trials) < max(2, min(least, FRONT_STARTUP)))
+        return np.asarray(own_N & (np.array(ended, dtype=int) < least))
+    return np.asarray(own_N & (_reported_before(results, trials) < max(2, min(least, FRONT_STARTUP))))
 
 
 def _reported_before(results: Results, trials: pd.DataFrame) -> np.ndarray:

@@ -174,13 +174,13 @@ def _learned(path: Path, ends: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Those that stand for baselines are known by what was confirmed of them."""
     baselines = {end["point"] for end in ends if end["baseline"]}
     rows = line_files.read_json_lines(path)  # none where nothing was learned
-    lines = [schema.checked_fields(line, schema.LEARNED_FILE, f"{path}:{number}") for number, line in rows]
-    lines = wording.printable(lines)
+    checked = [schema.checked_fields(line, schema.LEARNED_FILE, f"{path}:{number}") for number, line in rows]
+    lines = wording.printable(checked)
     if not lines:
         return pd.DataFrame()
     given = {"stage": schema.SEARCH, "point": None, "error": None, "checkpoint": None}
-    rows = [{**given, "baseline": one["trial_id"] in baselines, **one} for one in lines]
-    table = _trial_table([{name: value for name, value in row.items() if name != "reports"} for row in rows])
+    ended = [{**given, "baseline": one["trial_id"] in baselines, **one} for one in lines]
+    table = _trial_table([{name: value for name, value in row.items() if name != "reports"} for row in ended])
     origin = schema.origins(lines, wording.printable(path.parent.resolve().name))
     return table.assign(**{GPU_HOURS: float("nan"), "origin": table["trial_id"].map(origin)})
 

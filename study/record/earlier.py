@@ -92,7 +92,7 @@ def read(folder: str) -> Earlier:
     return Earlier(folder, manifest, settings, ends, by_trial, mark)
 
 
-def _lines(path: Path, name: str) -> list[dict[str, Any]]:
+def _lines(path: Path, name: str) -> list[Line]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a line that is being written now
         rows = read_json_lines(path / name)

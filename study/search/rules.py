@@ -66,6 +66,9 @@ class OwnStopping:
             self.verdicts[trial_id, epoch] = bool(answer)
         return self.verdicts[trial_id, epoch]
 
+    def learn(self, trial_id: str, number: int, epoch: int, metrics: Mapping[str, Any]) -> None:
+        """A rule of one's own is not told of earlier studies' trials."""
+
     def summary(self) -> str:
         """One line: how many trials were stopped."""
         return f"{self.name}: {sum(not goes_on for goes_on in self.verdicts.values())} stopped"

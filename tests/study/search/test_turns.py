@@ -19,7 +19,7 @@ from tests.helpers.without_ray import study_in_this_process
 PAUSING = {
     "search": {"trials": 9, "startup_trials": 4},
     "scheduler": {"name": "promote", "grace_period": 1, "reduction_factor": 3},
-    "confirm": {"seeds": [1], "max_points": 1},
+    "confirm": {"seeds": [1], "max_points": 1, "per_method": False},
 }
 
 
