@@ -27,6 +27,7 @@ from ray import tune
 from ray.tune.result import SHOULD_CHECKPOINT
 
 from benchmarks.common import environment, table, write_result
+from benchmarks.search_cells import Cell, Cells
 from benchmarks.search_replay import Score
 from benchmarks.search_tables import interval
 from benchmarks.synthetic_curves import Synthetic
@@ -34,6 +35,7 @@ from study import runner, schema
 from study.settings.loading import load_study
 
 STUDY = Path(__file__).parent.parent / "configs" / "pareto.yaml"
+ETA = 2
 EARLY = 2.0
 """Early deviation of a run, points (SD); see `benchmarks.synthetic_curves`."""
 
@@ -76,14 +78,14 @@ def trial_of(world: Synthetic, epoch_s: float) -> type[tune.Trainable]:
     return MadeUpTrial
 
 
-def search(args: argparse.Namespace, seed: int, at_once: int, folder: Path) -> list[float]:
-    """Shares of the best hypervolume at each of the budgets."""
+def search(args: argparse.Namespace, seed: int, at_once: int, folder: Path) -> np.ndarray:
+    """Share of the best hypervolume after each epoch [epochs]."""
     changes = {
         "search.seed": seed,
         "search.sampler": args.sampler,
         "scheduler.name": args.scheduler,
         "scheduler.grace_period": args.grace,
-        "scheduler.reduction_factor": 3,
+        "scheduler.reduction_factor": ETA,
         "train.epochs": args.epochs,
         "optimizer.warmup_epochs": 0,
         "search.trials": 20 * max(args.budgets),
@@ -91,6 +93,7 @@ def search(args: argparse.Namespace, seed: int, at_once: int, folder: Path) -> l
         "baselines": "[]",
         "budget.epochs": max(args.budgets) * args.epochs,
         "confirm.enabled": "false",
+        "confirm.per_method": "false",  # the score is of one front
         "tracking.wandb": "disabled",
         "device": "cpu",
         "resources.max_concurrent": at_once,
@@ -110,25 +113,23 @@ def search(args: argparse.Namespace, seed: int, at_once: int, folder: Path) -> l
     if code:
         sys.exit(f"search_through_ray: a search ended with exit code {code}; see {folder}")
     score = Score(world, [*world.random(20_000), *world.grid()])
-    return shares(Path(folder) / loaded.name_on_disk, world, score, args.budgets)
+    return shares(Path(folder) / loaded.name_on_disk, world, score, max(args.budgets) * args.epochs)
 
 
-def shares(folder: Path, world: Synthetic, score: Score, budgets: Sequence[int]) -> list[float]:
-    """Of a results folder: what had been found after that many full trainings' epochs of all trials together."""
+def shares(folder: Path, world: Synthetic, score: Score, epochs: int) -> np.ndarray:
+    """Of a results folder: what had been found after each epoch, all trials together [epochs]."""
     lines = {
         name: [json.loads(line) for line in (folder / name).read_text().splitlines()]
         for name in (schema.DRAWS_FILE, schema.REPORTS_FILE)
     }
     points = {draw["trial_id"]: tuple(draw["params"].items()) for draw in lines[schema.DRAWS_FILE]}
     found: list[tuple[Any, float]] = []
-    at: dict[int, float] = {}
-    for spent, report in enumerate(lines[schema.REPORTS_FILE], 1):
+    share_B = np.zeros(epochs)
+    for spent, report in enumerate(lines[schema.REPORTS_FILE][:epochs]):
         if report["epoch"] == world.epochs:
             found.append((points[report["trial_id"]], report["accuracy"]))
-        for budget in budgets:
-            if spent == budget * world.epochs:
-                at[budget] = score(found) if found else 0.0
-    return [at[budget] for budget in budgets]
+            share_B[spent:] = score(found)
+    return share_B
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -140,18 +141,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--sampler", default="front")
     parser.add_argument("--scheduler", default="promote")
-    parser.add_argument("--epochs", type=int, default=27, help="full budget of a trial")
-    parser.add_argument("--grace", type=int, default=3, help="first rung, epochs")
+    parser.add_argument("--epochs", type=int, default=20, help="full budget of a trial")
+    parser.add_argument("--grace", type=int, default=5, help="first rung, epochs")
     parser.add_argument("--budgets", type=int, nargs="+", default=[16, 32], help="in full trainings")
-    parser.add_argument("--epoch-s", type=float, default=0.02, help="seconds that an epoch takes")
+    parser.add_argument("--epoch-s", type=float, default=0.15, help="seconds that an epoch takes")
+    parser.add_argument("--cells", type=Path, metavar="FILE", help="keeps each search; what is there is not run again")
     args = parser.parse_args(arguments)
-    found: dict[int, list[list[float]]] = {n: [] for n in args.at_once}
+    cells, strategy = Cells(args.cells), f"{args.scheduler} + {args.sampler} through Ray, {args.epoch_s:g} s an epoch"
+    found: dict[int, list[np.ndarray]] = {n: [] for n in args.at_once}
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         for at_once in args.at_once:
-            with tempfile.TemporaryDirectory() as folder:
+            cell = Cell("synthetic", strategy, seed, args.epochs, max(args.budgets), at_once, args.grace, ETA)
+            if cell not in cells:
                 started = time.monotonic()
-                found[at_once].append(search(args, seed, at_once, Path(folder)))
-            print(f"seed {seed}, {at_once} at once: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+                with tempfile.TemporaryDirectory() as folder:
+                    cells.add(cell, search(args, seed, at_once, Path(folder)))
+                took_s = time.monotonic() - started
+                print(f"seed {seed}, {at_once} at once: {took_s:.0f} s", file=sys.stderr, flush=True)
+            found[at_once].append(cells.shares(cell)[[budget * args.epochs - 1 for budget in args.budgets]])
     first = args.at_once[0]
     share_NSB = {n: np.array(rows) for n, rows in found.items()}
     rows = []
@@ -165,7 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = (
         f"# Search through Ray\n\n{environment(('ray', 'optuna', 'scikit-learn'))}\n\n"
         f"sampler {args.sampler}, scheduler {args.scheduler}, made-up curves of {args.epochs} epochs (first rung "
-        f"{args.grace}), an epoch takes {args.epoch_s:g} s; n = {args.seeds} seeds from {args.first_seed}.\n"
+        f"{args.grace}, then times {ETA}), an epoch takes {args.epoch_s:g} s; "
+        f"n = {args.seeds} seeds from {args.first_seed}.\n"
         f"Hypervolume of the front found, % of the best possible, at equal epochs; differences in percentage points,\n"
         f"paired by seed, with the half-width of the 95 % t interval.\n\n{table(heads, rows)}"
     )

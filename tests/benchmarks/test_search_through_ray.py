@@ -20,6 +20,7 @@ def test_epochs_of_all_trials_together_are_counted_and_only_finished_ones_are_fo
     for name, lines in (("draws.jsonl", draws), ("reports.jsonl", reports)):
         (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
     score = Score(world, drawn)
-    found = shares(tmp_path, world, score, [1, 2])
-    assert found == [0.0, score([(points[0], 53.0), (points[1], 53.0)])]
-    assert found[1] > 0
+    found = shares(tmp_path, world, score, 6)
+    one, both = score([(points[0], 53.0)]), score([(points[0], 53.0), (points[1], 53.0)])
+    assert found.tolist() == [0.0, 0.0, 0.0, one, one, both]
+    assert 0 < one <= both
