@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from study import cost, plan, runner, schema
+from study.options import Options
 from study.record import earlier, results_folder
 from study.settings.loading import Loaded, load_study
 from study.tune import environment, ports
@@ -97,5 +98,5 @@ def run(launch: Launch) -> int:
     asked = launch.asked
     if launch.only_report:
         return exit_codes.DONE
-    names = [field.name for field in fields(runner.Options)]
+    names = [field.name for field in fields(Options)]
     return runner.run(launch.loaded, **{name: getattr(asked, name) for name in names if hasattr(asked, name)})

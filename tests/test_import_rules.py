@@ -73,6 +73,7 @@ ORDER = {
         "plan",
         "new",
         "training",
+        "options",
         "runner",
         "launch",
     ),

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from study import schema
+from study.options import default_trainable, describe_data
 from study.record.journal import plain
-from study.runner import default_trainable, describe_data
 from study.settings import space
 from tests.helpers.engine_helpers import lines, make_study, outcome, run_fake
 from tests.helpers.trial_helpers import MEASURED, TINY

@@ -35,7 +35,9 @@ def _data(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def confirmed_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results folder of a study that has confirmed one point with two seeds. Not to be changed: see `results`."""
-    from study.runner import describe_data  # here: a GPU session collects tests beside this file without Ray and Optuna
+    from study.options import (
+        describe_data,  # here: a GPU session collects tests beside this file without Ray and Optuna
+    )
     from tests.helpers.engine_helpers import make_study
     from tests.helpers.without_ray import study_in_this_process
     from trainables.tune_adapter import TrialActor

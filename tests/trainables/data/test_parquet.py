@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from study.runner import describe_data
+from study.options import describe_data
 from tests.helpers.image_files import own, pixels, png, write_shard
 from trainables.data import dataset
 from trainables.data.dataset import check_available, check_test, load_dataset, load_test
