@@ -108,6 +108,8 @@ def test_the_process_of_a_trial_carries_its_name(running) -> None:
 def test_gauges_are_exported(running) -> None:
     def metrics() -> dict[str, float]:
         (node,) = json.loads(ask(f"http://{running[0]}/nodes?view=summary"))["data"]["summary"]
+        if "ip" not in node:
+            return {}  # the node's agent has not reported yet
         port = node["raylet"]["metricsExportPort"]
         text = ask(f"http://{node['ip']}:{port}/metrics")
         rows = re.findall(r"^ray_(kmclr_[a-z_]+)\{[^}]*\} ([0-9.e+-]+)$", text, re.MULTILINE)
