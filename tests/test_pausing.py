@@ -21,6 +21,7 @@ from trainables.pretrain import pretrain
 PAUSING = {
     "search": {"trials": 10, "startup_trials": 4},
     "scheduler": {"name": "promote", "grace_period": 1, "reduction_factor": 3},
+    "confirm": {"seeds": [1, 2], "max_points": 2, "per_method": False},  # one front: some trials go on after a pause
 }
 
 
