@@ -153,7 +153,7 @@ def test_a_signal_while_ray_starts(tmp_path, signum) -> None:
     process.send_signal(signum)
     code, printed, errors = finish(process)
     assert (code, errors) == (128 + signum, ""), printed
-    assert f"Stopped by {signum.name}; 0 running trials" in printed
+    assert f"Stopped by {signum.name}; no trial was running." in printed
     assert "Continue with: python run_study.py fake.yaml --resume" in printed
     assert json.loads((tmp_path / "fake" / schema.MANIFEST_FILE).read_text())["status"] == "interrupted"
 
