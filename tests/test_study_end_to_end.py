@@ -59,7 +59,10 @@ def test_study_file_is_fully_resolved(finished) -> None:
 
 def test_manifest_has_every_field_and_is_finished(finished) -> None:
     record = json.loads((finished / schema.MANIFEST_FILE).read_text())
-    assert set(record) == {*schema.MANIFEST_FIELDS, *schema.MANIFEST_MAY} - {"own"}  # it has no parts of its own
+    assert set(record) == {*schema.MANIFEST_FIELDS, *schema.MANIFEST_MAY} - {
+        "own",
+        "learned",
+    }  # it has no parts of its own, and learns from nothing
     assert (record["status"], record["question"], record["rungs"]) == ("finished", "How much?", [1, 3])
     assert record["seeds"] == {"search": 0, "trial": 0, "confirm": [1, 2]}
     assert record["versions"]["ray"].startswith("2.")
@@ -163,7 +166,7 @@ def test_nothing_to_resume_is_refused(tmp_path) -> None:
         run_fake(make_study(), tmp_path, resume=True)
     with pytest.raises(ValueError, match="--stage confirm needs a finished search stage"):
         run_fake(make_study(), tmp_path, stage="confirm")
-    with pytest.raises(ValueError, match="expected one of search, confirm, got 'report2'"):
+    with pytest.raises(ValueError, match="expected one of search, confirm, ablate, got 'report2'"):
         run_fake(make_study(), tmp_path, stage="report2")
 
 
