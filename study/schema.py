@@ -29,7 +29,7 @@ from trainables.files import SCHEMA_VERSION as SCHEMA_VERSION
 from trainables.files import STUDY_FILE as STUDY_FILE
 from trainables.files import TRIALS_FILE as TRIALS_FILE
 from trainables.settings import own_import as own_import
-from trainables.settings.needs import NEEDS as NEEDS
+from trainables.settings.needs import acts as acts
 from trainables.settings.yaml_text import ConfigError, parse
 from trainables.shapes import COLOUR, INSTANT, NUMBER, TEXT, TRUTH, VALUE, WHOLE
 from trainables.vocabulary import parts as parts

@@ -125,15 +125,7 @@ def _value(
     path = short.get(name, name)
     own = {short.get(p[2:], p[2:]): v for p, v in trial.items() if p.startswith("p_") and not _absent(v)}
     mine = {**settings, **own, "method": trial["method"]}
-    return mine.get(path) if _acts(path, mine) else None
-
-
-def _acts(path: str, settings: Mapping[str, Any]) -> bool:
-    """Whether a setting acts in a run of these settings."""
-    alternatives = schema.NEEDS.get(path)
-    if alternatives is None:
-        return True
-    return any(all(settings.get(name) in values for name, values in needs.items()) for needs in alternatives)
+    return mine.get(path) if schema.acts(path, mine) else None
 
 
 def _absent(value: Any) -> bool:

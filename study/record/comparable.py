@@ -19,7 +19,7 @@ from study.settings.config import RangeSpec, StudyConfig
 from trainables.settings import edge
 from trainables.settings.changes import NOT_SET, refused_on_resume
 from trainables.settings.config import RunConfig
-from trainables.settings.needs import NEEDS
+from trainables.settings.needs import acts
 from trainables.vocabulary.metrics_and_objectives import ACCURACY, OBJECTIVES
 from trainables.wording import shorten
 
@@ -98,7 +98,7 @@ class Comparison:
         """Raises Incomparable if the two would have been trained, or judged, otherwise."""
         pairs = ((name, theirs.get(name, NOT_SET), ours.get(name, NOT_SET)) for name in dict.fromkeys([*ours, *theirs]))
         unlike = [(n, a, b) for n, a, b in refused_on_resume(p for p in pairs if p[1] != p[2]) if n not in PICTURES]
-        unlike = [one for one in unlike if one[0] != "seed" and (_acts(one[0], theirs) or _acts(one[0], ours))]
+        unlike = [one for one in unlike if one[0] != "seed" and (acts(one[0], theirs) or acts(one[0], ours))]
         if not unlike:
             return
         told = [(name, _or_word(before), f", here {_shown(now)}") for name, before, now in unlike[:MOST_TOLD]]
@@ -153,14 +153,6 @@ def _in_words(objectives: Mapping[str, str]) -> str:
 def _of_runs(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a study that its runs have, dotted."""
     return edge.flatten({name: settings[name] for name in RunConfig.model_fields})
-
-
-def _acts(name: str, settings: Mapping[str, Any]) -> bool:
-    """Whether a setting has an effect in a run of these settings."""
-    alternatives = NEEDS.get(name)
-    return alternatives is None or any(
-        all(settings.get(other) in values for other, values in needs.items()) for needs in alternatives
-    )
 
 
 def _has(end: Mapping[str, Any], objective: str) -> bool:

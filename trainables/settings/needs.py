@@ -6,7 +6,7 @@ takes from here to which trials a parameter applies, and a run's file to which o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from trainables.vocabulary.methods_and_support_sets import LOSSES, METHODS, SUPPORT_KINDS, Method
@@ -76,6 +76,14 @@ def _of_runs() -> dict[str, tuple[Needs, ...]]:
 
 NEEDS = Live(_of_runs)
 """Settings that act in some runs only: setting -> the alternatives, each of what other settings must be."""
+
+
+def acts(name: str, settings: Mapping[str, Any]) -> bool:
+    """Whether a setting has an effect in a run of these settings (dotted)."""
+    alternatives = NEEDS.get(name)
+    return alternatives is None or any(
+        all(settings.get(other) in values for other, values in needs.items()) for needs in alternatives
+    )
 
 
 def in_words(alternatives: tuple[Needs, ...]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainables.settings import edge, own_code
 from trainables.settings.config import RunConfig
-from trainables.settings.needs import NEEDS, in_words
+from trainables.settings.needs import NEEDS, acts, in_words
 from trainables.settings.presets import PRESETS
 
 
@@ -40,6 +40,6 @@ def without_effect(path: str | Path, overrides: Sequence[str], run: RunConfig) -
     given = edge.flatten(edge.read_file(path)).keys() | dict(edge.parse_overrides(overrides, RunConfig))
     lines = []
     for name, alternatives in NEEDS.items():
-        if name in given and not any(all(values[n] in v for n, v in needs.items()) for needs in alternatives):
+        if name in given and not acts(name, values):
             lines.append(f"{name} has no effect in this run: it needs {in_words(alternatives)}")
     return lines
