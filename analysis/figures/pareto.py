@@ -60,7 +60,7 @@ def add_wanted(fig: go.Figure, info: ParetoInfo, style: looks.Style, named: set[
         ends = (high, max(low, cost) if cost is not None else low)
     accuracies = info.points[["y", "high", "low"]].to_numpy(dtype=float)
     known = accuracies[np.isfinite(accuracies)]
-    top = max([*known.max(initial=-math.inf, keepdims=True), least if least is not None else -math.inf])
+    top = max(float(known.max(initial=-math.inf)), -math.inf if least is None else least)
     bottom = least if least is not None else float(known.min(initial=top))
     top = top + 0.08 * (top - bottom) if top > bottom else bottom + 1.0
     x, y = [ends[0], ends[1], ends[1]], [bottom, bottom, top]

@@ -32,7 +32,7 @@ def expected_epochs(study: StudyConfig) -> int:
     trials, full = study.search.trials, study.train.epochs
     if study.scheduler.name == PAUSING:
         first, ends = min(study.scheduler.grace_period, full), min(trials, len(space.baseline_points(study)))
-        others, rest = trials - ends, full - min(study.scheduler.grace_period, full)
+        others, rest = trials - ends, full - first
         go_on = min(others, math.ceil(others * first / rest)) if rest else 0
         return ends * full + others * first + go_on * rest
     own = study.scheduler.name in SCHEDULERS.loaded

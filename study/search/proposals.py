@@ -51,12 +51,10 @@ class Proposals:
 
     def draw(self) -> Task | None:
         """A new point as a task, or None at the limit or when only duplicates come."""
-        while self._next_attempt < MAX_DUPLICATES or self._next_point < len(
-            self._points
-        ):  # earlier sessions' count too
-            if (self._next_number >= self._limit and not self._owed()) or (
-                self._grid and self._next_point >= len(self._points)
-            ):
+        points = len(self._points)
+        while self._next_attempt < MAX_DUPLICATES or self._next_point < points:  # earlier sessions' count too
+            exhausted = self._grid and self._next_point >= points
+            if (self._next_number >= self._limit and not self._owed()) or exhausted:
                 return None
             line = self._draw_once()
             if line["duplicate_of"] is None:

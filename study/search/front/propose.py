@@ -61,16 +61,7 @@ def propose(question: Question, seen: Sequence[Seen], seed: int, rungs: Sequence
 
     Raises ValueError or LinAlgError if no model can be fitted, or nothing is expected to gain anything.
     """
-    key = (
-        question.space,
-        question.known,
-        *question.objectives.items(),
-        *question.wanted.items(),
-        question.epochs,
-        seed,
-        *rungs,
-        repr(seen),
-    )
+    key = (question, seed, *rungs, repr(seen))
     if _newest.get("key") != key:
         _newest.update(key=key, found=_propose(question, seen, seed, rungs))
     found: tuple[Proposal, Belief] = _newest["found"]
