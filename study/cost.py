@@ -18,6 +18,7 @@ from study.settings.config import StudyConfig
 from study.settings.loading import Loaded
 from trainables import failures
 from trainables.vocabulary.errors import UserError
+from trainables.vocabulary.stages_and_statuses import BEST
 
 START_S = 20.0
 """Once a study: starting Ray and loading PyTorch in the trial processes, and making the report."""
@@ -313,7 +314,7 @@ def most_ablated(study: StudyConfig) -> int:
     ]
     seeds = study.confirm.seeds if study.ablate.seeds is None else study.ablate.seeds
     new = len(set(seeds) - set(study.confirm.seeds)) if study.confirm.enabled else len(seeds)
-    return max(max(applying) - 1, 0) * len(seeds) + new + (new if study.ablate.to == "best" else len(seeds))
+    return max(max(applying) - 1, 0) * len(seeds) + new + (new if study.ablate.to == BEST else len(seeds))
 
 
 def make_plan(

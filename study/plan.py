@@ -24,6 +24,7 @@ from trainables.settings.changes import Change
 from trainables.settings.presets import PRESETS
 from trainables.vocabulary.metrics_and_objectives import OBJECTIVES
 from trainables.vocabulary.parts import SCHEDULERS
+from trainables.vocabulary.stages_and_statuses import BEST
 from trainables.wording import bytes_in_words, seconds_in_words, value_in_words
 
 PIPE_WIDTH = 120
@@ -220,7 +221,7 @@ def _confirm_text(plan: Plan) -> str:
 def _ablate_text(plan: Plan) -> str:
     study = plan.loaded.study
     start = space.label(named_baseline(study, study.ablate.start))
-    end = "the most accurate point" if study.ablate.to == "best" else study.ablate.to
+    end = "the most accurate point" if study.ablate.to == BEST else study.ablate.to
     tested = ", then offline evaluation on test" if study.confirm.enabled else ""
     seeds = len(study.ablate.seeds or study.confirm.seeds)
     return (

@@ -19,6 +19,7 @@ from study.record.budget import Budget, budget_of
 from study.record.journal import Journal, JournalWriteError
 from study.record.lock import FolderLock
 from study.record.recorder import Recorder
+from study.search import ablation
 from study.search.reserve import Reserve
 from study.search.rules import decision_epochs, stopping
 from study.settings.config import StudyConfig
@@ -206,8 +207,6 @@ class StudyRun:
         if self.stages != [schema.ABLATE]:
             self._show_result()
         if schema.ABLATE in self.stages:
-            from study.search import ablation
-
             self.screen.path(ablation.outcome(self.journal, ablation.on_record(self.folder)[-1]))
         if self.early is not None:
             more = self._resume_command(self.early)
@@ -275,8 +274,6 @@ class StudyRun:
 
     def _check_ablation(self) -> None:
         """Before the session is on record: what cannot be meant leaves the folder as it was."""
-        from study.search import ablation
-
         try:
             ablation.check(self.study, self.journal)
         except schema.UserError:
@@ -292,8 +289,6 @@ class StudyRun:
         statuses = schema.RETRIES[self.options.retry or "interrupted"]
         again = self.journal.try_again([*self.stages, *[schema.ABLATE] * begun], statuses)
         if begun:
-            from study.search import ablation
-
             paths = ablation.on_record(self.folder)
             self.stages += [schema.ABLATE] * (bool(paths) and not ablation.is_whole(self.journal, paths[-1]))
         return again

@@ -15,6 +15,7 @@ from study.record.checkpoints import Checkpoints
 from study.record.journal import Journal
 from study.record.recorder import Recorder
 from study.record.task import Task
+from study.search import ablation
 from study.search.rules import Stopping
 from study.search.scheduling import pauses
 from study.settings.config import StudyConfig
@@ -221,16 +222,12 @@ class Training:
 
     def _choose_path(self) -> None:
         """Of the ablate stage, on disk before anything of it is trained."""
-        from study.search import ablation
-
         path = ablation.current(self.study, self.journal, self.believe)
         for line in ablation.in_words(path):
             self.screen.say(line)
 
     def _ablate_tasks(self) -> list[Task]:
         """Of the newest path; while the journal is damaged of all, as each may have lost something."""
-        from study.search import ablation
-
         if not (paths := ablation.on_record(self.folder)):
             self._choose_path()
             paths = ablation.on_record(self.folder)

@@ -21,9 +21,6 @@ from analysis.text import heading
 from study import schema
 from study.schema import ACCURACY, SUPPORT_BYTES
 
-BEST = "best"
-"""What `ablate.to` says for the most accurate point."""
-
 
 class Step(NamedTuple):
     """A point of the path. mean: %, over seeds; difference: percentage points to the step before, over shared seeds
@@ -96,7 +93,7 @@ def ablation_info(results: Results) -> AblationInfo:
         score,
         tuple(path["seeds"]),
         path["why"],
-        path["to"] == BEST,
+        path["to"] == schema.BEST,
         path["without"],
     )
 

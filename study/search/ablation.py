@@ -33,7 +33,6 @@ from study.settings.config import StudyConfig
 from trainables import dominance
 from trainables.wording import close_to, shorten
 
-BEST = "best"
 MOST_NAMED = 6
 Recorded = Mapping[str, Any]
 """A path as `ablation.json` has it (`schema.ABLATION`)."""
@@ -55,7 +54,7 @@ def own_point(params: Point) -> str:
 # --- from where to where ---
 def target_of(study: StudyConfig, journal: Journal) -> tuple[dict[str, Any], str]:
     """The point that `ablate.to` means, and why it is it. Raises UserError."""
-    if study.ablate.to != BEST:
+    if study.ablate.to != schema.BEST:
         return _asked_for(study, journal)
     if confirmed := _confirmed_means(journal):
         point = max(confirmed, key=lambda name: confirmed[name][0])
@@ -90,7 +89,7 @@ def _asked_for(study: StudyConfig, journal: Journal) -> tuple[dict[str, Any], st
     labels = {draw["label"]: name for name, draw in reversed(draws.items())}
     draw = draws.get(trial_id) or draws.get(labels.get(asked, ""))
     if draw is None:
-        close = close_to(asked, [BEST, *draws, *labels]) or "."
+        close = close_to(asked, [schema.BEST, *draws, *labels]) or "."
         raise schema.UserError(
             f"ablate.to is '{shorten(asked)}', no trial of the search{close} {_front_in_words(study, journal)}"
         )

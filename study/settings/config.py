@@ -23,6 +23,7 @@ from trainables.settings.fields import (
 )
 from trainables.vocabulary.metrics_and_objectives import OBJECTIVES
 from trainables.vocabulary.parts import FIGURES, SAMPLERS, SCHEDULERS, TRACKERS
+from trainables.vocabulary.stages_and_statuses import BEST
 
 
 class RangeSpec(Section):
@@ -150,7 +151,7 @@ class ConfirmConfig(Section):
 class _AblateConfig(Section):
     """The stage that `--stage ablate` runs: from a baseline to a point of the front, one parameter at a time."""
 
-    to: Annotated[str, Field(max_length=200)] = "best"
+    to: Annotated[str, Field(max_length=200)] = BEST
     """The point that it leads to: best (the most accurate one on validation, of the confirmed points if there are any,
     else of the search), or one of the search's trials by its id or its label."""
     seeds: Annotated[tuple[Seed, ...] | None, Field(max_length=1000)] = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 SEARCH, CONFIRM, ABLATE = STAGES = ("search", "confirm", "ablate")
 """In their order; a study runs the first two unless it is asked for the last."""
+BEST = "best"
+"""What `ablate.to` says for the most accurate point."""
 
 COMPLETED = "completed"  # ran its full budget
 STOPPED = "stopped"  # the scheduler stopped it at a rung
