@@ -25,7 +25,7 @@ from trainables.settings.presets import PRESETS
 from trainables.vocabulary.metrics_and_objectives import OBJECTIVES
 from trainables.vocabulary.parts import SCHEDULERS
 from trainables.vocabulary.stages_and_statuses import BEST
-from trainables.wording import bytes_in_words, seconds_in_words, value_in_words
+from trainables.wording import bytes_in_words, counted, seconds_in_words, value_in_words
 
 PIPE_WIDTH = 120
 
@@ -120,7 +120,9 @@ def _learned_text(folder: str, plan: Plan) -> str:
     if note is None:
         return f"{folder} is not there"
     unread = "" if hasattr(plan.sizes, "fingerprint") else ", if its data are the same, which have not been read yet"
-    first = f"{learning.trials(note['learned'])} of {folder} count beside the {plan.loaded.study.search.trials}{unread}"
+    first = (
+        f"{counted(note['learned'], 'trial')} of {folder} count beside the {plan.loaded.study.search.trials}{unread}"
+    )
     return "\n".join([first, *learning.left_out(note)])
 
 
@@ -205,13 +207,13 @@ def _confirm_text(plan: Plan) -> str:
         return "no"
     whose = "a model expects" if confirm.choose == "model" else "the search measured"
     methods, front = space.methods_of(plan.loaded.study), f"of the front that {whose}"
-    most = f"{confirm.max_points} point{'s' * (confirm.max_points != 1)}"
+    most = counted(confirm.max_points, "point")
     if space.confirms_per_method(plan.loaded.study):
         front = f"in all, of each method's own front that {whose}, in turns ({', '.join(map(str, methods))})"
         if confirm.max_points < len(methods):
             front += f"; too few for all methods, confirm.max_points={len(methods)} has one for each"
     beside = "; beside them every baseline" if plan.loaded.study.baselines else ""
-    seeds = f"{len(confirm.seeds)} seed{'s' * (len(confirm.seeds) != 1)}"
+    seeds = counted(len(confirm.seeds), "seed")
     return (
         f"up to {plan.confirm_trials} trainings, {seeds} of each point, with offline evaluation on test: "
         f"at most {most} {front}{beside}"

@@ -16,6 +16,11 @@ MAX_SHOWN = 200
 """Characters of a value that a message shows."""
 
 
+def counted(count: int, what: str) -> str:
+    """`1 trial`, `0 trials`, `3 trials`."""
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
 def bytes_in_words(count: float) -> str:
     """`0 B`, `410 kB`, `101 MB`: powers of 1000, three digits at most; `?` for NaN and infinities."""
     if not math.isfinite(count):

@@ -151,18 +151,16 @@ def _learned(notes: Sequence[Mapping[str, Any]]) -> list[tuple[str, object]]:
     return [
         (
             "Learned from",
-            "; ".join([f"{note['folder']}: {_trials(note['learned'])}", *map(_left_out, note["left_out"])]),
+            "; ".join(
+                [f"{note['folder']}: {wording.counted(note['learned'], 'trial')}", *map(_left_out, note["left_out"])]
+            ),
         )
         for note in notes
     ]
 
 
 def _left_out(reason: Mapping[str, Any]) -> str:
-    return f"{_trials(reason['trials'])} left out: {reason['why']}"
-
-
-def _trials(count: int) -> str:
-    return f"{count} trial{'s' * (count != 1)}"
+    return f"{wording.counted(reason['trials'], 'trial')} left out: {reason['why']}"
 
 
 def _seeds(seeds: Mapping[str, Any] | None) -> str:

@@ -17,7 +17,7 @@ from study.record.journal import Journal
 from study.record.task import Task
 from study.settings.config import StudyConfig
 from trainables import dominance
-from trainables.wording import number_in_words, seconds_in_words, shorten, value_in_words
+from trainables.wording import counted, number_in_words, seconds_in_words, shorten, value_in_words
 
 ROWS = 14
 MOST_LISTED = 30
@@ -220,7 +220,7 @@ class Terminal:
 
     def failures(self, ends: Sequence[Mapping[str, Any]], again: str) -> None:
         """Trials that failed, one line each (also when quiet), and the command that trains them again."""
-        self.announce(f"{len(ends)} trial{'s' * (len(ends) != 1)} did not reach the end:")
+        self.announce(f"{counted(len(ends), 'trial')} did not reach the end:")
         for end in ends[:MOST_LISTED]:
             status = end["status"].replace("_", " ")
             text = f"  {end['trial_id']} {status} after epoch {end['epochs']} of {end['max_epochs']}: {end['error']}"
@@ -255,7 +255,7 @@ class Terminal:
             self.console.print("No trial has completed, so there is no front.")
             return
         others = len(dominance.completed(journal.learned_ends, objectives))
-        trials = f"{done} completed trial{'s' * (done != 1)}"
+        trials = counted(done, "completed trial")
         trials += f", {others} of them of earlier studies" if others else ""
         title = f"Pareto front of {trials} (validation, seed {self.study.seed}: n = 1 each)"
         table = Table("trial", "point", title=title, box=None, pad_edge=False)

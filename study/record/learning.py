@@ -19,6 +19,7 @@ from study.record.task import point_key
 from study.settings import space
 from study.settings.config import StudyConfig
 from trainables.files import DamagedFile
+from trainables.wording import counted
 
 Line = Mapping[str, Any]
 
@@ -165,16 +166,12 @@ def _check_seeds(study: StudyConfig, journal: Journal) -> None:
 # --- in words ---
 def in_words(note: Line) -> str:
     """`Learned from results/a: 10 trials; 2 trials left out: encoder.name resnet18, here small_conv`."""
-    return f"Learned from {note['folder']}: {'; '.join([trials(note['learned']), *left_out(note)])}"
+    return f"Learned from {note['folder']}: {'; '.join([counted(note['learned'], 'trial'), *left_out(note)])}"
 
 
 def left_out(note: Line) -> list[str]:
     """`2 trials left out: encoder.name resnet18, here small_conv`, one for each reason."""
-    return [f"{trials(one['trials'])} left out: {one['why']}" for one in note["left_out"]]
-
-
-def trials(count: int) -> str:
-    return f"{count} trial{'s' * (count != 1)}"
+    return [f"{counted(one['trials'], 'trial')} left out: {one['why']}" for one in note["left_out"]]
 
 
 def _changed(note: Line) -> str | None:
@@ -183,4 +180,5 @@ def _changed(note: Line) -> str | None:
     if now == note["fingerprint"]:
         return None
     state = "is not there any more" if now is None else "has changed since it was read"
-    return f"{note['folder']} {state}; what was learned from it stays as it is on record ({trials(note['learned'])})"
+    trials = counted(note["learned"], "trial")
+    return f"{note['folder']} {state}; what was learned from it stays as it is on record ({trials})"

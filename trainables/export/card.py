@@ -18,7 +18,7 @@ from trainables.intervals import Interval
 from trainables.vocabulary.errors import UserError
 from trainables.vocabulary.methods_and_support_sets import METHODS
 from trainables.vocabulary.metrics_and_objectives import ACCURACY, METRICS, SUPPORT_BYTES, TEST_METRICS
-from trainables.wording import printable, value_in_words
+from trainables.wording import counted, printable, value_in_words
 
 CARD_FILE = "model_card.md"
 UNKNOWN = "unknown"
@@ -101,7 +101,7 @@ def text(winner: Winner, card: Card) -> str:
 
 def _what_it_is(winner: Winner) -> str:
     cfg, study = winner.frozen.cfg, winner.study
-    done = f"{winner.frozen.epoch} of {_epochs(cfg.train.epochs)}"
+    done = f"{winner.frozen.epoch} of {counted(cfg.train.epochs, 'epoch')}"
     what = (
         f"The backbone ({cfg.encoder.name}, {_features(winner)} features) after {done} of {cfg.method}, seed {cfg.seed}"
     )
@@ -206,8 +206,8 @@ def _recipe(winner: Winner) -> list[str]:
     support = kind if size is None or kind == "none" else f"{kind}, {value_in_words(size, METRICS[SUPPORT_BYTES])}"
     lines = [
         f"- method: {cfg.method}; support set: {support}",
-        f"- {_epochs(cfg.train.epochs)}, batches of {cfg.train.batch_size}, {cfg.optimizer.name} at learning rate "
-        f"{cfg.optimizer.learning_rate:g}, preset {cfg.preset}, seed {cfg.seed}",
+        f"- {counted(cfg.train.epochs, 'epoch')}, batches of {cfg.train.batch_size}, {cfg.optimizer.name} at "
+        f"learning rate {cfg.optimizer.learning_rate:g}, preset {cfg.preset}, seed {cfg.seed}",
         f"- torch {torch.__version__} wrote this file" + _commit(study),
     ]
     settings: dict[str, Any] = cfg.model_dump(mode="json")
@@ -216,10 +216,6 @@ def _recipe(winner: Winner) -> list[str]:
         (settings[section] if section else settings).pop(name, None)
     body = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
     return ["\n".join(lines), f"Every setting, as `python -m trainables.pretrain` takes them:\n\n```yaml\n{body}```"]
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch{'s' * (count != 1)}"
 
 
 def _commit(study: Study | None) -> str:
