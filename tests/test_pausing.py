@@ -6,15 +6,13 @@ import json
 import time
 from pathlib import Path
 
-import pytest
-
 from study import schema
 from study.options import default_trainable, describe_data
 from study.record.journal import plain
 from study.settings import space
 from tests.helpers.engine_helpers import lines, make_study, outcome, run_fake
 from tests.helpers.trial_helpers import MEASURED, TINY
-from tests.helpers.without_ray import study_in_this_process
+from tests.helpers.without_ray import finished_folder, study_in_this_process
 from tests.test_resume import finish, start
 from trainables.pretrain import pretrain
 
@@ -34,10 +32,8 @@ def wait_for_turns(folder: Path, count: int, process) -> None:
 
 # Three starts of Ray: longer than 20 s on a busy machine.
 def test_paused_trials_survive_kill_9(tmp_path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        study_in_this_process(patch)
-        assert run_fake(make_study(**PAUSING), tmp_path / "alone", quiet=True) == 0
-    turns = lines(tmp_path / "alone" / "fake" / schema.TURNS_FILE)
+    alone = finished_folder(make_study(**PAUSING), tmp_path / "alone")
+    turns = lines(alone / schema.TURNS_FILE)
     assert any(line["turn"] for line in turns)
     said = ""
     for number, count in enumerate((len(turns) // 3, 2 * len(turns) // 3)):
@@ -49,7 +45,7 @@ def test_paused_trials_survive_kill_9(tmp_path) -> None:
     assert (code, errors) == (0, ""), printed
     assert " paused " in said + printed
     assert lines(tmp_path / "fake" / schema.TURNS_FILE) == turns
-    assert outcome(tmp_path / "fake") == outcome(tmp_path / "alone" / "fake")
+    assert outcome(tmp_path / "fake") == outcome(alone)
     assert json.loads((tmp_path / "fake" / schema.MANIFEST_FILE).read_text())["rungs"] == [1, 3]
 
 

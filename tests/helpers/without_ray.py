@@ -67,3 +67,10 @@ def study_in_this_process(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`run_fake` on this engine."""
     monkeypatch.setattr(engine, "run_stage", run_stage)
     return run_fake
+
+
+def finished_folder(study: Any, out: Path, **options: Any) -> Path:
+    """The results folder of a study named `fake` that has run to its end on this engine."""
+    with pytest.MonkeyPatch.context() as patch:
+        assert study_in_this_process(patch)(study, out, quiet=True, **options) == 0
+    return out / "fake"

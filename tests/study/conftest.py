@@ -12,9 +12,9 @@ from study.record.journal import Journal
 from study.record.recorder import Recorder
 from study.settings.loading import load_study
 from study.tune import session
-from tests.helpers.engine_helpers import TO_ABLATE, make_study, run_fake
+from tests.helpers.engine_helpers import TO_ABLATE, make_study
 from tests.helpers.record_helpers import BOTH, Witness
-from tests.helpers.without_ray import study_in_this_process
+from tests.helpers.without_ray import finished_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 COST = Cost(epoch_s=36.0, memory_bytes=2 * 2**30, checkpoint_bytes=100 * 2**20)
@@ -48,10 +48,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
 def confirmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a study that has searched and confirmed, with TO_ABLATE's changes; nobody writes into it."""
     out = tmp_path_factory.mktemp("confirmed")
-    with pytest.MonkeyPatch.context() as patch:
-        study_in_this_process(patch)
-        assert run_fake(make_study(**TO_ABLATE), out, quiet=True) == 0
-    return out / "fake"
+    return finished_folder(make_study(**TO_ABLATE), out)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from study.schema import UserError
 from study.search import ablation
 from study.settings.config import StudyConfig
 from tests.helpers.engine_helpers import TO_ABLATE, lines, make_study, run_fake, timeless
-from tests.helpers.without_ray import study_in_this_process
+from tests.helpers.without_ray import finished_folder, study_in_this_process
 
 START = {"from": "none"}
 STEPS = 2
@@ -44,10 +44,7 @@ def whole(confirmed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder after an undisturbed ablation."""
     out = tmp_path_factory.mktemp("whole")
     shutil.copytree(confirmed, out / "fake")
-    with pytest.MonkeyPatch.context() as patch:
-        study_in_this_process(patch)
-        assert run_fake(study_with(), out, stage=ABLATE, quiet=True) == 0
-    return out / "fake"
+    return finished_folder(study_with(), out, stage=ABLATE)
 
 
 def of_stage(folder: Path, name: str = ABLATE) -> tuple[list[dict], list[dict]]:

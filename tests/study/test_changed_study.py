@@ -11,7 +11,7 @@ from analysis.report.history import history
 from analysis.results.load import load
 from study import schema
 from tests.helpers.engine_helpers import BASELINES, LOG_SIZES, SPACE, lines, make_study, outcome, run_fake
-from tests.helpers.without_ray import study_in_this_process
+from tests.helpers.without_ray import finished_folder, study_in_this_process
 
 CONFIRM = {"seeds": [1, 2], "max_points": 1}
 BEFORE: dict = {"confirm": CONFIRM}
@@ -26,9 +26,7 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study: 8 trials, one point of the front and two baselines confirmed."""
     out = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        assert study_in_this_process(patch)(make_study(**BEFORE), out, quiet=True) == 0
-    return out / "fake"
+    return finished_folder(make_study(**BEFORE), out)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from study import schema
 from study.record import manifest
 from study.record.journal import Journal
 from tests.helpers.engine_helpers import lines, make_study, outcome, run_fake
-from tests.helpers.without_ray import study_in_this_process
+from tests.helpers.without_ray import finished_folder, study_in_this_process
 from trainables.files import DamagedFile
 from trainables.lines import examine_lines, read_json_lines
 
@@ -33,10 +33,7 @@ def _without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        study_in_this_process(patch)
-        assert run_fake(make_study(**CONFIRM), out, quiet=True) == 0
-    return out / "fake"
+    return finished_folder(make_study(**CONFIRM), out)
 
 
 def killed_after(finished: Path, folder: Path, reports: int) -> Path:

@@ -14,9 +14,9 @@ from study.search import believing, stages
 from study.search.confirming import expected_costs
 from study.search.front.question import known_of, question_of
 from study.settings import space
-from tests.helpers.engine_helpers import lines, make_study, run_fake
+from tests.helpers.engine_helpers import lines, make_study
 from tests.helpers.search_helpers import Bench
-from tests.helpers.without_ray import study_in_this_process
+from tests.helpers.without_ray import finished_folder
 from trainables.settings.run_file import load_run, without_effect
 
 STUDY = make_study(
@@ -29,10 +29,7 @@ STUDY = make_study(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("believed")
-    with pytest.MonkeyPatch.context() as patch:
-        study_in_this_process(patch)
-        assert run_fake(STUDY, out, quiet=True) == 0
-    return out / "fake"
+    return finished_folder(STUDY, out)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from study.search.scheduling import decision_epochs
 from study.search.turns import Turns
 from tests.helpers.engine_helpers import lines, make_study, outcome, run_fake
 from tests.helpers.search_helpers import Bench
-from tests.helpers.without_ray import study_in_this_process
+from tests.helpers.without_ray import finished_folder, study_in_this_process
 
 PAUSING = {
     "search": {"trials": 9, "startup_trials": 4},
@@ -35,10 +35,7 @@ def _without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("undisturbed")
-    with pytest.MonkeyPatch.context() as patch:
-        study_in_this_process(patch)
-        assert run_fake(make_study(**PAUSING), out, quiet=True) == 0
-    return out / "fake"
+    return finished_folder(make_study(**PAUSING), out)
 
 
 def turns(folder: Path) -> list[tuple[str, int, int]]:
